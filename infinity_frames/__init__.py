@@ -1,0 +1,1 @@
+"""A pandas-native toolkit for batches of synthetic data."""

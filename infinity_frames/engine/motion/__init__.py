@@ -1,0 +1,1 @@
+"""How a body moves: skeleton, exercises, time."""

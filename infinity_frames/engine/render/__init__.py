@@ -1,0 +1,1 @@
+"""How a scene becomes pixels and exact label masks."""

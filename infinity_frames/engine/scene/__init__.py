@@ -1,0 +1,1 @@
+"""What there is to see: bodies, rooms, equipment, cameras, lights."""

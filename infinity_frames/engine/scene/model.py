@@ -1,0 +1,183 @@
+"""The declarative scene: objects, camera, lights. Renderers and labels only view it.
+
+Global axes: metres, Z up. Camera axes as in OpenCV: x right, y down, z forward. Colours are linear
+RGB in 0..1 unless a name says sRGB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Camera", "Light", "Material", "Mesh", "Object", "Placement", "Scene"]
+
+Color = tuple[float, float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """A triangle mesh.
+
+    Parameters
+    ----------
+    vertices : (V, 3) float64 array
+        Positions, m.
+    faces : (F, 3) int32 array
+        Vertex indices, counter-clockwise seen from outside.
+    normals : (V, 3) float64 array
+        Unit normals for shading.
+    materials : (F,) int32 array
+        Index into the object's ``materials``, per face.
+    colors : (V, 3) float32 array or None
+        Linear RGB that multiplies the material's colour, interpolated over a face.
+    texture : (V, 3) float64 array or None
+        Where procedural patterns are evaluated, m; the rest position of a body, so that a pattern
+        sticks to what moves. None: the object-space vertices.
+    """
+
+    vertices: NDArray[np.float64]
+    faces: NDArray[np.int32]
+    normals: NDArray[np.float64]
+    materials: NDArray[np.int32]
+    colors: NDArray[np.float32] | None = None
+    texture: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class Material:
+    """How a surface looks: a colour, a procedural pattern and a gloss.
+
+    Parameters
+    ----------
+    color, color2 : tuple of float
+        Linear RGB; the second is what the pattern mixes in.
+    pattern : str
+        Name of a procedural pattern of the renderer; ``"plain"`` has none.
+    scale : float
+        Size of the pattern's repeat, m.
+    roughness : float
+        0 mirror-like to 1 matt.
+    specular : float
+        Reflectance at normal incidence (0.04 for most, 0.5 and more for metal).
+    """
+
+    color: Color
+    color2: Color = (0.0, 0.0, 0.0)
+    pattern: str = "plain"
+    scale: float = 1.0
+    roughness: float = 0.8
+    specular: float = 0.04
+
+
+@dataclass(frozen=True, eq=False)
+class Object:
+    """One thing in the scene.
+
+    Parameters
+    ----------
+    name : str
+        Unique in the scene: ``"person"``, ``"dumbbell_left"``, ``"floor"``.
+    mesh : Mesh
+        In global coordinates for what stands still, else in the object's own.
+    materials : tuple of Material
+        What ``mesh.materials`` indexes.
+    category : str or None
+        Label category; None for the room, which is drawn and occludes but is not annotated.
+    one_sided : bool
+        Seen only from the outside of its faces: a wall the camera may stand behind.
+    casts_shadow : bool
+        Whether it blocks light.
+    shadow_faces : (S, 3) int32 array or None
+        Coarser faces over the same vertices to cast shadows from; None: all faces.
+    occluder : bool
+        Furniture placed between avatar and camera, bounded by ``allowable_occlusion``.
+    """
+
+    name: str
+    mesh: Mesh
+    materials: tuple[Material, ...]
+    category: str | None = None
+    one_sided: bool = False
+    casts_shadow: bool = True
+    shadow_faces: NDArray[np.int32] | None = None
+    occluder: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Placement:
+    """Where a moving object's vertices are in one frame, in global coordinates."""
+
+    vertices: NDArray[np.float64]
+    normals: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A pinhole camera.
+
+    Parameters
+    ----------
+    K : (3, 3) float64 array
+        Intrinsics, px.
+    RT : (3, 4) float64 array
+        Global to camera: rotation and translation, m.
+    width, height : int
+        Image size, px; pixel c covers [c, c + 1).
+    """
+
+    K: NDArray[np.float64]
+    RT: NDArray[np.float64]
+    width: int
+    height: int
+
+    @property
+    def P(self) -> NDArray[np.float64]:  # noqa: N802 - the field's own name for K @ RT
+        """Projection of a homogeneous global point to homogeneous pixels, (3, 4)."""
+        return self.K @ self.RT
+
+    @property
+    def location(self) -> NDArray[np.float64]:
+        """Centre of projection in global coordinates, m, (3,)."""
+        return -self.RT[:, :3].T @ self.RT[:, 3]
+
+
+@dataclass(frozen=True)
+class Light:
+    """A square area light.
+
+    Parameters
+    ----------
+    location : tuple of float
+        Centre, m.
+    target : tuple of float
+        The point it faces, m.
+    size : float
+        Side length, m.
+    power : float
+        Radiant power, W.
+    color : tuple of float
+        Linear RGB tint, about 1 in the largest component.
+    """
+
+    location: Color
+    target: Color
+    size: float
+    power: float
+    color: Color = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Everything there is to see, but for where the moving objects are.
+
+    The position of an object in ``objects``, plus 1, is its id in a label pass; 0 is nothing.
+    """
+
+    objects: tuple[Object, ...]
+    camera: Camera
+    lights: tuple[Light, ...]
+    ambient: Color = (0.25, 0.25, 0.27)
+    placements: Mapping[str, Placement] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Plots, previews, overlays and videos; frames in."""
