@@ -108,15 +108,15 @@ def sampling_from_json(data: Mapping[str, Any] | None) -> Sampling | None:
     A newer server may publish distributions we have not heard of. Drawing from the whole range is
     then still right, only less sensible, so this is no error.
     """
-    match data:
+    match data or {}:
         case {"distribution": "constant", "value": value}:
             return Constant(value)
         case {"distribution": "uniform", "min": low, "max": high}:
             return Uniform(low, high)
         case {"distribution": "normal", "mean": mean, "std": std}:
             return Normal(mean, std)
-        case {"distribution": "choice", "values": values}:
-            weights = data.get("weights")
+        case {"distribution": "choice", "values": values, **more}:
+            weights = more.get("weights")
             return Choice(tuple(values), None if weights is None else tuple(weights))
         case {"distribution": "joint", "parameters": names, "values": rows}:
             return Joint(tuple(names), tuple(tuple(row) for row in rows))
@@ -192,7 +192,8 @@ class Parameter:
         SpecError
             The description has no name or a type that is none of the protocol's.
         """
-        name, kind = data.get("name"), data.get("type")
+        name: Any = data.get("name")
+        kind: Any = data.get("type")
         if not isinstance(name, str) or kind not in get_args(ParameterType):
             raise SpecError(
                 f"The server describes a parameter as {dict(data)!r}, which names no known type.",
