@@ -19,7 +19,7 @@ from uuid import uuid4
 import av
 import numpy as np
 from av.container import InputContainer
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -85,8 +85,14 @@ class VideoWriter:
                 f"A video cannot be {width} x {height} pixels at {frame_rate} frames per second.",
                 file=str(self.path),
             )
+        if not self.path.parent.is_dir():
+            raise MediaError(
+                f"There is no folder {self.path.parent} to write {self.path.name} into.",
+                file=str(self.path),
+            )
         self.width, self.height = int(width), int(height)
         self.num_frames = 0
+        self._to_yuv = VideoReformatter()  # keeps its tables from frame to frame
         self._part = self.path.with_name(f".{self.path.stem}.{uuid4().hex}.part")
         try:
             self._open(Fraction(frame_rate).limit_denominator(100_000), crf, threads)
@@ -112,7 +118,8 @@ class VideoWriter:
             picture = np.pad(picture, ((0, self.height % 2), (0, self.width % 2), (0, 0)), "edge")
         with _explained("written", self.path):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            coded = frame.reformat(
+            coded = self._to_yuv.reformat(
+                frame,
                 format="yuv420p",
                 dst_colorspace=Colorspace.ITU709,
                 dst_color_range=ColorRange.MPEG,
@@ -187,11 +194,12 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[Picture]:
     """
     with _opened(path) as (container, stream), _explained("read", path):
         stream.thread_type = "AUTO"
+        to_rgb = VideoReformatter()
         packets = 0
         for packet in container.demux(stream):
             packets += packet.size > 0
             for frame in packet.decode():
-                yield cast(Picture, frame.to_ndarray(format="rgb24"))
+                yield cast(Picture, to_rgb.reformat(frame, format="rgb24").to_ndarray())
         if packets < stream.frames:
             raise MediaError(
                 f"The video {path} is cut: it holds {packets} of its {stream.frames} frames.",
