@@ -1,0 +1,23 @@
+"""How every kernel of the renderer is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
+
+import numba
+
+__all__ = ["kernel"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile on first call and keep the machine code on disk.
+
+    IEEE arithmetic is kept as written (no fastmath, no contraction): the coverage rule and
+    repeatability rest on it. Single-threaded: a process renders one job, processes run abreast.
+    """
+    compiled = numba.njit(cache=True, error_model="numpy")(function)
+    return cast("Callable[_P, _R]", compiled)
