@@ -305,9 +305,12 @@ def constraint_from_json(data: Mapping[str, Any]) -> Constraint | None:
     return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Generator:
-    """A generator's public description: ``GET /api/jobs/{name}/``."""
+    """A generator's public description: ``GET /api/jobs/{name}/``.
+
+    Compared by identity, so that what is derived from one can be cached by it.
+    """
 
     name: str
     version: str

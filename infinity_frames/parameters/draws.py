@@ -1,0 +1,172 @@
+"""Random values of parameters, a column at a time, each from a stream of its own."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from infinity_frames.errors import InvalidJobs
+from infinity_frames.parameters.columns import coerce, dtype_of
+from infinity_frames.parameters.rules import broken, explain, violations
+from infinity_frames.spec import (
+    Choice,
+    Constant,
+    Generator,
+    Joint,
+    Normal,
+    Parameter,
+    Sampling,
+    Uniform,
+)
+
+__all__ = ["column_of", "rng_of", "sensible", "uniform", "until_joint_rules_hold"]
+
+Bools = NDArray[np.bool_]
+_ROUNDS = 1000  # redraws before a joint rule counts as impossible to keep
+
+
+def rng_of(entropy: Any, name: str, *key: int) -> np.random.Generator:
+    """Random generator of one column: fixing one parameter leaves the draws of others alone."""
+    return np.random.default_rng(
+        [*np.atleast_1d(entropy).tolist(), zlib.crc32(name.encode()), *key]
+    )
+
+
+def uniform(parameter: Parameter) -> Sampling | None:
+    """Uniform over all a parameter allows; None where it has no bounded set of values."""
+    if parameter.choices is not None:
+        return Choice(parameter.choices)
+    if parameter.type == "bool":
+        return Choice((False, True))
+    if parameter.type in ("int", "float") and None not in (parameter.min, parameter.max):
+        assert parameter.min is not None
+        assert parameter.max is not None
+        return Uniform(parameter.min, parameter.max)
+    return None
+
+
+def sensible(parameter: Parameter) -> Sampling | None:
+    """How the generator would have it drawn, else uniform."""
+    return uniform(parameter) if parameter.sampling is None else parameter.sampling
+
+
+def column_of(
+    parameter: Parameter, sampling: Sampling | None, count: int, rng: np.random.Generator
+) -> pd.Series[Any]:
+    """Draw a typed column; without a sampling, the default or nothing."""
+    match sampling:
+        case None | Joint():
+            values: Any = np.full(count, parameter.default, dtype="object")
+        case Constant(value):
+            values = np.full(count, value, dtype="object")
+        case Choice(options, weights):
+            return _choices(parameter, options, weights, count, rng)
+        case Uniform(low, high) if parameter.type == "int":
+            values = rng.integers(int(np.ceil(low)), int(np.floor(high)), count, endpoint=True)
+        case Uniform(low, high):
+            values = rng.uniform(low, high, count)
+        case Normal(mean, std):
+            values = _kept(parameter, mean, std, count, rng)
+    return coerce(parameter, pd.Series(values))[0].astype(dtype_of(parameter))
+
+
+def _choices(
+    parameter: Parameter,
+    options: tuple[Any, ...],
+    weights: tuple[float, ...] | None,
+    count: int,
+    rng: np.random.Generator,
+) -> pd.Series[Any]:
+    share = None if weights is None else np.asarray(weights, dtype=float) / np.sum(weights)
+    picks = rng.choice(len(options), count, p=share)
+    dtype = dtype_of(parameter)
+    if isinstance(dtype, pd.CategoricalDtype):
+        codes = dtype.categories.get_indexer(pd.Index(options))
+        return pd.Series(pd.Categorical.from_codes(codes[picks], dtype=dtype))
+    kept = coerce(parameter, pd.Series(list(options), dtype="object"))[0]
+    return kept.take(picks).reset_index(drop=True)
+
+
+def _kept(
+    parameter: Parameter, mean: float, std: float, count: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Normal draws, redrawn until they lie in the parameter's range."""
+    low = -np.inf if parameter.min is None else parameter.min
+    high = np.inf if parameter.max is None else parameter.max
+    values = rng.normal(mean, std, count)
+    for _ in range(_ROUNDS):
+        outside = (values < low) | (values > high)
+        if not outside.any():
+            break
+        values[outside] = rng.normal(mean, std, outside.sum())
+    values = np.clip(values, low, high)
+    return np.rint(values) if parameter.type == "int" else values
+
+
+def until_joint_rules_hold(
+    generator: Generator,
+    columns: Mapping[str, pd.Series[Any]],
+    drawn: Mapping[str, Bools],
+    samplings: Mapping[str, Sampling | None],
+    entropy: Any,
+) -> dict[str, pd.Series[Any]]:
+    """Redraw what was drawn in rows that break a joint rule, until none does.
+
+    Parameters
+    ----------
+    generator : Generator
+        Whose rules.
+    columns : mapping of str to Series, length n
+        Every parameter's typed column.
+    drawn : mapping of str to (n,) bool array
+        Where a parameter's value was drawn, and so may change.
+    samplings : mapping of str to Sampling or None
+        How each of these is drawn.
+    entropy : int or sequence of int
+        The seed.
+
+    Returns
+    -------
+    dict of str to Series
+
+    Raises
+    ------
+    InvalidJobs
+        What is fixed leaves no draw that keeps the rules.
+    """
+    out = dict(columns)
+    for rule in generator.constraints:
+        names = [name for name in rule.parameters if name in drawn]
+        if not all(name in out for name in rule.parameters):
+            continue
+        for attempt in range(_ROUNDS):
+            bad = broken(rule, out)
+            if not bad.any():
+                break
+            movable = np.zeros(len(bad), dtype=bool)
+            for name in names:
+                movable |= drawn[name]
+            if (bad & ~movable).any() or attempt == _ROUNDS - 1:
+                _raise(generator, out)
+            for name in names:
+                parameter, where = generator.by_name[name], bad & drawn[name]
+                rng = rng_of(entropy, name, zlib.crc32(rule.describe().encode()), attempt)
+                fresh = column_of(parameter, samplings[name], int(where.sum()), rng)
+                column = out[name].copy()
+                column[where] = fresh.to_numpy(dtype="object")
+                out[name] = column
+    return out
+
+
+def _raise(generator: Generator, columns: Mapping[str, pd.Series[Any]]) -> None:
+    found = violations(generator, pd.DataFrame(dict(columns)))
+    raise InvalidJobs(
+        f"No draw keeps the joint rules with what is fixed. {explain(found)}",
+        advice="Fix fewer of the parameters the rule names, or other values.",
+        violations=found,
+    )
