@@ -107,8 +107,8 @@ def typed(parameter: Parameter, values: Series[Any]) -> Series[Any]:
         return values
     dtype = dtype_of(parameter)
     if isinstance(dtype, pd.CategoricalDtype) and column.dtype != dtype:
-        as_category: Series[Any] = column.astype(dtype)
-        return as_category if as_category.isna().sum() == column.isna().sum() else column
+        known = column.dropna().isin(dtype.categories).all()
+        return column.astype(dtype) if known else column
     return column
 
 

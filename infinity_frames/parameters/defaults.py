@@ -73,7 +73,8 @@ def fill(
 def _given(parameter: Parameter, jobs: pd.DataFrame) -> pd.Series[Any]:
     if parameter.name not in jobs.columns:
         return pd.Series(pd.NA, index=range(len(jobs)), dtype=dtype_of(parameter))
-    return typed(parameter, jobs[parameter.name]).reset_index(drop=True)
+    given: pd.Series[Any] = typed(parameter, jobs[parameter.name]).reset_index(drop=True)
+    return given
 
 
 def _merge(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,9 @@ from infinity_frames.parameters.columns import coerce, dtype_of
 from infinity_frames.parameters.rules import broken, explain, violations
 from infinity_frames.spec import (
     Choice,
+    Conditional,
     Constant,
+    Constraint,
     Generator,
     Joint,
     Normal,
@@ -140,30 +142,42 @@ def until_joint_rules_hold(
         What is fixed leaves no draw that keeps the rules.
     """
     out = dict(columns)
-    for rule in generator.constraints:
-        names = [name for name in rule.parameters if name in drawn]
-        if not all(name in out for name in rule.parameters):
-            continue
-        for attempt in range(_ROUNDS):
+    rules = [rule for rule in generator.constraints if all(name in out for name in rule.parameters)]
+    for attempt in range(_ROUNDS):
+        kept = True
+        for number, rule in enumerate(rules):
             bad = broken(rule, out)
             if not bad.any():
-                break
-            movable = np.zeros(len(bad), dtype=bool)
-            for name in names:
-                movable |= drawn[name]
-            if (bad & ~movable).any() or attempt == _ROUNDS - 1:
+                continue
+            kept = False
+            movable = [name for name in rule.parameters if name in drawn]
+            if not (np.any([drawn[name] for name in movable], axis=0) | ~bad).all():
                 _raise(generator, out)
-            for name in names:
-                parameter, where = generator.by_name[name], bad & drawn[name]
-                rng = rng_of(entropy, name, zlib.crc32(rule.describe().encode()), attempt)
-                fresh = column_of(parameter, samplings[name], int(where.sum()), rng)
-                column = out[name].copy()
-                column[where] = fresh.to_numpy(dtype="object")
-                out[name] = column
-    return out
+            for name in movable:
+                where = bad & drawn[name]
+                parameter = generator.by_name[name]
+                rng = rng_of(entropy, name, number, attempt)
+                sampling = _left_by(rule, parameter, samplings[name])
+                fresh = column_of(parameter, sampling, int(where.sum()), rng)
+                out[name] = out[name].copy()
+                out[name][where] = fresh.array
+        if kept:
+            return out
+    return _raise(generator, out)
 
 
-def _raise(generator: Generator, columns: Mapping[str, pd.Series[Any]]) -> None:
+def _left_by(rule: Constraint, parameter: Parameter, sampling: Sampling | None) -> Sampling | None:
+    """What a conditional rule leaves to draw from: a point bound would never be met by chance."""
+    if not isinstance(rule, Conditional) or rule.parameter != parameter.name:
+        return sampling
+    if rule.choices is not None:
+        return Choice(rule.choices)
+    low = parameter.min if rule.min is None else rule.min
+    high = parameter.max if rule.max is None else rule.max
+    return sampling if low is None or high is None else Uniform(low, high)
+
+
+def _raise(generator: Generator, columns: Mapping[str, pd.Series[Any]]) -> NoReturn:
     found = violations(generator, pd.DataFrame(dict(columns)))
     raise InvalidJobs(
         f"No draw keeps the joint rules with what is fixed. {explain(found)}",

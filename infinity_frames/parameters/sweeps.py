@@ -143,7 +143,7 @@ def _combine(how: str, columns: Mapping[str, list[Any]]) -> list[tuple[Any, ...]
     return list(zip(*columns.values(), strict=True))
 
 
-def _sharing(generator: Generator, base: pd.DataFrame, seed: int | None) -> pd.DataFrame:
+def _sharing(generator: Generator, base: Frame, seed: int | None) -> Frame:
     """See to it that copies of a row share one seed."""
     if _SEED not in generator.by_name:
         return base
