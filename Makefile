@@ -1,0 +1,34 @@
+# make demo   a frame of jobs becomes labelled videos under demo/
+# make test   lint, types and tests, in a venv of the project's own
+# make bench  speed and memory against stated baselines
+.PHONY: demo test bench format clean
+
+PY := .venv/bin/python
+
+demo: .venv/.engine
+	$(PY) -m infinity_frames demo demo
+
+test: .venv/.test
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	$(PY) -m infinity_frames.engine.render
+	$(PY) -m pytest -n 2 --dist worksteal -q
+
+bench: .venv/.test
+	$(PY) -m bench
+
+format: .venv/.test
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+.venv/.engine: pyproject.toml scripts/setup.sh
+	./scripts/setup.sh engine
+	touch $@
+
+.venv/.test: pyproject.toml scripts/setup.sh
+	./scripts/setup.sh engine,test
+	touch $@
+
+clean:
+	rm -rf .venv demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
