@@ -1,0 +1,100 @@
+"""What users pass to plots (a frame, a list of dicts, folders) as one kind of frame."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from infinity_frames.errors import FrameError, MediaError
+
+__all__ = ["Folder", "as_jobs", "as_results", "get_subdirectories"]
+
+Folder = str | os.PathLike[str]
+
+
+def as_jobs(jobs: pd.DataFrame | Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """A frame with a row per job.
+
+    Raises
+    ------
+    FrameError
+        There is no job, or no column, in it.
+    """
+    if isinstance(jobs, pd.DataFrame):
+        frame = jobs
+    elif isinstance(jobs, Mapping):
+        frame = pd.DataFrame([dict(jobs)])
+    else:
+        rows = list(jobs)
+        if not all(isinstance(row, Mapping) for row in rows):
+            raise FrameError(
+                "Jobs are given as a frame, or as a list of dicts of parameters.",
+                advice="Pass a results folder to visualize_batch_results() instead.",
+            )
+        frame = pd.DataFrame.from_records([dict(row) for row in rows])
+    if frame.empty:
+        raise FrameError(
+            "There is nothing to plot: the frame has no rows or no columns.",
+            advice="Check the filter that made it.",
+        )
+    return frame.reset_index(drop=True)
+
+
+def as_results(
+    results: pd.DataFrame | Folder | Iterable[Folder | Mapping[str, Any]],
+) -> pd.DataFrame:
+    """A results frame from one, from a batch folder, or from job folders.
+
+    Job folders become rows of `job_id` and `path` alone.
+
+    Raises
+    ------
+    FrameError
+        There is no job in it.
+    MediaError
+        A folder does not exist.
+    """
+    if isinstance(results, pd.DataFrame):
+        return as_jobs(results)
+    if isinstance(results, (str, os.PathLike)):
+        from infinity_frames.results import read_results  # reads DuckDB and Arrow: only where asked
+
+        return as_jobs(read_results(results, quiet=True))
+    items = list(results)
+    if items and all(isinstance(item, Mapping) for item in items):
+        return as_jobs([dict(item) for item in items if isinstance(item, Mapping)])
+    folders = [Path(item) for item in items if isinstance(item, (str, os.PathLike))]
+    return as_jobs(
+        pd.DataFrame(
+            {"job_id": [folder.name for folder in folders], "path": [str(f) for f in folders]}
+        )
+    )
+
+
+def get_subdirectories(path: Folder) -> list[str]:
+    """Folders directly inside a folder, sorted by name; hidden ones left out.
+
+    Parameters
+    ----------
+    path : path
+        Usually a batch folder: its subfolders are the jobs.
+
+    Returns
+    -------
+    list of str
+        Absolute paths.
+
+    Raises
+    ------
+    MediaError
+        There is no such folder.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise MediaError(f"There is no folder {folder}.", file=str(folder))
+    inside = folder.resolve().iterdir()
+    return sorted(str(item) for item in inside if item.is_dir() and not item.name.startswith("."))

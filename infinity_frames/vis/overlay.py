@@ -1,0 +1,323 @@
+"""Annotators: small objects that draw one kind of label over a picture.
+
+The style is in the constructor; ``annotate(picture, labels)`` returns a new picture and leaves the
+given one alone. Pixel c covers [c, c + 1), so a label's coordinate lies half a pixel before the
+centre that OpenCV draws at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Protocol, cast
+
+import cv2
+import numpy as np
+
+from infinity_frames.video import Picture
+from infinity_frames.vis.labels import Annotation, FrameLabels, Keypoint
+from infinity_frames.vis.style import colour, rgb
+
+__all__ = [
+    "ARMATURE",
+    "COCO",
+    "Annotator",
+    "BoxAnnotator",
+    "CuboidAnnotator",
+    "KeypointAnnotator",
+    "MaskAnnotator",
+    "RepCountAnnotator",
+    "SkeletonAnnotator",
+    "draw_text",
+]
+
+Colour = tuple[int, int, int]
+
+LEFT, RIGHT, MIDDLE = rgb("#E69F00"), rgb("#56B4E9"), rgb("#F2F2F2")
+_SHIFT = 4  # OpenCV draws at sixteenths of a pixel
+
+_CHAINS = (
+    "pelvis spine1 spine2 spine3 neck head jaw",
+    "head left_eye_smplhf",
+    "head right_eye_smplhf",
+    *(
+        chain.replace("*", side)
+        for side in ("left", "right")
+        for chain in (
+            "pelvis *_hip *_knee *_ankle *_foot",
+            "spine3 *_collar *_shoulder *_elbow *_wrist",
+            *(
+                f"*_wrist *_{finger}1 *_{finger}2 *_{finger}3"
+                for finger in ("index", "middle", "pinky", "ring", "thumb")
+            ),
+        )
+    ),
+)
+
+
+def _bones(chains: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    joints = (chain.split() for chain in chains)
+    return tuple(pair for chain in joints for pair in pairwise(chain))
+
+
+ARMATURE = _bones(_CHAINS)
+"""Parent and child of every bone of the 55-joint armature."""
+
+COCO = _bones(
+    [
+        "left_ear left_eye nose right_eye right_ear",
+        "left_shoulder right_shoulder right_hip left_hip left_shoulder",
+        *(
+            chain.replace("*", side)
+            for side in ("left", "right")
+            for chain in ("*_shoulder *_elbow *_wrist", "*_hip *_knee *_ankle")
+        ),
+    ]
+)
+"""The limbs of the 17 COCO keypoints."""
+
+_CUBOID_EDGES = (
+    *((0, 1), (1, 2), (2, 3), (3, 0)),
+    *((4, 5), (5, 6), (6, 7), (7, 4)),
+    *((0, 4), (1, 5), (2, 6), (3, 7)),
+)
+_NEAREST_DEPTH = 0.05
+"""Metres: a corner this near has no place in the picture (its x and y are 0)."""
+
+
+class Annotator(Protocol):
+    """Anything that draws one frame's labels over its picture."""
+
+    def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
+        """Return the picture with the labels drawn over it."""
+        ...
+
+
+class BoxAnnotator:
+    """Draws bounding boxes; the outer edge of the line is the box's first and last pixel.
+
+    Parameters
+    ----------
+    thickness : int, optional
+        Pixels, growing inwards; by default it suits the picture's size.
+    names : bool
+        Write each box's category.
+    """
+
+    def __init__(self, thickness: int | None = None, *, names: bool = True) -> None:
+        self.thickness = thickness
+        self.names = names
+
+    def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
+        """Return the picture with the boxes drawn over it."""
+        out = picture.copy()
+        for annotation in labels.annotations:
+            if annotation.bbox is not None:
+                self._frame(out, annotation.bbox, _of_category(annotation))
+        if self.names:  # after all boxes: no box crosses a name out
+            for annotation in labels.annotations:
+                if annotation.bbox is not None:
+                    left, top = map(int, annotation.bbox[:2])
+                    draw_text(out, annotation.category, left, top, _of_category(annotation))
+        return out
+
+    def _frame(self, out: Picture, bbox: tuple[float, float, float, float], ink: Colour) -> None:
+        height, width = out.shape[:2]
+        left, top = int(np.floor(bbox[0])), int(np.floor(bbox[1]))
+        right, bottom = int(np.ceil(bbox[0] + bbox[2])), int(np.ceil(bbox[1] + bbox[3]))
+        t = self.thickness or _stroke(out)
+        for x0, y0, x1, y1 in (
+            (left, top, right, top + t),
+            (left, bottom - t, right, bottom),
+            (left, top, left + t, bottom),
+            (right - t, top, right, bottom),
+        ):
+            # A box thinner than the line stays within itself, a box over the edge is cut there.
+            x0, y0 = max(x0, left, 0), max(y0, top, 0)
+            x1, y1 = min(x1, right, width), min(y1, bottom, height)
+            if x0 < x1 and y0 < y1:
+                out[y0:y1, x0:x1] = ink
+
+
+class MaskAnnotator:
+    """Tints the pixels of each object.
+
+    Parameters
+    ----------
+    opacity : float
+        0 leaves the picture, 1 hides it.
+    """
+
+    def __init__(self, opacity: float = 0.5) -> None:
+        self.opacity = opacity
+
+    def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
+        """Return the picture with the masks drawn over it."""
+        height, width = picture.shape[:2]
+        tint = picture.copy()
+        # Small objects last: an object's mask never hides one that lies inside it.
+        order = sorted(labels.annotations, key=lambda item: -(item.raw.get("area") or 0))
+        for annotation in order:
+            mask = annotation.mask(labels.height or height, labels.width or width)
+            if mask is not None:
+                tint[mask[:height, :width]] = _of_category(annotation)
+        blended = cv2.addWeighted(tint, self.opacity, picture, 1 - self.opacity, 0)
+        return cast(Picture, blended)
+
+
+class SkeletonAnnotator:
+    """Draws the person's bones, left in orange and right in blue; hidden ones thin.
+
+    Parameters
+    ----------
+    skeleton : {"armature", "coco"}
+        Which points to join.
+    """
+
+    def __init__(self, skeleton: str = "armature") -> None:
+        self.skeleton = skeleton
+        self._bones = COCO if skeleton == "coco" else ARMATURE
+
+    def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
+        """Return the picture with the skeletons drawn over it."""
+        out = picture.copy()
+        stroke = _stroke(out)
+        for annotation in labels.annotations:
+            points = annotation.coco if self.skeleton == "coco" else annotation.armature
+            for parent, child in self._bones:
+                if parent in points and child in points:
+                    ends = points[parent], points[child]
+                    if min(end.v for end in ends) > 0:
+                        seen = max(end.v for end in ends) == 2
+                        _line(out, ends[0], ends[1], side(child), stroke if seen else 1)
+        return out
+
+
+class KeypointAnnotator:
+    """Draws keypoints: visible ones filled, hidden ones as rings, those outside not at all.
+
+    Parameters
+    ----------
+    skeleton : {"armature", "vertex", "coco"}
+        Which points to draw.
+    """
+
+    VISIBLE, HIDDEN = rgb("#009E73"), rgb("#D55E00")
+
+    def __init__(self, skeleton: str = "coco") -> None:
+        self.skeleton = skeleton
+
+    def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
+        """Return the picture with the keypoints drawn over it."""
+        out = picture.copy()
+        radius = (_stroke(out) + 1) << _SHIFT
+        for annotation in labels.annotations:
+            for point in self._points(annotation).values():
+                centre = _fixed(point.x, point.y)
+                if point.v == 2:
+                    cv2.circle(out, centre, radius, self.VISIBLE, -1, cv2.LINE_AA, _SHIFT)
+                elif point.v == 1:
+                    cv2.circle(out, centre, radius, self.HIDDEN, 1, cv2.LINE_AA, _SHIFT)
+        return out
+
+    def _points(self, annotation: Annotation) -> Mapping[str, Keypoint]:
+        return {
+            "armature": annotation.armature,
+            "vertex": annotation.vertices,
+            "coco": annotation.coco,
+        }[self.skeleton]
+
+
+class CuboidAnnotator:
+    """Draws the 3D boxes; the face below is thinner, so that up and down stay apart."""
+
+    def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
+        """Return the picture with the cuboids drawn over it."""
+        out = picture.copy()
+        stroke = _stroke(out)
+        for annotation in labels.annotations:
+            if annotation.cuboid is None:
+                continue
+            ink = _of_category(annotation)
+            for start, end in _CUBOID_EDGES:
+                (x0, y0, z0), (x1, y1, z1) = annotation.cuboid[start], annotation.cuboid[end]
+                if min(z0, z1) > _NEAREST_DEPTH:
+                    thickness = 1 if min(start, end) >= 4 else stroke
+                    ends = Keypoint(x0, y0, 2), Keypoint(x1, y1, 2)
+                    _line(out, *ends, ink, thickness)
+        return out
+
+
+class RepCountAnnotator:
+    """Writes the repetition count, with a bar that fills once per repetition."""
+
+    def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
+        """Return the picture with the count drawn over it."""
+        count = labels.scalars.get("rep_count_from_start")
+        if count is None:
+            return picture.copy()
+        out = picture.copy()
+        height, width = out.shape[:2]
+        bar = max(3, height // 64)
+        out[height - bar :] = (out[height - bar :] * 0.35).astype(np.uint8)
+        out[height - bar :, : round(width * (count % 1))] = LEFT
+        draw_text(out, f"rep {count:.2f}", 0, height - bar, LEFT)
+        return out
+
+
+def side(joint: str) -> Colour:
+    """Orange for the person's left, blue for the right, white for the middle."""
+    if joint.startswith("left"):
+        return LEFT
+    return RIGHT if joint.startswith("right") else MIDDLE
+
+
+def draw_text(out: Picture, text: str, left: int, bottom: int, fill: Colour) -> None:
+    """Write a text on a filled label, in place, moved inside the picture where it would leave it.
+
+    Parameters
+    ----------
+    out : Picture
+        Drawn on.
+    text : str
+        ASCII; the stroke fonts of OpenCV have no more.
+    left, bottom : int
+        Where the label's lower left corner goes.
+    fill : tuple of int
+        Colour of the label; the text is black or white, whichever reads better.
+    """
+    height, width = out.shape[:2]
+    font, scale = cv2.FONT_HERSHEY_SIMPLEX, max(0.35, min(height, width) / 1200)
+    weight = 1 if scale < 0.8 else 2
+    (text_width, text_height), below = cv2.getTextSize(text, font, scale, weight)
+    pad = max(2, text_height // 4)
+    box_width, box_height = text_width + 2 * pad, text_height + below + pad
+    left = max(0, min(left, width - box_width))
+    top = max(0, min(bottom - box_height, height - box_height))
+    out[top : top + box_height, left : left + box_width] = fill
+    red, green, blue = fill
+    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 140  # luma of ITU-R BT.601
+    ink = (255, 255, 255) if dark else (0, 0, 0)
+    baseline = top + text_height + pad // 2 + 1
+    cv2.putText(out, text, (left + pad, baseline), font, scale, ink, weight, cv2.LINE_AA)
+
+
+def _of_category(annotation: Annotation) -> Colour:
+    return rgb(colour(annotation.category_id))
+
+
+def _stroke(picture: Picture) -> int:
+    height, width = picture.shape[:2]
+    return max(1, (min(int(height), int(width)) + 128) // 256)
+
+
+def _fixed(x: float, y: float) -> tuple[int, int]:
+    """A label's coordinate as OpenCV's fixed-point one, kept where its integers cannot overflow."""
+    near = np.clip([x - 0.5, y - 0.5], -30_000, 30_000)
+    across, down = np.round(near * (1 << _SHIFT)).astype(int)
+    return int(across), int(down)
+
+
+def _line(out: Picture, start: Keypoint, end: Keypoint, ink: Colour, thickness: int) -> None:
+    ends = _fixed(start.x, start.y), _fixed(end.x, end.y)
+    cv2.line(out, *ends, ink, thickness, cv2.LINE_AA, _SHIFT)

@@ -1,0 +1,106 @@
+"""Labels drawn over a job's whole video, streaming: one frame in memory at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from infinity_frames.errors import MediaError
+from infinity_frames.video import Picture, VideoWriter, read_frames, video_info
+from infinity_frames.vis.files import JobFiles, job_files
+from infinity_frames.vis.labels import FrameLabels, Labels
+from infinity_frames.vis.overlay import Annotator, BoxAnnotator
+
+__all__ = ["draw_labels", "fitting", "labelled_frames"]
+
+
+def draw_labels(
+    job: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
+    annotators: Sequence[Annotator] = (BoxAnnotator(),),
+) -> Path:
+    """Write a job's video with its labels drawn over it.
+
+    Parameters
+    ----------
+    job : path
+        A job folder, or the video's path where many jobs share a folder.
+    path : path, optional
+        Where the video goes; by default ``labels.mp4`` in the job's folder.
+    annotators : sequence of Annotator
+        What to draw, in this order.
+
+    Returns
+    -------
+    Path
+        The video that was written, H.264.
+
+    Raises
+    ------
+    MediaError
+        The job has no video or labels, or they do not belong together.
+    """
+    files = job_files(job)
+    info = video_info(files.require_video())
+    target = Path(path) if path is not None else drawn(files, "labels")
+    with VideoWriter(target, info.width, info.height, info.frame_rate) as video:
+        for picture, labels in labelled_frames(files):
+            for annotator in annotators:
+                picture = annotator.annotate(picture, labels)
+            video.write(picture)
+    return target
+
+
+def labelled_frames(files: JobFiles) -> Iterator[tuple[Picture, FrameLabels]]:
+    """Each frame of a job's video with its labels.
+
+    Raises
+    ------
+    MediaError
+        There is no video or no labels, or they differ in size or in number of frames.
+    """
+    source = files.require_video()
+    labels = Labels(files.require_labels())
+    position = -1
+    for position, picture in enumerate(read_frames(source)):
+        if position >= len(labels):
+            break
+        frame = labels.frame(position)
+        fitting(picture, frame, source)
+        yield picture, frame
+    if position + 1 != len(labels):
+        more = "more" if position + 1 > len(labels) else "fewer"
+        raise MediaError(
+            f"The video {source} has {more} frames than the {len(labels)} its labels describe.",
+            advice="They do not belong together: download or render the job again.",
+            file=str(source),
+        )
+
+
+def fitting(picture: Picture, labels: FrameLabels, source: Path) -> None:
+    """Raise unless labels are of the picture's size.
+
+    A row or column may be missing or too much on either side: videos have even sizes, so encoders
+    cut or pad odd ones.
+
+    Raises
+    ------
+    MediaError
+        The sizes differ by more than that.
+    """
+    height, width = picture.shape[:2]
+    known = labels.width and labels.height
+    if known and max(abs(labels.width - width), abs(labels.height - height)) > 1:
+        raise MediaError(
+            f"Frame {labels.frame_number} of {source} is {width} x {height} pixels, and its labels "
+            f"are for {labels.width} x {labels.height}.",
+            advice="They do not belong together: download or render the job again.",
+            file=str(source),
+        )
+
+
+def drawn(files: JobFiles, what: str) -> Path:
+    """Where a drawing of a job goes unless the caller says otherwise."""
+    own = files.video is not None and files.video.stem in {"video", "video.rgb"}
+    return files.folder / (f"{what}.mp4" if own else f"{files.name}_{what}.mp4")

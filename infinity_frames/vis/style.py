@@ -1,0 +1,123 @@
+"""One look for every plot and overlay: colours, fonts and figures, in one place.
+
+Figures are made without pyplot: nothing is registered globally, nothing has to be closed, and
+plots can be made in threads.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+__all__ = [
+    "GREY",
+    "INK",
+    "PALETTE",
+    "Drawing",
+    "caption",
+    "colour",
+    "figure",
+    "look",
+    "rgb",
+    "wrap",
+]
+
+# Okabe and Ito, "Color Universal Design" (2008): apart for every common kind of colour blindness.
+PALETTE = (
+    "#0072B2",  # blue
+    "#E69F00",  # orange
+    "#009E73",  # bluish green
+    "#CC79A7",  # reddish purple
+    "#56B4E9",  # sky blue
+    "#D55E00",  # vermillion
+    "#F0E442",  # yellow
+)
+INK = "#2B2B2B"
+GREY = "#8C8C8C"
+PAPER = "#FFFFFF"
+"""Figures bring their own light paper, so they read the same on a dark page as on a light one."""
+
+_LOOK: Any = {
+    "figure.facecolor": PAPER,
+    "figure.dpi": 100,
+    "savefig.facecolor": PAPER,
+    "axes.facecolor": PAPER,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 8,
+    "axes.titlecolor": INK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.formatter.limits": (-4, 5),
+    "grid.color": "#E3E3E3",
+    "grid.linewidth": 0.6,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: the same widths everywhere
+    "font.size": 8,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "text.color": INK,
+    "text.parse_math": False,  # a $ in somebody's tag is a $
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+}
+
+
+class Drawing(Figure):
+    """A matplotlib figure that notebooks show, though pyplot has never heard of it."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png")
+        return buffer.getvalue()
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """Everything drawn inside has the package's look; the user's own settings come back after."""
+    with mpl.rc_context(_LOOK):
+        yield
+
+
+def figure(width: float, height: float) -> Drawing:
+    """An empty figure, sizes in inches, whose parts never overlap."""
+    return Drawing(figsize=(width, height), layout="constrained")
+
+
+def caption(axes: Axes, text: str, *, size: float = 8) -> None:
+    """Leave the axes empty but for a text in the middle."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=size, transform=axes.transAxes)
+
+
+def colour(index: int) -> str:
+    """The palette's colour of that index, starting over where it ends."""
+    return PALETTE[index % len(PALETTE)]
+
+
+def rgb(name: str) -> tuple[int, int, int]:
+    """A ``#rrggbb`` colour as three values of 0..255."""
+    value = int(name.removeprefix("#"), 16)
+    return value >> 16, value >> 8 & 255, value & 255
+
+
+def wrap(text: str, width: int) -> str:
+    """Break a text into lines, and a long_name_of_many_words at its underscores."""
+    lines = []
+    for line in text.splitlines():
+        breakable = line.replace("_", "_ ").replace("-", "- ")
+        parts = textwrap.wrap(breakable, width, break_on_hyphens=False) or [""]
+        lines += [part.replace("_ ", "_").replace("- ", "-") for part in parts]
+    return "\n".join(lines)
