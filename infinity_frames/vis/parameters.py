@@ -12,6 +12,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from infinity_frames.errors import FrameError
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
@@ -101,8 +102,9 @@ def _identifies(values: pd.Series[Any], name: str) -> bool:
     if name in _IDENTITY:
         return True
     known = values.dropna()
-    texts = not known.empty and known.map(type).eq(str).all()
-    return bool(texts and all(_UUID.fullmatch(value) for value in known.head(50)))
+    return not known.empty and all(
+        isinstance(value, str) and _UUID.fullmatch(value) for value in known.head(50)
+    )
 
 
 def _groups(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
@@ -129,17 +131,15 @@ def _grid(frame: pd.DataFrame, groups: pd.Series[Any] | None, title: str) -> Dra
     down = math.ceil(len(names) / across)
     drawing = figure(_WIDE * across, _HIGH * down + 0.4)
     with look():
-        drawing.set_facecolor("white")
-        axes = drawing.subplots(down, across, squeeze=False).flat
+        axes = list(drawing.subplots(down, across, squeeze=False).flat)
         for name, axis in zip(names, axes, strict=False):
             _tile(axis, frame[name], groups)
-            axis.set_title(_title(frame[name]), fontweight="medium")
-        for axis in list(axes)[len(names) :]:
+            axis.set_title(_title(frame[name]), fontweight="bold")
+        for axis in axes[len(names) :]:
             axis.set_axis_off()
         drawing.suptitle(title, fontsize=11, x=0.01, ha="left")
         if groups is not None:
             _legend(drawing, groups)
-        drawing.get_layout_engine().execute(drawing)  # type: ignore[union-attr]
     return drawing
 
 
@@ -204,27 +204,19 @@ def _histogram(axis: Axes, numbers: pd.Series[Any], groups: pd.Series[Any] | Non
     whole = bool((numbers % 1 == 0).all())
     discrete = whole and numbers.max() - numbers.min() < 30
     data = pd.DataFrame({"value": numbers})
-    bins: Any = np.histogram_bin_edges(numbers, bins="sturges" if len(numbers) < 50 else 24)
-    split: dict[str, Any] = {"color": colour(0)}
-    if groups is not None:
+    bins = np.histogram_bin_edges(numbers, bins="sturges" if len(numbers) < 50 else 24)
+    options: dict[str, Any] = {"discrete": True} if discrete else {"bins": bins}
+    if groups is None:
+        options |= {"color": colour(0), "edgecolor": "white", "linewidth": 0.4}
+    else:
         data["group"] = groups.loc[numbers.index]
-        split = {"hue": "group", "palette": _colours(groups), "legend": False}
-        split |= {"element": "step", "fill": False, "common_norm": False}
-    sns.histplot(
-        data,
-        x="value",
-        ax=axis,
-        discrete=discrete,
-        stat="count" if groups is None else "proportion",
-        edgecolor=None if groups is not None else "white",
-        linewidth=1.3 if groups is not None else 0.4,
-        **({} if discrete else {"bins": bins}),
-        **split,
-    )
+        options |= {"hue": "group", "palette": _colours(groups), "legend": False, "linewidth": 1.3}
+        options |= {"element": "step", "fill": False, "stat": "proportion", "common_norm": False}
+    sns.histplot(data, x="value", ax=axis, **options)
     axis.set(xlabel="", ylabel="" if groups is None else "share")
     axis.grid(axis="y")
     if whole:
-        axis.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[attr-defined]
+        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
 
 
 def _bars(

@@ -93,7 +93,7 @@ def look() -> Iterator[None]:
 
 def figure(width: float, height: float) -> Drawing:
     """An empty figure, sizes in inches, whose parts never overlap."""
-    return Drawing(figsize=(width, height), layout="constrained")
+    return Drawing(figsize=(width, height), layout="constrained", facecolor=PAPER)
 
 
 def caption(axes: Axes, text: str, *, size: float = 8) -> None:
