@@ -1,0 +1,112 @@
+"""Where held equipment is: a transform per frame of each object an exercise holds.
+
+An object's own axes: origin at the middle of its bar, x along the bar. ``hand`` and ``goblet``
+dumbbells follow the hand and the chest; a barbell lies across the palms or the shoulders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.engine.motion.exercises import Exercise, Held
+from infinity_frames.engine.motion.ik import unit
+from infinity_frames.engine.motion.skeleton import JOINT_INDEX, T_POSE, forward
+
+__all__ = ["BACK_BAR", "GOBLET", "grip_point", "held_transforms"]
+
+Array = NDArray[np.float64]
+
+# Depth of a bar's middle under the line from the wrist to the knuckles, m.
+_PALM_DEPTH = 0.032
+_PALM_SHARE = 0.85
+
+BACK_BAR: Array = np.array([0.0, 0.11, -0.125])
+"""Middle of a barbell on the shoulders, from the joint ``spine3``, m."""
+
+GOBLET: Array = np.array([0.0, 0.03, 0.215])
+"""Middle of an upright dumbbell before the chest, from the joint ``spine3``, m."""
+
+
+def grip_point(side: str, rest: Array) -> Array:
+    """Middle of a gripped bar from the wrist, in the T-pose, (3,) m."""
+    knuckles = rest[JOINT_INDEX[f"{side}_middle1"]] - rest[JOINT_INDEX[f"{side}_wrist"]]
+    return np.asarray(_PALM_SHARE * knuckles - [0.0, _PALM_DEPTH, 0.0])
+
+
+def held_transforms(
+    exercise: Exercise, quaternions: Array, root: Array, rest: Array = T_POSE
+) -> dict[str, Array]:
+    """Place what an exercise holds.
+
+    Parameters
+    ----------
+    exercise : Exercise
+        What is done.
+    quaternions : (F, 55, 4) array
+        The poses' joint rotations, w x y z.
+    root : (F, 3) array
+        The poses' pelvis positions, body axes, m.
+    rest : (55, 3) array
+        Joint positions of the body in the T-pose, m.
+
+    Returns
+    -------
+    dict of str to (F, 4, 4) array
+        From the object's axes to body axes, by the object's name.
+    """
+    if not exercise.held:
+        return {}
+    positions, rotations = forward(quaternions, root, rest)
+    return {
+        held.name: _PLACES[held.grip](held, positions, rotations, rest) for held in exercise.held
+    }
+
+
+def _in_hand(held: Held, positions: Array, rotations: Array, rest: Array) -> Array:
+    joint = JOINT_INDEX[held.joint]
+    turn = rotations[:, joint]
+    middle = positions[:, joint] + turn @ grip_point(held.joint.split("_")[0], rest)
+    # The bar lies across the palm, from the little finger to the index.
+    return _transform(middle, turn[..., 2], turn[..., 1])
+
+
+def _across_hands(_: Held, positions: Array, rotations: Array, rest: Array) -> Array:
+    left, right = (
+        positions[:, joint] + rotations[:, joint] @ grip_point(side, rest)
+        for side in ("left", "right")
+        for joint in (JOINT_INDEX[f"{side}_wrist"],)
+    )
+    back_of_hands = sum(
+        rotations[:, JOINT_INDEX[f"{side}_wrist"], :, 1] for side in ("left", "right")
+    )
+    return _transform((left + right) / 2.0, left - right, np.asarray(back_of_hands))
+
+
+def _on_spine(offset: Array, along: int, up: int) -> Callable[[Held, Array, Array, Array], Array]:
+    def place(held: Held, positions: Array, rotations: Array, _: Array) -> Array:
+        turn = rotations[:, JOINT_INDEX[held.joint]]
+        middle = positions[:, JOINT_INDEX[held.joint]] + turn @ offset
+        return _transform(middle, turn[..., along], turn[..., up])
+
+    return place
+
+
+def _transform(middle: Array, along: Array, up: Array) -> Array:
+    """Transforms with the given origin and x axis, and y as near to ``up`` as can be."""
+    x = unit(along)
+    z = unit(np.cross(x, up))
+    out = np.zeros((len(middle), 4, 4))
+    out[:, :3, 0], out[:, :3, 1], out[:, :3, 2] = x, np.cross(z, x), z
+    out[:, :3, 3], out[:, 3, 3] = middle, 1.0
+    return out
+
+
+_PLACES: dict[str, Callable[[Held, Array, Array, Array], Array]] = {
+    "hand": _in_hand,
+    "hands": _across_hands,
+    "back": _on_spine(BACK_BAR, along=0, up=1),
+    "goblet": _on_spine(GOBLET, along=1, up=2),
+}

@@ -1,0 +1,117 @@
+"""Analytic inverse kinematics of limbs, over many frames at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+__all__ = ["TwoBone", "aim", "unit"]
+
+Array = NDArray[np.float64]
+
+# A limb is never stretched beyond this share of its length: the knee's direction is lost there.
+_LONGEST = 0.9999
+
+
+@dataclass(frozen=True, eq=False)
+class TwoBone:
+    """A limb of two bones and a hinge: hip-knee-ankle or shoulder-elbow-wrist.
+
+    Parameters
+    ----------
+    upper, lower : (3,) array
+        The bones in the T-pose, m.
+    bend : (3,) array
+        Where the hinge points when the limb bends, in the T-pose: a knee forward, an elbow back.
+    """
+
+    upper: Array
+    lower: Array
+    bend: Array
+
+    @property
+    def length(self) -> float:
+        """Length of the straight limb, m."""
+        return float(np.linalg.norm(self.upper) + np.linalg.norm(self.lower))
+
+    def solve(self, start: Array, end: Array, pole: Array) -> tuple[Array, Array]:
+        """Rotations that put the limb's end where it should be.
+
+        Parameters
+        ----------
+        start, end : (F, 3) array
+            Where the limb starts and should end, m; the end is pulled in if out of reach.
+        pole : (F, 3) array
+            Where the hinge should point.
+
+        Returns
+        -------
+        upper, lower : (F, 3, 3) array
+            Rotations of the two bones from the T-pose.
+        """
+        a, b = np.linalg.norm(self.upper), np.linalg.norm(self.lower)
+        reach = end - start
+        direction = unit(reach)
+        distance = np.clip(
+            np.linalg.norm(reach, axis=-1, keepdims=True),
+            abs(a - b) + 1e-6,
+            (a + b) * _LONGEST,
+        )
+        out = unit(pole - np.sum(pole * direction, axis=-1, keepdims=True) * direction)
+        along = (a**2 - b**2 + distance**2) / (2.0 * distance)
+        hinge = along * direction + np.sqrt(np.maximum(a**2 - along**2, 0.0)) * out
+        axis = np.cross(direction, out)
+        rest_axis = unit(np.cross(self.upper, self.bend))
+        upper = _turn(self.upper, rest_axis, hinge, axis)
+        lower = _turn(self.lower, rest_axis, distance * direction - hinge, axis)
+        return upper, lower
+
+    def twisted(self, lower: Array, degrees: Array) -> Array:
+        """The lower bone's rotations after a twist about the bone itself, (F, 3, 3)."""
+        vectors = np.radians(degrees)[:, None] * unit(self.lower)
+        return np.asarray(lower @ Rotation.from_rotvec(vectors).as_matrix())
+
+
+def aim(bone: Array, rotation: Array, direction: Array) -> Array:
+    """Smallest turn of a bone that makes it point somewhere.
+
+    Parameters
+    ----------
+    bone : (3,) array
+        The bone in the T-pose.
+    rotation : (F, 3, 3) array
+        Its rotations now.
+    direction : (F, 3) array
+        Where it should point.
+
+    Returns
+    -------
+    (F, 3, 3) array
+        Its rotations then.
+    """
+    before, after = unit(rotation @ bone), unit(direction)
+    axis = np.cross(before, after)
+    cosine = np.sum(before * after, axis=-1)[:, None, None]
+    cross = np.zeros((*axis.shape, 3))
+    for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        cross[:, i, j], cross[:, j, i] = -axis[:, k], axis[:, k]
+    return np.asarray((np.eye(3) + cross + cross @ cross / (1.0 + cosine)) @ rotation)
+
+
+def unit(vectors: Array) -> Array:
+    """Vectors of length 1, (..., 3)."""
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
+
+
+def _turn(rest: Array, rest_axis: Array, bone: Array, axis: Array) -> Array:
+    """Rotations that take a bone and its hinge axis from the T-pose to where they should be."""
+    return _frame(bone, axis) @ np.swapaxes(_frame(rest, rest_axis), -1, -2)
+
+
+def _frame(bone: Array, axis: Array) -> Array:
+    first = unit(bone)
+    third = unit(axis - np.sum(axis * first, axis=-1, keepdims=True) * first)
+    return np.stack([first, np.cross(third, first), third], axis=-1)

@@ -1,0 +1,237 @@
+"""From the phase of a rep to a pose of one body, standing on the floor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from infinity_frames.engine.motion.exercises import Exercise
+from infinity_frames.engine.motion.ik import TwoBone, aim
+from infinity_frames.engine.motion.keyframes import (
+    CLEARANCES,
+    Effector,
+    Goals,
+    Keyframes,
+    quaternions,
+)
+from infinity_frames.engine.motion.noise import joint_noise, joint_spread
+from infinity_frames.engine.motion.skeleton import (
+    JOINT_INDEX,
+    PARENTS,
+    T_POSE,
+    forward,
+    matrices,
+)
+from infinity_frames.engine.motion.timeline import Frames
+
+__all__ = ["Motion", "Pose"]
+
+Array = NDArray[np.float64]
+
+# Planted limbs keep this share of their length as reserve; the root gives way within SOFTNESS.
+_REACH = 0.9985
+_SOFTNESS = 0.001
+_REACH_STEPS = 4
+
+_BREATHS_PER_SECOND = 0.3
+_BREATH_DEGREES = 0.6
+_HINGE_SOFTNESS = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """Poses of a body.
+
+    Parameters
+    ----------
+    quaternions : (F, 55, 4) array
+        Rotation of each joint relative to its parent, w x y z.
+    root : (F, 3) array
+        Position of the pelvis, body axes, the floor at y = 0, m.
+    """
+
+    quaternions: Array
+    root: Array
+
+    def joints(self, rest: Array = T_POSE) -> tuple[Array, Array]:
+        """Positions (F, 55, 3) m and rotations (F, 55, 3, 3) of the joints, body axes."""
+        return forward(self.quaternions, self.root, rest)
+
+
+class Motion:
+    """An exercise done by one body.
+
+    Parameters
+    ----------
+    exercise : Exercise
+        What is done.
+    seed : int
+        The job's seed.
+    noise_factor : float
+        How much the joints' trajectories vary; 0 repeats the exercise exactly.
+    rest_joints : (55, 3) array
+        Joint positions of the body in the T-pose, feet on y = 0, m.
+    clearances : mapping of str to float, optional
+        Flesh between a joint and the floor it rests on, m, where it differs from
+        :data:`~infinity_frames.engine.motion.keyframes.CLEARANCES`.
+    """
+
+    def __init__(
+        self,
+        exercise: Exercise,
+        seed: int = 0,
+        noise_factor: float = 0.0,
+        rest_joints: Array = T_POSE,
+        clearances: Mapping[str, float] | None = None,
+    ) -> None:
+        self.exercise = exercise
+        self.rest = rest_joints
+        self._seed = seed
+        self._noise_factor = noise_factor
+        self._keys = Keyframes.of(exercise, rest_joints, {**CLEARANCES, **(clearances or {})})
+        self._spread = noise_factor * joint_spread(self._keys.angles)
+
+    def pose(self, frames: Frames) -> Pose:
+        """Poses of the body at given moments of a timeline.
+
+        Parameters
+        ----------
+        frames : Frames
+            As ``timeline.frames`` or ``timeline.at(times)``.
+        """
+        course = self._course(frames.phase)
+        goals = self._keys.goals_at(course)
+        angles = self._varied(self._keys.angles_at(course), frames)
+        turns = quaternions(angles)
+        positions, rotations = forward(turns, np.zeros((len(course), 3)), self.rest)
+        effectors = self._keys.effectors
+        limbs = [self._limb(effector) for effector in effectors]
+        targets = [
+            goal.point - matrices(goal.rotation) @ effector.offset
+            for effector, goal in zip(effectors, goals, strict=True)
+        ]
+        root = self._carried(positions, targets, goals)
+        root = self._within_reach(root, positions, limbs, targets, goals)
+        positions = positions + root[:, None]
+        solved = dict[int, Array]()
+        for effector, limb, target, goal in zip(effectors, limbs, targets, goals, strict=True):
+            if limb is not None:
+                solved |= self._reach(effector, limb, target, goal, positions, rotations, angles)
+            elif effector.name.endswith("_knee"):
+                start = PARENTS[effector.joint]
+                bone = self.rest[effector.joint] - self.rest[start]
+                solved[start] = aim(bone, rotations[:, start], target - positions[:, start])
+                solved[effector.joint] = rotations[:, effector.joint]
+        return Pose(_local(turns, rotations, solved, effectors, goals), root)
+
+    def _course(self, phase: Array) -> Array:
+        m = self.exercise.midpoint
+        if self.exercise.course == "loop":
+            return phase
+        return np.where(phase <= m, phase / m, (1.0 - phase) / (1.0 - m))
+
+    def _varied(self, angles: Array, frames: Frames) -> Array:
+        if self._noise_factor > 0.0:
+            angles = angles + joint_noise(self._seed, frames.clock, self._spread)
+            breath = np.sin(2.0 * np.pi * _BREATHS_PER_SECOND * frames.time)
+            swell = self._noise_factor * _BREATH_DEGREES * breath
+            angles[:, JOINT_INDEX["spine3"], 0] -= swell
+            angles[:, JOINT_INDEX["neck"], 0] += swell
+        for side in ("left", "right"):
+            for name, axis, sign in (("knee", 0, 1.0), ("elbow", 1, -1.0 if side == "left" else 1)):
+                hinge = angles[:, JOINT_INDEX[f"{side}_{name}"], axis]
+                hinge[:] = sign * _soft_positive(sign * hinge, _HINGE_SOFTNESS)
+        return angles
+
+    def _limb(self, effector: Effector) -> TwoBone | None:
+        if not effector.name.endswith(("_foot", "_hand")):
+            return None
+        end = effector.joint
+        middle = PARENTS[end]
+        start = PARENTS[middle]
+        forwards = 1.0 if effector.name.endswith("_foot") else -1.0
+        return TwoBone(
+            self.rest[middle] - self.rest[start],
+            self.rest[end] - self.rest[middle],
+            np.array([0.0, 0.0, forwards]),
+        )
+
+    def _carried(self, positions: Array, targets: list[Array], goals: tuple[Goals, ...]) -> Array:
+        """Root that puts what carries the body where it should be, (F, 3)."""
+        root, total = np.zeros((len(positions), 3)), np.zeros((len(positions), 1))
+        for effector, target, goal in zip(self._keys.effectors, targets, goals, strict=True):
+            share = goal.carries[:, None]
+            root += share * (target - positions[:, effector.joint])
+            total += share
+        return root / total
+
+    def _within_reach(
+        self,
+        root: Array,
+        positions: Array,
+        limbs: list[TwoBone | None],
+        targets: list[Array],
+        goals: tuple[Goals, ...],
+    ) -> Array:
+        """Root moved, smoothly, until no planted limb is overstretched."""
+        for _ in range(_REACH_STEPS):
+            for effector, limb, target, goal in zip(
+                self._keys.effectors, limbs, targets, goals, strict=True
+            ):
+                if limb is None:
+                    continue
+                start = PARENTS[PARENTS[effector.joint]]
+                reach = target - positions[:, start] - root
+                distance = np.linalg.norm(reach, axis=-1, keepdims=True)
+                excess = _soft_positive(distance - _REACH * limb.length, _SOFTNESS)
+                root = root + goal.planted[:, None] * excess * reach / distance
+        return root
+
+    def _reach(
+        self,
+        effector: Effector,
+        limb: TwoBone,
+        target: Array,
+        goal: Goals,
+        positions: Array,
+        rotations: Array,
+        angles: Array,
+    ) -> dict[int, Array]:
+        end = effector.joint
+        middle = PARENTS[end]
+        start = PARENTS[middle]
+        pole = rotations[:, start] @ limb.bend
+        upper, lower = limb.solve(positions[:, start], target, pole)
+        if effector.name.endswith("_hand"):
+            lower = limb.twisted(lower, angles[:, middle, 0] * np.sign(limb.lower[0]))
+        return {start: upper, middle: lower, end: matrices(goal.rotation)}
+
+
+def _soft_positive(x: Array, softness: float) -> Array:
+    """Smooth max(x, 0)."""
+    return np.asarray(0.5 * (x + np.sqrt(x * x + softness * softness)))
+
+
+def _local(
+    turns: Array,
+    rotations: Array,
+    solved: Mapping[int, Array],
+    effectors: tuple[Effector, ...],
+    goals: tuple[Goals, ...],
+) -> Array:
+    """Quaternions relative to the parents, with the solved joints put in."""
+    out = turns.copy()
+    for joint, rotation in solved.items():
+        parent = PARENTS[joint]
+        above = solved.get(parent, rotations[:, parent])
+        local = Rotation.from_matrix(np.swapaxes(above, -1, -2) @ rotation)
+        out[:, joint] = local.as_quat(canonical=True, scalar_first=True)
+    for effector, goal in zip(effectors, goals, strict=True):
+        if effector.name.endswith("_foot"):
+            toes = goal.toes * np.where(goal.toes[:, :1] < 0.0, -1.0, 1.0)
+            out[:, JOINT_INDEX[effector.name]] = toes
+    return out
