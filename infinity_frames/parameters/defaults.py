@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from infinity_frames.parameters.columns import dtype_of, is_missing, typed
+from infinity_frames.parameters.columns import constant, is_missing, typed
 from infinity_frames.parameters.draws import column_of, rng_of, uniform, until_joint_rules_hold
 from infinity_frames.schemas import Frame, as_frame
 from infinity_frames.spec import Generator, Parameter
@@ -55,8 +55,8 @@ def fill(
             drawn[parameter.name] = gaps
             columns[parameter.name] = _merge(parameter, given, values, gaps)
         elif gaps.any() and parameter.default is not None:
-            default = pd.Series([parameter.default] * len(jobs), dtype="object")
-            columns[parameter.name] = _merge(parameter, given, typed(parameter, default), gaps)
+            default = constant(parameter, parameter.default, len(jobs))
+            columns[parameter.name] = _merge(parameter, given, default, gaps)
         else:
             columns[parameter.name] = given
     if drawn:
@@ -72,7 +72,7 @@ def fill(
 
 def _given(parameter: Parameter, jobs: pd.DataFrame) -> pd.Series[Any]:
     if parameter.name not in jobs.columns:
-        return pd.Series(pd.NA, index=range(len(jobs)), dtype=dtype_of(parameter))
+        return constant(parameter, None, len(jobs))
     given: pd.Series[Any] = typed(parameter, jobs[parameter.name]).reset_index(drop=True)
     return given
 
@@ -85,4 +85,5 @@ def _merge(
     if given.dtype != values.dtype:
         # A value the type rejects stays as it is, for the rules to report.
         given, values = given.astype("object"), values.astype("object")
-    return typed(parameter, given.where(~gaps, values))
+    merged: pd.Series[Any] = given.where(~gaps, values)
+    return typed(parameter, merged)

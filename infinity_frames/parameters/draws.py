@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from infinity_frames.errors import InvalidJobs
-from infinity_frames.parameters.columns import coerce, dtype_of
+from infinity_frames.parameters.columns import coerce, constant, dtype_of
 from infinity_frames.parameters.rules import broken, explain, violations
 from infinity_frames.spec import (
     Choice,
@@ -63,13 +63,13 @@ def column_of(
     """Draw a typed column; without a sampling, the default or nothing."""
     match sampling:
         case None | Joint():
-            values: Any = np.full(count, parameter.default, dtype="object")
+            return constant(parameter, parameter.default, count)
         case Constant(value):
-            values = np.full(count, value, dtype="object")
+            return constant(parameter, value, count)
         case Choice(options, weights):
             return _choices(parameter, options, weights, count, rng)
         case Uniform(low, high) if parameter.type == "int":
-            values = rng.integers(int(np.ceil(low)), int(np.floor(high)), count, endpoint=True)
+            values: Any = rng.integers(int(np.ceil(low)), int(np.floor(high)), count, endpoint=True)
         case Uniform(low, high):
             values = rng.uniform(low, high, count)
         case Normal(mean, std):

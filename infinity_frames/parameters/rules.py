@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pandera.errors import SchemaErrors
 
 from infinity_frames.errors import InvalidJobs
-from infinity_frames.parameters.columns import coerce, dtype_of, is_missing, typed
+from infinity_frames.parameters.columns import coerce, constant, dtype_of, is_missing, typed
 from infinity_frames.schemas import TAG_PREFIX, VIOLATIONS, Frame, as_frame
 from infinity_frames.spec import Conditional, Constraint, Generator, Linear, Parameter
 
@@ -40,7 +40,7 @@ def jobs_schema(generator: Generator) -> pa.DataFrameSchema:
     return _schema(generator, dtypes=True)
 
 
-def violations(generator: Generator, jobs: pd.DataFrame) -> Frame:
+def violations(generator: Generator, jobs: pd.DataFrame, *, joint: bool = True) -> Frame:
     """List every broken rule of every job, in one pass over the columns.
 
     Parameters
@@ -49,6 +49,8 @@ def violations(generator: Generator, jobs: pd.DataFrame) -> Frame:
         Whose rules.
     jobs : DataFrame, n rows
         Jobs, typed or not.
+    joint : bool
+        Whether to look at joint rules too; unspecified parameters count with their defaults.
 
     Returns
     -------
@@ -63,7 +65,7 @@ def violations(generator: Generator, jobs: pd.DataFrame) -> Frame:
         *_unknown(generator, jobs),
         *_wrong_type(known, jobs, wrong),
         *_out_of_bounds(generator, known, columns),
-        *_constraints(generator, columns, len(jobs)),
+        *(_constraints(generator, columns, len(jobs)) if joint else ()),
     ]
     return _frame(generator, jobs, found)
 
@@ -247,8 +249,7 @@ def _with_default(
     parameter: Parameter, column: pd.Series[Any] | None, count: int
 ) -> pd.Series[Any]:
     if column is None:
-        values = pd.Series([parameter.default] * count, dtype="object")
-        return coerce(parameter, values)[0]
+        return constant(parameter, parameter.default, count)
     if parameter.default is None or not is_missing(column).any():
         return column.reset_index(drop=True)
     if isinstance(column.dtype, pd.CategoricalDtype):

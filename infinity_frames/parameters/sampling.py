@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from infinity_frames.errors import FrameError, InvalidJobs
-from infinity_frames.parameters.columns import coerce, frame, is_missing, typed
+from infinity_frames.parameters.columns import coerce, is_missing, typed
 from infinity_frames.parameters.draws import column_of, rng_of, sensible, until_joint_rules_hold
 from infinity_frames.parameters.rules import explain, violations
 from infinity_frames.schemas import TAG_PREFIX, Frame, as_frame
@@ -107,6 +107,7 @@ class _Draw:
         self.columns: dict[str, pd.Series[Any]] = {}
         self.drawn: dict[str, np.ndarray[Any, Any]] = {}
         self.samplings: dict[str, Sampling | None] = {}
+        self.fixed: set[str] = set()
         self.extra: dict[str, pd.Series[Any]] = {}
 
     def free(self, parameter: Parameter) -> None:
@@ -123,7 +124,7 @@ class _Draw:
         self.samplings[parameter.name] = sampling
 
     def _joint(self, sampling: Joint) -> None:
-        """Draw rows; where one of the parameters is fixed, only rows that agree if there are any."""
+        """Draw rows; where one parameter is fixed, only rows that agree with it, if any does."""
         names = sampling.parameters
         rows = pd.DataFrame(list(sampling.rows), columns=list(names), dtype="object")
         picks = rng_of(self.entropy, "+".join(names)).random(self.n)
@@ -139,8 +140,8 @@ class _Draw:
                     chosen[where] = agree[np.floor(picks[where] * len(agree)).astype(int)]
         for name in names:
             if name not in self.columns and name in self.generator.by_name:
-                values = rows[name].take(chosen).reset_index(drop=True)
-                self.columns[name] = typed(self.generator.by_name[name], values)
+                values = typed(self.generator.by_name[name], rows[name])
+                self.columns[name] = values.take(chosen).reset_index(drop=True)
 
     def fix(self, parameter: Parameter, source: Any) -> None:
         """Take a value, an array or a distribution for a parameter."""
@@ -161,6 +162,7 @@ class _Draw:
             column = column.clip(parameter.min, parameter.max)
             values = column.where(~is_missing(column), values.astype("object"))
         self.columns[parameter.name] = typed(parameter, values)
+        self.fixed.add(parameter.name)
 
     def own(self, name: str, source: Any) -> None:
         """Take a column that is no parameter: a tag, or a mistake for the rules to report."""
@@ -207,32 +209,21 @@ class _Draw:
         return values
 
     def finish(self) -> Frame:
-        """Keep the joint rules, check everything, put the columns in order."""
-        columns = (
-            until_joint_rules_hold(
-                self.generator, self.columns, self.drawn, self.samplings, self.entropy
-            )
-            if self._typed()
-            else self.columns
-        )
-        ordered = {name: columns[name] for name in self.generator.by_name}
-        out = frame(self.generator, pd.DataFrame({**ordered, **self.extra}))
-        found = violations(self.generator, out)
+        """Check what was fixed, keep the joint rules, put the columns in order."""
+        fixed = [name for name in self.columns if name in self.fixed]
+        columns = {**{name: self.columns[name] for name in fixed}, **self.extra}
+        found = violations(self.generator, pd.DataFrame(columns), joint=False)
         if len(found):
             raise InvalidJobs(
                 explain(found),
                 advice='Fix other values, or pass outside="clip" to move numbers into their range.',
                 violations=found,
             )
-        return out
-
-    def _typed(self) -> bool:
-        """Whether every column fits its type; joint rules cannot be read from one that does not."""
-        return not any(
-            coerce(self.generator.by_name[name], column)[1].any()
-            for name, column in self.columns.items()
-            if column.dtype == "object"
+        kept = until_joint_rules_hold(
+            self.generator, self.columns, self.drawn, self.samplings, self.entropy
         )
+        ordered = {name: kept[name] for name in self.generator.by_name}
+        return as_frame(pd.DataFrame({**ordered, **self.extra}))
 
 
 def _out_of_range(parameter: Parameter, column: pd.Series[Any]) -> np.ndarray[Any, Any]:
