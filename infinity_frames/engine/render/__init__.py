@@ -1,6 +1,12 @@
-"""Rendering: label passes and pictures of a scene, on one CPU core."""
+"""Rendering: label passes and pictures of a scene, on one CPU core.
 
+``Renderer(scene)`` caches what stands still; ``labels`` and ``picture`` then draw a frame each.
+``develop`` turns a picture's radiance into 8 bits. Everything repeats bit for bit.
+"""
+
+from infinity_frames.engine.render.develop import auto_exposure, develop
 from infinity_frames.engine.render.labels import LabelPass
+from infinity_frames.engine.render.patterns import PATTERNS
 from infinity_frames.engine.render.renderer import Renderer
 
-__all__ = ["LabelPass", "Renderer"]
+__all__ = ["PATTERNS", "LabelPass", "Renderer", "auto_exposure", "develop"]

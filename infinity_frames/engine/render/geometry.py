@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -53,17 +53,22 @@ class Geometry(NamedTuple):
         spans = [np.arange(self.first_face[i], self.first_face[i + 1]) for i in objects]
         return np.concatenate([np.empty(0, int), *spans]).astype(np.int32)
 
-    def placed(
-        self, placements: Mapping[str, Placement]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Vertices and normals of all objects in one frame."""
-        vertices, normals = self.vertices.copy(), self.normals.copy()
-        for name, placement in placements.items():
+    def check(self, names: Iterable[str]) -> None:
+        """Raise RenderError unless there is an object of every name."""
+        for name in names:
             if name not in self.names:
                 raise RenderError(
                     f"A placement is for {name!r}, but the scene has no such object.",
                     advice=f"Place one of: {', '.join(self.names)}.",
                 )
+
+    def placed(
+        self, placements: Mapping[str, Placement]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Vertices and normals of all objects in one frame."""
+        self.check(placements)
+        vertices, normals = self.vertices.copy(), self.normals.copy()
+        for name, placement in placements.items():
             i = self.names[name]
             span = slice(self.first_vertex[i], self.first_vertex[i + 1])
             if placement.vertices.shape != vertices[span].shape:

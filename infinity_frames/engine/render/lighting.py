@@ -1,0 +1,128 @@
+"""Where light comes from: samples of the area lights, and the light of the room around."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.engine.render.geometry import Geometry
+from infinity_frames.engine.scene.model import Light, Scene
+
+__all__ = ["Ambient", "Lamps", "ambient_light", "sample_lights"]
+
+_POINTS_PER_LIGHT = {1: 20, 2: 12}
+_POINTS_OF_MANY = 9
+_DIRECTIONS = 40
+_PLASTIC = 1.32471795724474602596  # the number whose powers make the R2 sequence
+
+
+class Lamps(NamedTuple):
+    """Area lights as points; a light's points lie side by side."""
+
+    position: NDArray[np.float64]  # (N, 3) m
+    facing: NDArray[np.float64]  # (N, 3)
+    intensity: NDArray[np.float64]  # (N, 3) along facing, W/sr
+    first: NDArray[np.int64]  # (L + 1,) where each light's points begin
+    centre: NDArray[np.float64]  # (L, 3) m
+    size: NDArray[np.float64]  # (L,) m
+
+
+class Ambient(NamedTuple):
+    """Light from all around, by direction."""
+
+    direction: NDArray[np.float64]  # (D, 3) towards the light
+    radiance: NDArray[np.float64]  # (D, 3) W/m^2/sr
+
+
+def sample_lights(lights: Sequence[Light]) -> Lamps:
+    """Spread points over every light.
+
+    They follow the R2 low-discrepancy sequence (Roberts, 2018): no two share a line parallel to an
+    edge, so a straight edge's penumbra has as many steps as there are points.
+    """
+    lit = [light for light in lights if light.power > 0]
+    count = _POINTS_PER_LIGHT.get(len(lit), _POINTS_OF_MANY)
+    steps = np.arange(1, count + 1)[:, None] / np.array([_PLASTIC, _PLASTIC**2])
+    square = (steps + 0.5) % 1.0 - 0.5
+    positions, facings, intensities = [], [], []
+    for light in lit:
+        centre = np.array(light.location, float)
+        facing = np.array(light.target, float) - centre
+        facing /= np.linalg.norm(facing)
+        helper = np.array([1.0, 0.0, 0.0]) if abs(facing[2]) > 0.9 else np.array([0.0, 0.0, 1.0])
+        right = np.cross(facing, helper)
+        right /= np.linalg.norm(right)
+        plane = np.stack([right, np.cross(right, facing)]) * light.size
+        positions.append(centre + square @ plane)
+        facings.append(np.tile(facing, (count, 1)))
+        # A Lambertian emitter of power P sends P / pi per steradian along its normal.
+        intensities.append(
+            np.tile(np.array(light.color) * light.power / math.pi / count, (count, 1))
+        )
+    none = np.empty((0, 3))
+    return Lamps(
+        np.concatenate([none, *positions]),
+        np.concatenate([none, *facings]),
+        np.concatenate([none, *intensities]),
+        np.arange(len(lit) + 1) * count,
+        np.array([light.location for light in lit], float).reshape(-1, 3),
+        np.array([light.size for light in lit], float),
+    )
+
+
+def ambient_light(scene: Scene, geometry: Geometry) -> Ambient:
+    """Light that reaches a point from the room rather than from a lamp.
+
+    It is the scene's own ambient light, plus the lamps' light after many reflections (the formula
+    of the integrating sphere for a room of the scene's extent), plus, from below, what the floor
+    sends back.
+    """
+    floor_color, mean_color = _albedos(geometry)
+    extent = np.ptp(geometry.vertices, axis=0) if len(geometry.vertices) else np.zeros(3)
+    area = 2 * (extent[0] * extent[1] + extent[1] * extent[2] + extent[2] * extent[0]) + 10.0
+    power = sum((np.array(i.color) * i.power for i in scene.lights), np.zeros(3))
+    reflected = power * mean_color / (1 - mean_color) / (area * math.pi)
+    around = np.array(scene.ambient) * 0.5 + reflected
+    floor = floor_color * (around + 0.7 * _floor_irradiance(scene) / math.pi)
+    # A Fibonacci lattice on the sphere, nowhere denser than elsewhere.
+    k = np.arange(_DIRECTIONS) + 0.5
+    z = 1 - 2 * k / _DIRECTIONS
+    angle = k * math.pi * (1 + math.sqrt(5))
+    ring = np.sqrt(1 - z * z)
+    direction = np.stack([ring * np.cos(angle), ring * np.sin(angle), z], 1)
+    upward = np.clip(0.5 + 1.4 * z, 0, 1)[:, None]
+    radiance = floor * (1 - upward) + around * (0.85 + 0.3 * np.maximum(z, 0)[:, None]) * upward
+    return Ambient(direction, np.ascontiguousarray(radiance))
+
+
+def _albedos(geometry: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean colour of what faces up near the lowest level, and of everything, by area."""
+    s = geometry.surfaces
+    if not len(s.faces):
+        return np.full(3, 0.3), np.full(3, 0.4)
+    a, b, c = (geometry.vertices[s.faces[:, i]] for i in range(3))
+    normal = np.cross(b - a, c - a)
+    area = np.linalg.norm(normal, axis=1)
+    colors = (0.7 * s.color + 0.3 * s.color2)[s.material]
+    mean = (colors * area[:, None]).sum(0) / max(area.sum(), 1e-9)
+    low = (a[:, 2] < geometry.vertices[:, 2].min() + 0.1) & (normal[:, 2] > 0.9 * area)
+    below = area * low
+    floor = (colors * below[:, None]).sum(0) / below.sum() if below.sum() > 0 else mean
+    return np.clip(floor, 0.0, 0.9), np.clip(mean, 0.0, 0.75)
+
+
+def _floor_irradiance(scene: Scene) -> NDArray[np.float64]:
+    """Light of the lamps on a level floor under what they are aimed at, W/m^2."""
+    total = np.zeros(3)
+    for light in scene.lights:
+        offset = np.array([light.target[0], light.target[1], 0.0]) - np.array(light.location)
+        distance = float(np.linalg.norm(offset))
+        facing = np.array(light.target) - np.array(light.location)
+        facing = facing / np.linalg.norm(facing)
+        cosines = max(float(facing @ offset), 0.0) * max(-offset[2], 0.0) / distance**2
+        total += np.array(light.color) * light.power / math.pi * cosines / distance**2
+    return total
