@@ -1,1 +1,21 @@
 """Job folders of every layout -> label tables (Parquet) -> typed frames and DuckDB views."""
+
+from infinity_frames.results.frames import job_files, read_results
+from infinity_frames.results.layout import JobFiles
+from infinity_frames.results.masks import masks
+from infinity_frames.results.problems import Problem, ResultsWarning
+from infinity_frames.results.queries import query
+from infinity_frames.results.sql import database, run_sql, table
+
+__all__ = [
+    "JobFiles",
+    "Problem",
+    "ResultsWarning",
+    "database",
+    "job_files",
+    "masks",
+    "query",
+    "read_results",
+    "run_sql",
+    "table",
+]

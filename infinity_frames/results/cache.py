@@ -1,0 +1,270 @@
+"""Label tables as Parquet, built once per job and kept next to the files they were read from.
+
+A cache folder holds shards (one Parquet file per table, the rows of many jobs) and a manifest that
+says which job's rows are in which shard and from which state of its files they were read. Shards
+are never changed, only superseded, and the manifest is replaced in one step: a reader sees either
+the old tables or the new ones, whatever another process does meanwhile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import orjson
+import platformdirs
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from filelock import FileLock
+from tqdm.auto import tqdm
+
+from infinity_frames.results.infer import as_text
+from infinity_frames.results.labels import TABLES, Parsed, Summary, parse
+from infinity_frames.results.layout import JobFiles
+from infinity_frames.results.problems import Problem
+
+__all__ = ["LabelCache"]
+
+READER_VERSION = 1
+_SHARD_BYTES = 64 * 2**20
+_KEEP_SECONDS = 24 * 3600.0
+
+
+class LabelCache:
+    """The label tables of one batch folder or published data set.
+
+    Parameters
+    ----------
+    root : Path
+        The batch folder. Tables go to ``.infinity`` in it, or to the user's cache folder where it
+        is not writable.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.folder = _writable(root)
+
+    def refresh(self, jobs: Sequence[JobFiles], *, tables: bool, quiet: bool = False) -> None:
+        """Read the files of jobs that are new or changed; of all others, nothing.
+
+        Parameters
+        ----------
+        jobs : sequence of JobFiles
+            Jobs of this batch folder.
+        tables : bool
+            Whether their tables are wanted, or only what a results frame says of them.
+        quiet : bool
+            No progress bar (one shows after a second otherwise).
+        """
+        sources = {job.job_id: _source(job) for job in jobs}
+        if not _stale(self._manifest(), sources, tables):
+            return
+        with FileLock(self.folder / "lock"):
+            # Another process may have done the work while this one waited.
+            manifest = self._manifest()
+            stale = _stale(manifest, sources, tables)
+            todo = [job for job in jobs if job.job_id in stale]
+            writer = _ShardWriter(self.folder, manifest)
+            with writer, tqdm(total=len(todo), desc="labels", delay=1.0, disable=quiet) as bar:
+                writer.supersede(stale)
+                for job in todo:
+                    writer.add(job.job_id, sources[job.job_id], parse(job, tables=tables), tables)
+                    bar.update()
+            self._sweep(manifest)
+
+    def summaries(self, job_ids: Iterable[str]) -> dict[str, Summary]:
+        """What is known of each job's labels; jobs that were never refreshed are missing."""
+        known = self._manifest()["jobs"]
+        return {id_: Summary(**known[id_]["summary"]) for id_ in job_ids if id_ in known}
+
+    def problems(self, job_ids: Iterable[str]) -> list[Problem]:
+        """What could not be read of these jobs."""
+        known = self._manifest()["jobs"]
+        found = (known[id_]["problem"] for id_ in job_ids if id_ in known)
+        return [Problem(**problem) for problem in found if problem is not None]
+
+    def files(self, table: str, job_ids: Iterable[str]) -> list[Path]:
+        """Parquet files that hold these jobs' rows of a table (and maybe those of other jobs)."""
+        known = self._manifest()["jobs"]
+        shards = dict.fromkeys(known[id_]["shard"] for id_ in job_ids if id_ in known)
+        files = (_shard_file(self.folder, table, shard) for shard in shards if shard is not None)
+        return [file for file in files if file.is_file()]
+
+    def _manifest(self) -> dict[str, Any]:
+        try:
+            manifest: dict[str, Any] = orjson.loads((self.folder / "manifest.json").read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            manifest = {}
+        if manifest.get("version") != READER_VERSION:
+            return {"version": READER_VERSION, "jobs": {}}
+        return manifest
+
+    def _sweep(self, manifest: Mapping[str, Any]) -> None:
+        """Delete shards that nothing refers to, once no reader can still be using them."""
+        used = {entry["shard"] for entry in manifest["jobs"].values()}
+        for file in self.folder.glob("*.parquet*"):
+            unused = file.name.split(".")[0].rpartition("-")[2] not in used
+            try:
+                if unused and time.time() - file.stat().st_mtime > _KEEP_SECONDS:
+                    file.unlink()
+            except OSError:
+                continue  # on Windows an open file cannot be deleted; the next build will
+
+
+class _ShardWriter:
+    """Gathers jobs' tables into shards, and records in the manifest what has been written."""
+
+    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
+        self._folder = folder
+        self._manifest = manifest
+        self._tables: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
+        self._entries: dict[str, dict[str, Any]] = {}
+        self._bytes = 0
+        # Compressing runs beside parsing; one shard at a time, so that memory stays bounded.
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="infinity-shards")
+        self._writing: tuple[Future[None], dict[str, dict[str, Any]]] | None = None
+
+    def __enter__(self) -> _ShardWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._flush()
+            self._settle()
+        finally:
+            self._pool.shutdown()
+
+    def supersede(self, stale: set[str]) -> None:
+        """Carry over what shards with rows of changed jobs hold of unchanged ones."""
+        jobs = self._manifest["jobs"]
+        shards = {jobs[id_]["shard"] for id_ in stale if id_ in jobs} - {None}
+        for shard in shards:
+            kept = {id_ for id_, e in jobs.items() if e["shard"] == shard and id_ not in stale}
+            if not kept:
+                continue
+            for name in TABLES:
+                file = _shard_file(self._folder, name, shard)
+                if file.is_file():
+                    table = pq.read_table(file)
+                    mask = pc.is_in(table["job_id"], pa.array(sorted(kept), pa.string()))
+                    self._append(name, table.filter(mask))
+            self._entries |= {id_: dict(jobs[id_]) for id_ in kept}
+
+    def add(self, job_id: str, source: list[Any], parsed: Parsed, tables: bool) -> None:
+        """One job's labels; the shard is written when it is large enough."""
+        entry = {"source": source, "tables": tables, "shard": None, **parsed.to_json()}
+        for name, table in parsed.tables.items():
+            self._append(name, table)
+        self._entries[job_id] = entry
+        if self._bytes > _SHARD_BYTES:
+            self._flush()
+
+    def _append(self, name: str, table: pa.Table) -> None:
+        self._tables[name].append(table)
+        self._bytes += table.nbytes
+
+    def _flush(self) -> None:
+        self._settle()
+        shard = uuid.uuid4().hex
+        tables = {name: parts for name, parts in self._tables.items() if parts}
+        for entry in self._entries.values():
+            entry["shard"] = shard if tables and entry["tables"] else None
+        future = self._pool.submit(_write_shard, self._folder, shard, tables)
+        self._writing = (future, self._entries)
+        self._tables = {name: [] for name in TABLES}
+        self._entries = {}
+        self._bytes = 0
+
+    def _settle(self) -> None:
+        """Wait for the shard being written, then let readers see it."""
+        if self._writing is None:
+            return
+        future, entries = self._writing
+        self._writing = None
+        future.result()
+        self._manifest["jobs"] |= entries
+        _replace(self._folder / "manifest.json", orjson.dumps(self._manifest))
+
+
+def _stale(manifest: Mapping[str, Any], sources: Mapping[str, Any], tables: bool) -> set[str]:
+    known = manifest["jobs"]
+
+    def is_fresh(job_id: str) -> bool:
+        entry = known.get(job_id)
+        if entry is None or entry["source"] != sources[job_id]:
+            return False
+        return bool(entry["tables"] or not tables or entry["problem"] is not None)
+
+    return {job_id for job_id in sources if not is_fresh(job_id)}
+
+
+def _source(job: JobFiles) -> list[Any]:
+    """The state of the files that tables are made from, as the manifest keeps it."""
+    found = []
+    for file in (job.record, job.labels, job.series):
+        if file is not None:
+            state = file.stat()
+            found.append([file.name, state.st_size, state.st_mtime_ns])
+    return found
+
+
+def _write_shard(folder: Path, shard: str, tables: Mapping[str, list[pa.Table]]) -> None:
+    for name, parts in tables.items():
+        file = _shard_file(folder, name, shard)
+        temporary = file.with_suffix(".parquet.tmp")
+        pq.write_table(_concatenated(parts), temporary, compression="zstd")
+        os.replace(temporary, file)
+
+
+def _concatenated(parts: list[pa.Table]) -> pa.Table:
+    """Tables one after the other; a label whose type differs between jobs becomes text."""
+    try:
+        return pa.concat_tables(parts, promote_options="permissive")
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        pass
+    for name in dict.fromkeys(name for part in parts for name in part.column_names):
+        holders = [i for i, part in enumerate(parts) if name in part.column_names]
+        fields = [pa.schema([parts[i].schema.field(name)]) for i in holders]
+        try:
+            pa.unify_schemas(fields, promote_options="permissive")
+        except (pa.ArrowTypeError, pa.ArrowInvalid):
+            for i in holders:
+                column = parts[i].schema.get_field_index(name)
+                parts[i] = parts[i].set_column(column, name, as_text(parts[i][name].to_pylist()))
+    return pa.concat_tables(parts, promote_options="permissive")
+
+
+def _shard_file(folder: Path, table: str, shard: str) -> Path:
+    return folder / f"{table}-{shard}.parquet"
+
+
+def _replace(file: Path, content: bytes) -> None:
+    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(content)
+    os.replace(temporary, file)
+
+
+def _writable(root: Path) -> Path:
+    """The folder for tables: in the batch folder, else in the user's cache folder."""
+    own = root / ".infinity"
+    # A folder marked read-only stays as it is, even for a user who could write to it.
+    if root.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+        try:
+            own.mkdir(exist_ok=True)
+        except OSError:
+            pass
+        else:
+            if os.access(own, os.W_OK):
+                return own
+    name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:20]
+    elsewhere = platformdirs.user_cache_path("infinity_frames") / "labels" / name
+    elsewhere.mkdir(parents=True, exist_ok=True)
+    return elsewhere

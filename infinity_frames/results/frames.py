@@ -1,0 +1,281 @@
+"""Results and label frames: what a downloaded batch holds, one row per job or label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from infinity_frames.errors import FrameError
+from infinity_frames.results.cache import LabelCache
+from infinity_frames.results.infer import columns_of
+from infinity_frames.results.labels import Summary
+from infinity_frames.results.layout import (
+    Folder,
+    JobFiles,
+    find_folders,
+    find_jobs,
+    locate,
+    read_json,
+)
+from infinity_frames.results.problems import Problem, report
+from infinity_frames.schemas import (
+    BATCH,
+    RESULTS,
+    TAG_PREFIX,
+    Frame,
+    Kind,
+    as_frame,
+    context,
+    with_context,
+)
+
+__all__ = ["batch_frame", "build", "job_files", "read_results"]
+
+
+def read_results(path: str | Path, *, quiet: bool = False) -> Frame:
+    """Read downloaded results as a results frame.
+
+    Parameters
+    ----------
+    path : path
+        A batch folder, a folder of batch folders, or a published data set (flat files).
+    quiet : bool
+        No progress bar.
+
+    Returns
+    -------
+    DataFrame
+        Results frame: a row per job in the order submitted, failed ones and ones that were not
+        downloaded too (their ``path`` is NA); parameters typed from their values, then tags.
+
+    Raises
+    ------
+    NoResults
+        Nothing was downloaded there.
+
+    Warns
+    -----
+    ResultsWarning
+        A job's files cannot be read; it names job and file. The rest of the batch is read.
+    """
+    frames: list[Frame] = []
+    seen: dict[str, str] = {}
+    for folder in find_folders(path):
+        rows, problems = _rows(folder, quiet=quiet)
+        kept = []
+        for row in rows:
+            first = seen.setdefault(row["job_id"], str(folder.root))
+            if first == str(folder.root):
+                kept.append(row)
+            else:
+                what = f"is a second copy of a job already read from {first}"
+                problems.append(Problem(row["job_id"], str(folder.root), what))
+        report(problems)
+        frames.append(_frame(RESULTS, kept, folder))
+    if len(frames) == 1:
+        return frames[0]
+    return _concatenated(frames)
+
+
+def build(jobs: Sequence[JobFiles], *, quiet: bool = False) -> list[LabelCache]:
+    """Bring the label tables of jobs up to date.
+
+    Parameters
+    ----------
+    jobs : sequence of JobFiles
+        Jobs, of any number of batch folders.
+    quiet : bool
+        No progress bar.
+
+    Returns
+    -------
+    list of LabelCache
+        One per batch folder.
+    """
+    caches = []
+    for root, of_root in _by_root(jobs):
+        cache = LabelCache(root)
+        cache.refresh(of_root, tables=True, quiet=quiet)
+        caches.append(cache)
+        report(cache.problems(job.job_id for job in of_root), stacklevel=4)
+    return caches
+
+
+def job_files(results: pd.DataFrame, *, path: str | Path | None = None) -> list[JobFiles]:
+    """The files of every job of a frame that was downloaded.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Anything with the columns ``job_id`` and ``path``.
+    path : path, optional
+        Where to look instead of the column ``path``: a folder as for :func:`read_results`.
+
+    Raises
+    ------
+    FrameError
+        The frame lacks these columns.
+    NoResults
+        A job's folder is not where the frame says.
+    """
+    frame = with_columns(results)
+    needed = ["job_id"] if path is not None else ["job_id", "path"]
+    try:
+        RESULTS.require(frame, needed, "Reading labels")
+    except FrameError as error:
+        if error.where["columns"] != ["path"]:
+            raise
+        raise FrameError(
+            error.problem,
+            advice="Pass path= with the folder the batch was downloaded to.",
+            **error.where,
+        ) from None
+    if path is not None:
+        return find_jobs(path, frame["job_id"].dropna().astype(str).unique())
+    rows = frame[["job_id", "path"]].dropna().drop_duplicates("job_id")
+    return locate(zip(rows["job_id"].astype(str), rows["path"].astype(str), strict=True))
+
+
+def batch_frame(jobs: Sequence[JobFiles]) -> Frame:
+    """What the batch records say of jobs: a batch frame."""
+    frames = []
+    for root, of_root in _by_root(jobs):
+        wanted = {job.job_id for job in of_root}
+        folder = Folder(root)
+        rows, _ = _records(folder)
+        frames.append(_frame(BATCH, [row for row in rows if row["job_id"] in wanted], folder))
+    return _concatenated(frames) if frames else BATCH.empty()
+
+
+def with_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with what its index is named for as columns, where they are not columns already."""
+    names = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    return frame.reset_index(names) if names else frame
+
+
+def _by_root(jobs: Sequence[JobFiles]) -> Iterator[tuple[Path, list[JobFiles]]]:
+    for root, of_root in groupby(sorted(jobs, key=lambda job: job.root), lambda job: job.root):
+        yield root, list(of_root)
+
+
+def _concatenated(frames: Sequence[Frame]) -> Frame:
+    contexts = [context(frame) for frame in frames]
+    # Frames without rows would only widen dtypes.
+    out = as_frame(pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True))
+    out.attrs.clear()
+    if contexts[0] and all(found == contexts[0] for found in contexts):
+        with_context(out, **contexts[0])
+    return out
+
+
+def _frame(kind: Kind, rows: Sequence[Mapping[str, Any]], folder: Folder) -> Frame:
+    """Rows as a typed frame: the kind's columns, parameters, tags."""
+    own = pd.DataFrame({name: [row.get(name) for row in rows] for name in kind.columns})
+    parameters = columns_of([row["parameters"] for row in rows], numbers=True)
+    tags = columns_of([row["tags"] for row in rows], numbers=False)
+    more = {
+        # A parameter named like one of our columns must not hide it.
+        name if name not in kind.columns else f"{name}_parameter": column
+        for name, column in parameters.items()
+    } | {f"{TAG_PREFIX}{name}": column for name, column in tags.items()}
+    frame = kind.conform(pd.concat([own, pd.DataFrame(more, index=own.index)], axis=1))
+    record = folder.batch[0] or {}
+    server, generator = record.get("server"), record.get("generator")
+    if isinstance(server, str) and isinstance(generator, str):
+        with_context(frame, server=server, generator=generator)
+    return frame
+
+
+def _rows(folder: Folder, *, quiet: bool) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """Every job of a folder with what a results frame says of it."""
+    rows, problems = _records(folder)
+    jobs = [row["files"] for row in rows if row["files"] is not None]
+    summaries: dict[str, Summary] = {}
+    if jobs:
+        cache = LabelCache(folder.root)
+        cache.refresh(jobs, tables=False, quiet=quiet)
+        ids = [job.job_id for job in jobs]
+        summaries = cache.summaries(ids)
+        problems += cache.problems(ids)
+    broken = {problem.file for problem in problems}
+    for row in rows:
+        files: JobFiles | None = row["files"]
+        if files is None or str(files.folder) in broken or str(files.record) in broken:
+            continue
+        summary = summaries.get(row["job_id"], Summary())
+        row |= {
+            "path": str(files.folder),
+            "video": None if files.video is None else str(files.video),
+            "num_frames": summary.num_frames,
+            "avg_percent_in_fov": summary.avg_percent_in_fov,
+            "avg_percent_occlusion": summary.avg_percent_occlusion,
+        }
+    return rows, problems
+
+
+def _records(folder: Folder) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """The jobs of a folder: as its batch record lists them, then any that only lie there."""
+    record, problem = folder.batch
+    problems = [] if problem is None else [problem]
+    left = dict(folder.jobs)
+    rows = []
+    for run in (record or {}).get("job_runs", ()):
+        if isinstance(run, dict) and isinstance(run.get("id"), str):
+            rows.append(_recorded(run, record or {}, folder, left.pop(run["id"], None)))
+        else:
+            what = "lists a job without an id"
+            problems.append(Problem(folder.root.name, str(folder.root / "batch.json"), what))
+    for files in left.values():
+        row, problem = _found(files, record or {}, folder)
+        if problem is None:
+            rows.append(row)
+        else:
+            problems.append(problem)
+    return rows, problems
+
+
+def _recorded(
+    run: Mapping[str, Any], record: Mapping[str, Any], folder: Folder, files: JobFiles | None
+) -> dict[str, Any]:
+    finished = "completed" if files is not None else "failed"
+    return {
+        **{name: run.get(name) for name in BATCH.columns},
+        "batch_id": record.get("id") or folder.root.name,
+        "batch_name": record.get("name"),
+        "job_id": run["id"],
+        "generator": run.get("name") or record.get("generator"),
+        "samples": run.get("num_samples", run.get("samples")),
+        "status": run.get("status") or ("running" if run.get("in_progress") else finished),
+        "files": files,
+        "parameters": run.get("param_values") or {},
+        "tags": run.get("tags") or {},
+    }
+
+
+def _found(
+    files: JobFiles, record: Mapping[str, Any], folder: Folder
+) -> tuple[dict[str, Any], Problem | None]:
+    """A job that no batch record lists, as its own record describes it."""
+    own: dict[str, Any] | None = {}
+    problem = None
+    if files.record is not None:
+        own, problem = read_json(files.record, files.job_id)
+    elif not folder.is_flat:
+        problem = Problem(files.job_id, str(files.folder), "has no job.json")
+    row = {
+        "batch_id": record.get("id") or folder.root.name,
+        "batch_name": record.get("name"),
+        "job_id": files.job_id,
+        "generator": (own or {}).get("name") or record.get("generator"),
+        "is_preview": files.is_preview,
+        "status": "completed",
+        "seed": (own or {}).get("seed"),
+        "files": files,
+        "parameters": (own or {}).get("params") or {},
+        "tags": {},
+    }
+    return row, problem

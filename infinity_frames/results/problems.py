@@ -1,0 +1,41 @@
+"""What could not be read: reported as warnings, so that one bad job never hides the others."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+__all__ = ["Problem", "ResultsWarning", "report"]
+
+
+class ResultsWarning(UserWarning):
+    """A job's files cannot be read; the job is skipped, the rest of the batch is not."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One file of one job that cannot be read.
+
+    Parameters
+    ----------
+    job_id : str
+        The job, or the batch folder's name where the batch's own record is at fault.
+    file : str
+        Absolute path of the file or folder.
+    what : str
+        What is wrong with it, the rest of a sentence that starts with the file.
+    """
+
+    job_id: str
+    file: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"Skipped what cannot be read of {self.job_id}: {self.file} {self.what}."
+
+
+def report(problems: Iterable[Problem], *, stacklevel: int = 3) -> None:
+    """Warn of every problem once, pointing at the caller's caller unless told otherwise."""
+    for problem in dict.fromkeys(problems):
+        warnings.warn(str(problem), ResultsWarning, stacklevel=stacklevel)

@@ -1,0 +1,326 @@
+"""DuckDB over results: the label tables as views, SQL in, typed frames out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from infinity_frames.errors import FrameError, QueryError
+from infinity_frames.results.cache import LabelCache
+from infinity_frames.results.frames import batch_frame, build, job_files, read_results, with_columns
+from infinity_frames.results.infer import as_text
+from infinity_frames.results.labels import TABLES
+from infinity_frames.schemas import Frame, as_frame, context, with_context
+
+__all__ = ["connect", "database", "run_sql", "table"]
+
+
+def database(path_or_results: str | Path | pd.DataFrame) -> duckdb.DuckDBPyConnection:
+    """A plain DuckDB connection that shows a downloaded batch as views.
+
+    Parameters
+    ----------
+    path_or_results : path or DataFrame
+        A folder as for :func:`read_results`, or a results frame, possibly filtered.
+
+    Returns
+    -------
+    DuckDBPyConnection
+        In memory, with the views ``jobs``, ``batch``, ``scenes``, ``images``, ``annotations``,
+        ``keypoints``, ``cuboids``, ``timeseries`` and ``categories``. Threads: one ``cursor()``
+        each. Close it when done.
+    """
+    return connect(as_results(path_or_results))
+
+
+def run_sql(
+    results: pd.DataFrame,
+    query: str,
+    params: Mapping[str, Any] | None = None,
+    tables: Mapping[str, pd.DataFrame] | None = None,
+    *,
+    path: str | Path | None = None,
+) -> Frame:
+    """Ask SQL about results.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Results frame; it is the table ``jobs``, and the other tables hold only its jobs.
+    query : str
+        DuckDB SQL, of one statement or several; the last one's rows are returned.
+    params : mapping, optional
+        Values of ``$name`` in the query.
+    tables : mapping of str to DataFrame, optional
+        Further frames, as tables of these names.
+    path : path, optional
+        The folder the results are in now, if they were moved.
+
+    Returns
+    -------
+    DataFrame
+        Typed as the package's other frames: Int64, Float64, boolean, string, categories, UTC times.
+        It keeps the context of `results`.
+
+    Raises
+    ------
+    QueryError
+        The query is wrong; the error names the tables and columns there are.
+    """
+    with connect(results, tables=tables, path=path) as connection:
+        out = _run(connection, query, params or {})
+    known = context(results)
+    return with_context(out, **known) if len(known) == 2 else out
+
+
+def table(
+    results: pd.DataFrame,
+    name: str,
+    *,
+    category: str | None = None,
+    skeleton: str | None = None,
+    path: str | Path | None = None,
+    quiet: bool = False,
+) -> Frame:
+    """The labels of exactly these jobs, as a typed frame.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Anything with the columns ``job_id`` and ``path``.
+    name : {"scenes", "images", "annotations", "keypoints", "cuboids", "timeseries", "categories"}
+        Which labels.
+    category : str, optional
+        Only annotations of this category.
+    skeleton : {"armature", "vertex", "coco"}, optional
+        Only keypoints of this skeleton.
+    path : path, optional
+        The folder the results are in now, if they were moved.
+    quiet : bool
+        No progress bar while tables are built.
+
+    Returns
+    -------
+    DataFrame
+        Jobs in the order of `results`, labels in the order of the job's file.
+
+    Raises
+    ------
+    FrameError
+        `results` lacks a column, or `name` is no table.
+    NoResults
+        A job's folder is not where the frame says.
+    """
+    if name not in TABLES:
+        raise FrameError(f"There is no table {name!r}.", advice=f"Tables: {', '.join(TABLES)}.")
+    jobs = job_files(results, path=path)
+    ids = [job.job_id for job in jobs]
+    wanted = {"category": category, "skeleton": skeleton}
+    params = {column: value for column, value in wanted.items() if value is not None}
+    where = " AND ".join(f"{column} = ${column}" for column in params) or "true"
+    with _connection() as connection:
+        _register(connection, "jobs", pa.table({"job_id": ids, "place": range(len(ids))}, _PLACES))
+        rows = _rows_of(name, build(jobs, quiet=quiet), ids)
+        statement = (
+            f"SELECT * EXCLUDE (place, file_row_number) FROM {rows} JOIN jobs USING (job_id) "  # noqa: S608
+            f"WHERE {where} ORDER BY place, file_row_number"
+        )
+        out = TABLES[name].conform(_run(connection, statement, params))
+    known = context(results)
+    return with_context(out, **known) if len(known) == 2 else out
+
+
+_PLACES = pa.schema({"job_id": pa.string(), "place": pa.int64()})
+_SQL_TYPES = {"Int64": "BIGINT", "Float64": "DOUBLE", "boolean": "BOOLEAN"}
+
+
+def as_results(path_or_results: str | Path | pd.DataFrame) -> pd.DataFrame:
+    """A results frame: as given, or read from a folder."""
+    if isinstance(path_or_results, pd.DataFrame):
+        return path_or_results
+    return read_results(path_or_results)
+
+
+def connect(
+    results: pd.DataFrame,
+    *,
+    tables: Mapping[str, pd.DataFrame] | None = None,
+    path: str | Path | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """A connection with the views of these results and the user's own tables."""
+    jobs = job_files(results, path=path)
+    connection = _connection()
+    try:
+        _register(connection, "jobs", to_arrow(with_columns(results)))
+        _register(connection, "batch", to_arrow(batch_frame(jobs)))
+        caches, ids = build(jobs), [job.job_id for job in jobs]
+        for name in TABLES:
+            rows = _rows_of(name, caches, ids)
+            connection.execute(
+                f"CREATE VIEW {name} AS SELECT * EXCLUDE (file_row_number) FROM {rows}"  # noqa: S608
+            )
+        for name, frame in (tables or {}).items():
+            _register_user(connection, name, frame)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def to_arrow(frame: pd.DataFrame) -> pa.Table:
+    """A frame as an Arrow table without its index; mixed columns become text, nothing is lost."""
+    arrays = {}
+    for position, name in enumerate(frame.columns):
+        column = frame.iloc[:, position]
+        try:
+            arrays[str(name)] = pa.array(column, from_pandas=True)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            values = column.astype(object).where(column.notna(), None)
+            arrays[str(name)] = as_text(v if v is None else str(v) for v in values)
+    return pa.table(arrays)
+
+
+def to_frame(table: pa.Table) -> Frame:
+    """An Arrow table as a frame in the package's dtypes, where that loses nothing."""
+    fields = [_plain(table.schema.field(i), table.column(i)) for i in range(table.num_columns)]
+    plain = pa.table([column for _, column in fields], names=[name for name, _ in fields])
+    frame = plain.to_pandas(types_mapper=_DTYPES.get, date_as_object=False)
+    for name in frame.select_dtypes(object).columns:
+        # Lists come as arrays of arrays; lists can be compared, stored and printed.
+        frame[name] = frame[name].map(_listed)
+    return as_frame(frame)
+
+
+_DTYPES: dict[pa.DataType, Any] = {
+    **{
+        dtype: pd.Int64Dtype()
+        for dtype in (
+            pa.int8(),
+            pa.int16(),
+            pa.int32(),
+            pa.int64(),
+            pa.uint8(),
+            pa.uint16(),
+            pa.uint32(),
+        )
+    },
+    pa.uint64(): pd.UInt64Dtype(),
+    pa.float32(): pd.Float64Dtype(),
+    pa.float64(): pd.Float64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+    pa.string(): pd.StringDtype(),
+}
+
+
+def _plain(field: pa.Field, column: pa.ChunkedArray) -> tuple[str, pa.ChunkedArray]:
+    dtype = field.type
+    if pa.types.is_decimal(dtype):
+        # DuckDB sums whole numbers into 128 bits, and writes 1.5 as a decimal.
+        whole = dtype.scale == 0
+        try:
+            column = column.cast(pa.int64() if whole else pa.float64())
+        except pa.ArrowInvalid:
+            column = column.cast(pa.float64())
+    elif pa.types.is_timestamp(dtype):
+        column = column.cast(pa.timestamp("us", dtype.tz and "UTC"))
+    return field.name, column
+
+
+def _listed(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _connection() -> duckdb.DuckDBPyConnection:
+    # Only what is registered is a table: a variable of the caller's must not become one by chance.
+    connection = duckdb.connect(config={"python_enable_replacements": "false"})
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def _register(connection: duckdb.DuckDBPyConnection, name: str, content: pa.Table) -> None:
+    # A table, not a registered object: cursors of other threads see tables only.
+    connection.register("_incoming", content)
+    connection.execute(f"CREATE TABLE {_quoted(name)} AS SELECT * FROM _incoming")  # noqa: S608
+    connection.unregister("_incoming")
+
+
+def _register_user(connection: duckdb.DuckDBPyConnection, name: str, frame: pd.DataFrame) -> None:
+    if name in ("jobs", "batch", *TABLES):
+        raise QueryError(
+            f"A table of your own cannot be called {name!r}: results have one of that name.",
+            advice="Choose another name in tables=.",
+            table=name,
+        )
+    _register(connection, name, to_arrow(with_columns(frame)))
+
+
+def _rows_of(name: str, caches: Iterable[LabelCache], job_ids: Sequence[str]) -> str:
+    """SQL for the rows of a label table, with their place in their file; none is fine too."""
+    columns = ", ".join(
+        f"CAST(NULL AS {_SQL_TYPES.get(str(dtype), 'VARCHAR')}) AS {column}"
+        for column, dtype in TABLES[name].columns.items()
+    )
+    source = f"SELECT {columns}, 0::BIGINT AS file_row_number WHERE false"
+    files = [str(file) for cache in caches for file in cache.files(name, job_ids)]
+    if files:
+        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        options = "union_by_name = true, file_row_number = true"
+        source += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], {options})"  # noqa: S608
+    return f"(SELECT * FROM ({source}) WHERE job_id IN (SELECT job_id FROM jobs))"  # noqa: S608
+
+
+def _run(connection: duckdb.DuckDBPyConnection, query: str, params: Mapping[str, Any]) -> Frame:
+    values = {name: _parameter(value) for name, value in params.items()}
+    try:
+        statements = connection.extract_statements(query)
+        known = {name for statement in statements for name in statement.named_parameters}
+        out = pa.table({})
+        for statement in statements:
+            own = {name: values[name] for name in statement.named_parameters if name in values}
+            relation = connection.sql(statement, params=own)
+            out = pa.table({}) if relation is None else relation.to_arrow_table()
+    except duckdb.Error as error:
+        raise QueryError(_message(error), advice=_tables_there(connection), query=query) from None
+    if unused := sorted(set(values) - known):
+        raise QueryError(
+            f"The query has no parameter {', '.join('$' + name for name in unused)}.",
+            advice=f"It takes: {', '.join('$' + n for n in sorted(known)) or 'none'}.",
+            query=query,
+        )
+    return to_frame(out)
+
+
+def _parameter(value: Any) -> Any:
+    """A value DuckDB takes: it knows no numpy scalars, paths or missing values of pandas."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, (np.ndarray, pd.Series, pd.Index)):
+        return value.tolist()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, pd.Timestamp):
+        return value.to_pydatetime()
+    return None if value is pd.NA or value is pd.NaT else value
+
+
+def _message(error: duckdb.Error) -> str:
+    return f"The query cannot run: {str(error).strip()}\n"
+
+
+def _tables_there(connection: duckdb.DuckDBPyConnection) -> str:
+    rows = connection.execute(
+        "SELECT table_name, string_agg(column_name, ', ' ORDER BY column_index) "
+        "FROM duckdb_columns() WHERE NOT internal "
+        "GROUP BY table_name ORDER BY min(table_oid)"
+    ).fetchall()
+    return "Tables and their columns:\n" + "\n".join(f"  {name}: {cols}" for name, cols in rows)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
