@@ -1,0 +1,1 @@
+"""Speed and memory against stated baselines, in one run: ``python -m bench``."""

@@ -1,0 +1,372 @@
+"""``df.infinity``: what you do with a frame, as methods on it.
+
+Each verb is a thin call into the module that does the work; nothing is kept between calls, since
+pandas makes a new accessor on every access.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from infinity_frames import batch as batches
+from infinity_frames import parameters, results
+from infinity_frames.errors import FrameError
+from infinity_frames.schemas import Frame, with_context
+from infinity_frames.session import Session, session_for
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["InfinityAccessor"]
+
+Overrides = pd.DataFrame | Sequence[Mapping[str, Any]]
+
+
+@pd.api.extensions.register_dataframe_accessor("infinity")
+class InfinityAccessor:
+    """Verbs on frames of jobs, of a batch and of results.
+
+    Every verb takes ``session=`` (verbs on results: ``path=``) for when the frame's columns and
+    context are not enough. Each acts on the rows it is given, so filter first, then call.
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+
+    def __repr__(self) -> str:
+        kind = "results" if "path" in self._frame.columns else "batch"
+        return f"<infinity: {len(self._frame)} {kind if self._submitted else 'jobs'} rows>"
+
+    @property
+    def _submitted(self) -> bool:
+        return "job_id" in self._frame.columns
+
+    # Jobs
+
+    def violations(self, *, session: Session | None = None) -> Frame:
+        """List every broken rule of every job.
+
+        Returns
+        -------
+        Frame
+            Violations frame: position, label, parameter, rule, value, message; empty if none.
+        """
+        return parameters.violations(self._jobs_session(session, "violations").spec, self._frame)
+
+    def valid(self, *, session: Session | None = None) -> pd.Series[bool]:
+        """Which jobs break no rule: a boolean Series on the frame's index, to filter by."""
+        broken = set(self.violations(session=session)["position"])
+        good = [position not in broken for position in range(len(self._frame))]
+        return pd.Series(good, index=self._frame.index, dtype="boolean", name="valid")
+
+    def validate(self, *, session: Session | None = None) -> Frame:
+        """Return the jobs as a typed frame.
+
+        Raises
+        ------
+        InvalidJobs
+            Jobs break rules; the error's ``violations`` has every one.
+        """
+        spec = self._jobs_session(session, "validate").spec
+        return parameters.validate(spec, self._frame)
+
+    def estimate(self, preview: bool = False, *, session: Session | None = None) -> pd.Series[int]:
+        """Samples (frames) each job will take, by the server; 1 for a preview.
+
+        Returns
+        -------
+        Series of int64
+            On the frame's index.
+        """
+        session = self._jobs_session(session, "estimate")
+        return session.estimate_samples(self._frame, is_preview=preview)
+
+    def fill(
+        self, random: bool = False, seed: int | None = None, *, session: Session | None = None
+    ) -> Frame:
+        """Give unspecified parameters their defaults, or uniform draws that keep the joint rules.
+
+        Parameters
+        ----------
+        random : bool
+            Draw instead of taking defaults.
+        seed : int, optional
+            Makes the draws repeatable.
+        """
+        session = self._jobs_session(session, "fill")
+        drafted = session.jobs(self._frame)
+        return parameters.fill(session.spec, drafted, random=random, seed=seed)
+
+    def submit(
+        self,
+        name: str | None = None,
+        preview: bool = False,
+        random_sample: bool = False,
+        reuse: bool = False,
+        *,
+        session: Session | None = None,
+    ) -> Frame:
+        """Submit the jobs as one batch.
+
+        Parameters
+        ----------
+        name : str, optional
+            The batch's name.
+        preview : bool
+            Render one frame of each job only.
+        random_sample : bool
+            Draw what is unspecified uniformly, instead of taking defaults.
+        reuse : bool
+            If the same jobs were submitted under this name before, return that batch.
+
+        Returns
+        -------
+        Frame
+            Batch frame: a row per job, with ``job_id`` and ``status``.
+
+        Raises
+        ------
+        InvalidJobs, NotEnoughSamples, ServerError
+            Nothing was created.
+        """
+        session = self._jobs_session(session, "submit")
+        batch = session.submit(
+            self._frame,
+            is_preview=preview,
+            batch_name=name,
+            random_sample=random_sample,
+            reuse=reuse,
+        )
+        return batch.frame
+
+    def run(
+        self,
+        path: str | Path,
+        name: str | None = None,
+        preview: bool = False,
+        timeout: float | None = None,
+        *,
+        session: Session | None = None,
+    ) -> Frame:
+        """Submit the jobs, wait for them, and download what came out into `path`.
+
+        Returns
+        -------
+        Frame
+            Results frame, jobs that failed included.
+        """
+        session = self._jobs_session(session, "run")
+        submitted = self.submit(name=name, preview=preview, session=session)
+        finished = batches.await_frame(submitted, session, timeout=timeout)
+        return batches.download_frame(finished, path, session)
+
+    def sweep(
+        self,
+        how: Literal["product", "zip"] | Overrides = "product",
+        *,
+        session: Session | None = None,
+        **values: Any,
+    ) -> Frame:
+        """Every row with every combination of other values, sharing the row's random decisions.
+
+        Rows that were submitted are repeated through ``state``, others through one
+        ``random_seed`` per row; ``tag_base`` says which row a copy came from.
+
+        Parameters
+        ----------
+        how : {"product", "zip"} or frame or list of dict
+            All combinations of the values; the values side by side; or the combinations
+            themselves, a row each.
+        **values
+            The values each parameter takes: ``camera_height=[0.5, 1.0, 1.5]``.
+
+        Returns
+        -------
+        Frame
+            Jobs frame.
+        """
+        session = session_for(self._frame, session)
+        swept = parameters.sweep(session.spec, self._frame, how, values)
+        return with_context(swept, server=session.server, generator=session.generator)
+
+    def visualize(self, stratify_var: str | None = None) -> Figure:
+        """Draw a plot per column: parameters of jobs, or of results with what came of them."""
+        from infinity_frames import vis
+
+        if "path" in self._frame.columns:
+            return vis.visualize_batch_results(self._frame)
+        return vis.visualize_job_params(self._frame, stratify_var=stratify_var)
+
+    # A batch
+
+    @property
+    def batch(self) -> batches.Batch:
+        """The batch that all rows belong to."""
+        return batches.batch_of(self._frame)
+
+    def refresh(self, *, session: Session | None = None) -> Frame:
+        """Ask the server for the present state of these jobs."""
+        return batches.refresh_frame(self._frame, session)
+
+    def await_completion(
+        self, timeout: float | None = None, *, session: Session | None = None
+    ) -> Frame:
+        """Wait until these jobs have finished, well or not.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most.
+
+        Returns
+        -------
+        Frame
+            All rows, with their final state.
+
+        Raises
+        ------
+        BatchTimeout
+            Some had not finished in time; they go on.
+        """
+        return batches.await_frame(self._frame, session, timeout=timeout)
+
+    def cancel(self, *, session: Session | None = None) -> Frame:
+        """Stop what has not finished."""
+        return batches.cancel_frame(self._frame, session)
+
+    def download(
+        self,
+        path: str | Path,
+        overwrite: bool = False,
+        quiet: bool = False,
+        *,
+        session: Session | None = None,
+    ) -> Frame:
+        """Fetch the results of these jobs, only what is missing, and return the results frame.
+
+        Parameters
+        ----------
+        path : path
+            The batch's folder; rows of several batches get a folder each inside it.
+        overwrite : bool
+            Fetch again what is there.
+        quiet : bool
+            No progress bar.
+
+        Raises
+        ------
+        DownloadIncomplete
+            Some jobs could not be fetched; the others are safe.
+        """
+        return batches.download_frame(self._frame, path, session, overwrite=overwrite, quiet=quiet)
+
+    def seeded(self, *, session: Session | None = None) -> Frame:
+        """The same jobs again: a jobs frame whose ``state`` names the job of each row."""
+        return batches.seeded(self._frame, session)
+
+    def retry(self, *, session: Session | None = None) -> Frame:
+        """The failed jobs once more: a jobs frame with fresh seeds."""
+        return batches.retry(self._frame, session)
+
+    # Results
+
+    def scenes(self, *, path: str | Path | None = None) -> Frame:
+        """What each video says of itself: camera, avatar, matrices as lists; a row per job."""
+        return results.table(self._frame, "scenes", path=path)
+
+    def images(self, *, path: str | Path | None = None) -> Frame:
+        """A row per frame of each video: time, size, rep counts."""
+        return results.table(self._frame, "images", path=path)
+
+    def annotations(self, category: str | None = None, *, path: str | Path | None = None) -> Frame:
+        """A row per labelled object and frame: box, area, occlusion, segmentation."""
+        return results.table(self._frame, "annotations", category=category, path=path)
+
+    def keypoints(
+        self,
+        skeleton: Literal["armature", "vertex", "coco"] | None = None,
+        *,
+        path: str | Path | None = None,
+    ) -> Frame:
+        """A row per keypoint and frame: pixels, visibility v, depth, global position in m."""
+        return results.table(self._frame, "keypoints", skeleton=skeleton, path=path)
+
+    def cuboids(self, *, path: str | Path | None = None) -> Frame:
+        """A row per corner of each object's 3D box and frame."""
+        return results.table(self._frame, "cuboids", path=path)
+
+    def timeseries(self, *, path: str | Path | None = None) -> Frame:
+        """A row per sample of each job's sensor data."""
+        return results.table(self._frame, "timeseries", path=path)
+
+    def masks(
+        self,
+        job_id: str,
+        kind: Literal["instance", "semantic"] = "instance",
+        *,
+        path: str | Path | None = None,
+    ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """Label masks of one job, frame by frame.
+
+        Yields
+        ------
+        frame_number : int
+        mask : (height, width, 3) uint8 array, RGB
+        """
+        return results.masks(self._frame, job_id, kind=kind, path=path)
+
+    def sql(
+        self,
+        query: str,
+        params: Mapping[str, Any] | None = None,
+        tables: Mapping[str, pd.DataFrame] | None = None,
+        *,
+        path: str | Path | None = None,
+    ) -> Frame:
+        """Ask SQL about exactly these rows: they are the table ``jobs``.
+
+        The other tables (``scenes``, ``images``, ``annotations``, ``keypoints``, ``cuboids``,
+        ``timeseries``, ``categories``, ``batch``) hold only the labels of these jobs.
+
+        Parameters
+        ----------
+        query : str
+            DuckDB SQL; ``$name`` stands for a parameter.
+        params : mapping, optional
+            Values of the parameters.
+        tables : mapping of str to DataFrame, optional
+            Frames of your own to join in.
+
+        Raises
+        ------
+        QueryError
+            The query is wrong; names the tables and columns there are.
+        """
+        return results.run_sql(self._frame, query, params=params, tables=tables, path=path)
+
+    def previews(self, k: int = 20, **options: Any) -> Figure:
+        """Draw a captioned grid of what the first `k` jobs look like."""
+        from infinity_frames import vis
+
+        return vis.view_previews(self._frame, k=k, **options)
+
+    def show(self, k: int = 20, labels: Sequence[str] = ("boxes",), **options: Any) -> Figure:
+        """Draw the first `k` rows' pictures, each at its ``frame_number``, with labels over it."""
+        from infinity_frames import vis
+
+        return vis.show(self._frame, k=k, labels=tuple(labels), **options)
+
+    def _jobs_session(self, session: Session | None, verb: str) -> Session:
+        if self._submitted:
+            raise FrameError(
+                f"{verb}() takes jobs, and these rows were submitted already.",
+                advice="Make jobs of them with .infinity.seeded(), .retry() or .sweep().",
+                verb=verb,
+            )
+        return session_for(self._frame, session)
