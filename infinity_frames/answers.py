@@ -1,0 +1,153 @@
+"""What a server answers, checked before anything relies on it; refusals become errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import pandas as pd
+
+from infinity_frames.errors import (
+    AuthenticationError,
+    InvalidJobs,
+    NotEnoughSamples,
+    NotFound,
+    RequestRejected,
+    ServerError,
+    ServerFault,
+)
+from infinity_frames.schemas import VIOLATIONS
+
+__all__ = ["an_object", "batch", "error", "integers", "objects", "parse"]
+
+LONGEST_DETAIL = 1000
+
+
+def parse(content: bytes, *, method: str, path: str) -> Any:
+    """Read a JSON answer.
+
+    Raises
+    ------
+    ServerFault
+        It is no JSON.
+    """
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError:
+        raise _fault(f"The answer to {method} {path} is no JSON.") from None
+
+
+def an_object(data: Any) -> dict[str, Any]:
+    """An answer that must be a JSON object."""
+    if not isinstance(data, dict):
+        raise _fault(f"The server answered a {type(data).__name__} where an object belongs.")
+    return data
+
+
+def objects(data: Any) -> list[dict[str, Any]]:
+    """An answer that must be a list of JSON objects."""
+    if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
+        raise _fault("The server answered something else where a list of objects belongs.")
+    return data
+
+
+def integers(data: Any, length: int) -> list[int]:
+    """An answer that must be a list of ints, one per job sent."""
+    if not isinstance(data, list) or not all(type(item) is int for item in data):
+        raise _fault("The server's estimate is no list of whole numbers.")
+    if len(data) != length:
+        raise _fault(f"The server estimated {len(data)} jobs where {length} were sent.")
+    return data
+
+
+def batch(data: Any) -> dict[str, Any]:
+    """An answer that must be a batch object, each of its jobs with an id."""
+    found = an_object(data)
+    jobs = objects(found.get("job_runs"))
+    if not isinstance(found.get("id"), str) or not all(isinstance(j.get("id"), str) for j in jobs):
+        raise _fault("The server answered a batch that lacks its id or those of its jobs.")
+    return found
+
+
+def error(
+    status: int,
+    content: bytes,
+    *,
+    method: str,
+    path: str,
+    missing: type[NotFound],
+    secret: str | None,
+) -> ServerError | InvalidJobs:
+    """The error that a refusing answer stands for; `secret` is struck from the server's words."""
+    try:
+        data = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        data = None
+    detail = _detail(data, status, secret)
+    where: dict[str, Any] = {"status": status, "method": method, "path": path}
+    match status:
+        case 401:
+            return AuthenticationError(
+                f"The server does not accept the token: {detail}",
+                advice="Pass token=, or set INFINITY_TOKEN; the embedded engine needs neither.",
+                **where,
+            )
+        case 402:
+            needed, left = _number(data, "needed"), _number(data, "left")
+            return NotEnoughSamples(detail, needed=needed, left=left, **where)
+        case 404:
+            return missing(detail, **where)
+        case 400 if isinstance(data, dict) and isinstance(data.get("errors"), list):
+            return InvalidJobs(detail, violations=_violations(data["errors"]), **where)
+    if 300 <= status < 400:
+        return RequestRejected(
+            f"The server has moved: it answers {method} {path} with {status}.",
+            advice="Give its new address, often the same with https, as server=.",
+            **where,
+        )
+    if status < 500:
+        return RequestRejected(detail, **where)
+    return ServerFault(
+        f"The server failed at {method} {path} ({status}): {detail}",
+        advice="Try again later; if it goes on, tell whoever runs the server.",
+        **where,
+    )
+
+
+def _detail(data: Any, status: int, secret: str | None) -> str:
+    detail = data.get("detail", data) if isinstance(data, dict) else data
+    text = detail if isinstance(detail, str) else str(detail)
+    if not detail:
+        text = f"it answered {status} without a reason."
+    if secret:
+        text = text.replace(secret, "***")
+    return text if len(text) <= LONGEST_DETAIL else text[:LONGEST_DETAIL] + "..."
+
+
+def _number(data: Any, key: str) -> int | None:
+    value = data.get(key) if isinstance(data, dict) else None
+    return value if isinstance(value, int) else None
+
+
+def _violations(errors: list[Any]) -> pd.DataFrame:
+    """Violations frame of the (+) ``errors`` of a rejected batch."""
+    rows = [
+        {
+            "position": item.get("job"),
+            "label": item.get("job"),
+            "parameter": item.get("parameter"),
+            "rule": item.get("rule"),
+            "value": None if item.get("value") is None else str(item["value"]),
+            "message": item.get("message"),
+        }
+        for item in errors
+        if isinstance(item, Mapping)
+    ]
+    return VIOLATIONS.conform(pd.DataFrame(rows, columns=list(VIOLATIONS.columns)))
+
+
+def _fault(problem: str) -> ServerFault:
+    return ServerFault(
+        problem, advice="Check that the server address is that of an Infinity API server."
+    )

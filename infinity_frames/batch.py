@@ -1,0 +1,521 @@
+"""Submitted jobs: their state, waiting, cancelling and running them again.
+
+The verbs are functions of a batch frame, which may hold rows of several batches or some rows of
+one: they act on the rows they are given. A `Batch` is one whole batch with its frame.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from infinity_frames import parameters
+from infinity_frames.download import download_jobs
+from infinity_frames.errors import (
+    BatchTimeout,
+    FrameError,
+    RequestRejected,
+    RequestTimeout,
+    ServerFault,
+    ServerUnreachable,
+    SessionError,
+    UnknownJob,
+)
+from infinity_frames.jobs import UNFINISHED, status, statuses
+from infinity_frames.schemas import (
+    BATCH,
+    RESULTS,
+    TAG_PREFIX,
+    Frame,
+    as_frame,
+    with_context,
+)
+
+if TYPE_CHECKING:
+    from infinity_frames.session import Session
+
+__all__ = [
+    "Batch",
+    "await_frame",
+    "batch_of",
+    "cancel_frame",
+    "download_frame",
+    "refresh_frame",
+    "retry",
+    "seeded",
+]
+
+FASTEST_POLL = 0.2
+SLOWEST_POLL = 5.0
+BAR_DELAY = 0.5
+PATIENCE = 300.0
+"""Seconds a server may be away (restarting) while its jobs are waited for."""
+
+
+class Batch:
+    """A batch on a server.
+
+    Parameters
+    ----------
+    session : Session
+        The session it belongs to.
+    data : mapping
+        The server's batch object, its jobs with their ``param_values``.
+
+    Raises
+    ------
+    SessionError
+        It holds jobs of another generator than the session's.
+    """
+
+    def __init__(self, session: Session, data: Mapping[str, Any]) -> None:
+        self.session = session
+        self.batch_id = str(data["id"])
+        self.name = str(data.get("name") or "")
+        self._frame = _batch_frame(session, data)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{n} {s}" for s, n in Counter(self._frame["status"]).items())
+        return f"<Batch {self.name!r} {self.batch_id}: {counts}>"
+
+    @property
+    def frame(self) -> Frame:
+        """Batch frame as last heard of; :meth:`refresh` asks the server."""
+        return as_frame(self._frame.copy())
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether its jobs render one frame only."""
+        return bool(self._frame["is_preview"].all())
+
+    @property
+    def job_ids(self) -> list[str]:
+        """Ids of its jobs, in the order submitted."""
+        return [str(job) for job in self._frame["job_id"]]
+
+    @property
+    def job_params(self) -> list[dict[str, Any]]:
+        """Parameters of its jobs, in the order submitted; copies."""
+        records: list[dict[str, Any]] = parameters.records(
+            self.session.spec, parameters.jobs_of(self.session.spec, self._frame)
+        )
+        return records
+
+    @property
+    def num_jobs(self) -> int:
+        """How many jobs it has."""
+        return len(self._frame)
+
+    def get_num_jobs_remaining(self) -> int:
+        """How many jobs have not finished, now."""
+        return int(self.refresh()["status"].isin(UNFINISHED).sum())
+
+    def get_batch_data(self) -> dict[str, Any]:
+        """The server's batch object, jobs with their parameters."""
+        return self.session.rest.batch(self.batch_id)
+
+    def get_batch_summary_data(self) -> dict[str, Any]:
+        """The server's batch object, jobs without their parameters."""
+        return self.session.rest.batch_summary(self.batch_id)
+
+    def get_job_summary_data(self, job_id: str) -> dict[str, Any]:
+        """The server's object of one job.
+
+        Raises
+        ------
+        UnknownJob
+            The batch has no such job.
+        """
+        for job in self.get_batch_summary_data()["job_runs"]:
+            if job["id"] == str(job_id):
+                return dict(job)
+        raise UnknownJob(
+            f"Batch {self.batch_id} has no job {job_id}.",
+            advice="batch.job_ids lists those it has.",
+            batch=self.batch_id,
+            job=str(job_id),
+        )
+
+    def refresh(self) -> Frame:
+        """Batch frame as it is now."""
+        self._frame = refresh_frame(self._frame, self.session)
+        return self.frame
+
+    def await_completion(
+        self, polling_interval: float | None = None, timeout: float | None = None
+    ) -> Frame:
+        """Wait until every job has finished.
+
+        Parameters
+        ----------
+        polling_interval : float, optional
+            Seconds between two looks; else 0.2 s, growing to 5 s the longer it takes.
+        timeout : float, optional
+            Seconds to wait at most.
+
+        Returns
+        -------
+        DataFrame
+            Batch frame of the jobs with results. A warning says how many failed, and why.
+
+        Raises
+        ------
+        BatchTimeout
+            Not done in time; the jobs go on, and waiting again is fine.
+        """
+        self._frame = await_frame(
+            self._frame, self.session, polling_interval=polling_interval, timeout=timeout
+        )
+        return self._with_status("completed")
+
+    def get_completed_jobs(self) -> Frame:
+        """Batch frame of the jobs that have finished by now, well or not."""
+        self.refresh()
+        return as_frame(self._frame[~self._frame["status"].isin(UNFINISHED)].copy())
+
+    def get_valid_completed_jobs(self) -> Frame:
+        """Batch frame of the jobs that have results by now."""
+        self.refresh()
+        return self._with_status("completed")
+
+    def cancel(self) -> Frame:
+        """Stop what has not finished; the batch frame as it is then.
+
+        Raises
+        ------
+        RequestRejected
+            This server cannot cancel.
+        """
+        self._frame = cancel_frame(self._frame, self.session)
+        return self.frame
+
+    def download(
+        self, path: str | Path, overwrite: bool = False, quiet: bool = False
+    ) -> pd.DataFrame:
+        """Fetch the results into the folder `path`; see :func:`download_frame`."""
+        return download_frame(self._frame, path, self.session, overwrite=overwrite, quiet=quiet)
+
+    def get_job_params_seeded_for_rerun(self) -> list[dict[str, Any]]:
+        """Parameters of its jobs with ``state`` set to the job's id: the same scenes again."""
+        return [
+            {**values, "state": job}
+            for values, job in zip(self.job_params, self.job_ids, strict=True)
+        ]
+
+    def _with_status(self, wanted: str) -> Frame:
+        return as_frame(self._frame[self._frame["status"] == wanted].copy())
+
+
+def batch_of(frame: pd.DataFrame, session: Session | None = None) -> Batch:
+    """The whole batch that every row of a batch frame belongs to.
+
+    Raises
+    ------
+    FrameError
+        The rows belong to several batches.
+    """
+    session = _session(frame, session, "batch")
+    ids = list(frame["batch_id"].dropna().unique())
+    if len(ids) != 1:
+        raise FrameError(
+            f"This frame holds jobs of {len(ids)} batches, and .batch is one.",
+            advice="Take the rows of one of them: frame[frame.batch_id == ...].",
+        )
+    return session.batch_from_api(str(ids[0]))
+
+
+def refresh_frame(frame: pd.DataFrame, session: Session | None = None) -> Frame:
+    """The same rows in their present state, asked batch by batch (one small request each)."""
+    session = _session(frame, session, "refresh()")
+    summaries = [session.rest.batch_summary(batch) for batch in _batches(frame)]
+    return _updated(frame, [job for data in summaries for job in data["job_runs"]])
+
+
+def await_frame(
+    frame: pd.DataFrame,
+    session: Session | None = None,
+    *,
+    polling_interval: float | None = None,
+    timeout: float | None = None,
+) -> Frame:
+    """Wait until every row's job has finished; all rows in their final state.
+
+    Raises
+    ------
+    BatchTimeout
+        Not done in time; ``where`` holds ``batch`` and ``remaining``.
+    ServerUnreachable, RequestTimeout, ServerFault
+        The server was away for five minutes.
+    """
+    session = _session(frame, session, "await_completion()")
+    wait = _Wait(session, frame, polling_interval, timeout)
+    out = _updated(frame, wait.run())
+    _say_failures(out)
+    return out
+
+
+def cancel_frame(frame: pd.DataFrame, session: Session | None = None) -> Frame:
+    """Stop the rows' jobs that have not finished; the rows as they are then.
+
+    Raises
+    ------
+    RequestRejected
+        The server cannot cancel.
+    FrameError
+        A batch has unfinished jobs that are not in the frame: servers cancel whole batches.
+    """
+    session = _session(frame, session, "cancel()")
+    rest = session.rest
+    if not rest.has("cancel"):
+        raise RequestRejected(
+            f"{session.server} cannot cancel a batch.", advice="Let it finish; nothing was changed."
+        )
+    ours = set(frame["job_id"])
+    for batch in _batches(frame):
+        jobs = rest.batch_summary(batch)["job_runs"]
+        others = [job for job in jobs if status(job) in UNFINISHED and job["id"] not in ours]
+        if others:
+            raise FrameError(
+                f"Batch {batch} has {len(others)} unfinished jobs that are not in this frame, and "
+                "only whole batches can be cancelled.",
+                advice="Cancel the whole of it with session.batch_from_api(batch_id).cancel().",
+                batch=batch,
+            )
+    answers = [rest.cancel_batch(batch) for batch in _batches(frame)]
+    return _updated(frame, [job for data in answers for job in data["job_runs"]])
+
+
+def download_frame(
+    frame: pd.DataFrame,
+    path: str | Path,
+    session: Session | None = None,
+    *,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> pd.DataFrame:
+    """Fetch the results of the rows' jobs; only what is missing, unless `overwrite`.
+
+    Parameters
+    ----------
+    path : path
+        The batch's folder; rows of several batches get a folder each inside it, named by its id.
+    overwrite : bool
+        Fetch the rows' jobs again even where they are complete.
+    quiet : bool
+        No progress bar.
+
+    Returns
+    -------
+    DataFrame
+        Results frame of these rows. Jobs that failed on the server are rows too; a warning tells of
+        those that have not finished.
+
+    Raises
+    ------
+    DownloadIncomplete
+        After everything else is safe; ``where`` holds ``results`` and ``failures``.
+    DownloadError
+        The folder holds another batch, or cannot be written.
+    """
+    session = _session(frame, session, "download()")
+    tags = dict(zip(frame["job_id"].astype(str), parameters.tags(frame), strict=True))
+    wanted = {
+        str(batch): [str(job) for job in rows["job_id"]]
+        for batch, rows in frame.groupby("batch_id", sort=False, observed=True)
+    }
+    results: pd.DataFrame = download_jobs(
+        session.rest,
+        wanted,
+        Path(path),
+        server=session.server,
+        generator=session.generator,
+        tags=tags,
+        overwrite=overwrite,
+        quiet=quiet,
+    )
+    return results
+
+
+def seeded(frame: pd.DataFrame, session: Session | None = None) -> Frame:
+    """The rows' jobs again: their parameters and tags, ``state`` set to the job's id."""
+    session = _session(frame, session, "seeded()", "job_id")
+    return session.jobs(parameters.seeded(session.spec, frame))
+
+
+def retry(frame: pd.DataFrame, session: Session | None = None) -> Frame:
+    """The failed rows as jobs with fresh seeds."""
+    session = _session(frame, session, "retry()", "job_id", "status")
+    failed = frame[frame["status"] == "failed"]
+    return session.jobs(parameters.reseeded(session.spec, failed))
+
+
+class _Wait:
+    """Polls summaries until the wanted jobs have finished, showing progress."""
+
+    def __init__(
+        self,
+        session: Session,
+        frame: pd.DataFrame,
+        interval: float | None,
+        timeout: float | None,
+    ) -> None:
+        self.session, self.interval, self.timeout = session, interval, timeout
+        groups = frame.groupby("batch_id", sort=False, observed=True)["job_id"]
+        self.open = {str(batch): set(map(str, jobs)) for batch, jobs in groups}
+        self.left = dict.fromkeys(self.open, 0) | {b: len(j) for b, j in self.open.items()}
+        self.jobs: dict[str, list[dict[str, Any]]] = {}
+        self.started = self.heard = time.monotonic()
+
+    def run(self) -> list[dict[str, Any]]:
+        """The jobs' last objects."""
+        total = sum(self.left.values())
+        with tqdm(total=total, unit="job", desc="jobs", delay=BAR_DELAY) as bar:
+            while True:
+                for batch in list(self.open):
+                    self._poll(batch, bar)
+                bar.update(total - sum(self.left.values()) - bar.n)
+                if not self.open:
+                    return [job for jobs in self.jobs.values() for job in jobs]
+                self._pause()
+
+    def _poll(self, batch: str, bar: tqdm[Any]) -> None:
+        try:
+            data = self.session.rest.batch_summary(batch, within=self._time_left())
+        except (ServerUnreachable, RequestTimeout, ServerFault):
+            self._pause_allowed()
+            if time.monotonic() - self.heard > PATIENCE:
+                raise
+            self._say(bar, "the server does not answer; still trying")
+            return
+        self.heard = time.monotonic()
+        states = statuses(data["job_runs"], self.open[batch])
+        self.jobs[batch] = data["job_runs"]
+        self.left[batch] = sum(states[state] for state in UNFINISHED)
+        said = [f"{states['failed']} failed" if states["failed"] else "", data.get("message")]
+        self._say(bar, ", ".join(str(part) for part in said if part))
+        if not self.left[batch]:
+            del self.open[batch]
+
+    def _say(self, bar: tqdm[Any], text: str) -> None:
+        # A refresh would show a bar whose delay is not over.
+        bar.set_postfix_str(text, refresh=time.monotonic() - self.started > BAR_DELAY)
+
+    def _time_left(self) -> float | None:
+        if self.timeout is None:
+            return None
+        # A last look is allowed a moment even when the time is over: timeout=0 means "now?".
+        return max(self.started + self.timeout - time.monotonic(), 0.5)
+
+    def _pause_allowed(self) -> float:
+        """Seconds to sleep; raises when the time is over."""
+        elapsed = time.monotonic() - self.started
+        pause = self.interval
+        if pause is None:
+            # In proportion to the wait so far: done jobs are noticed at most 5 % late.
+            pause = min(max(0.05 * elapsed, FASTEST_POLL), SLOWEST_POLL)
+        if self.timeout is None:
+            return pause
+        if elapsed >= self.timeout:
+            remaining = sum(self.left.values())
+            raise BatchTimeout(
+                f"{remaining} of the jobs had not finished after {self.timeout:g} s.",
+                advice="They go on: wait again, or cancel() them.",
+                batch=next(iter(self.open)),
+                remaining=remaining,
+            )
+        return min(pause, self.timeout - elapsed)
+
+    def _pause(self) -> None:
+        time.sleep(self._pause_allowed())
+
+
+def _session(frame: pd.DataFrame, session: Session | None, verb: str, *columns: str) -> Session:
+    from infinity_frames.session import session_for  # session.py makes Batches
+
+    kind = RESULTS if "path" in frame.columns else BATCH
+    kind.require(frame, columns or ("batch_id", "job_id"), verb)
+    return session_for(frame, session)
+
+
+def _batches(frame: pd.DataFrame) -> list[str]:
+    return [str(batch) for batch in frame["batch_id"].dropna().unique()]
+
+
+def _batch_frame(session: Session, data: Mapping[str, Any]) -> Frame:
+    jobs: Sequence[Mapping[str, Any]] = data["job_runs"]
+    others = sorted({str(job.get("name")) for job in jobs} - {session.generator})
+    if others:
+        raise SessionError(
+            f"Batch {data['id']} holds jobs of {', '.join(others)}, not of {session.generator}.",
+            advice=f'Take it up with Session("{others[0]}").batch_from_api(...).',
+            batch=data["id"],
+        )
+    values = parameters.frame(session.spec, [dict(job.get("param_values") or {}) for job in jobs])
+    state = pd.DataFrame(_rows(jobs)).assign(
+        batch_id=str(data["id"]), batch_name=str(data.get("name") or "")
+    )
+    tags = pd.DataFrame([job.get("tags") or {} for job in jobs], index=state.index)
+    parts = [state, values.reset_index(drop=True), tags.add_prefix(TAG_PREFIX).convert_dtypes()]
+    frame = BATCH.conform(pd.concat(parts, axis="columns"))
+    return with_context(frame, server=session.server, generator=session.generator)
+
+
+def _rows(jobs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What a batch frame says of jobs' state; what only newer servers say may be missing."""
+    return [
+        {
+            "job_id": job["id"],
+            "generator": job.get("name"),
+            "is_preview": job.get("is_preview"),
+            "status": status(job),
+            "seed": job.get("seed"),
+            "estimated_samples": job.get("estimated_samples"),
+            "samples": job.get("num_samples"),
+            "error": job.get("error"),
+            "created": job.get("created"),
+            "started": job.get("started"),
+            "finished": job.get("finished"),
+        }
+        for job in jobs
+    ]
+
+
+CHANGING = ("status", "seed", "estimated_samples", "samples", "error", "started", "finished")
+
+
+def _updated(frame: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> Frame:
+    """The frame's rows with the state that `jobs` tell; rows not told of stay as they are."""
+    told = pd.DataFrame(_rows(jobs), columns=["job_id", *CHANGING], dtype="object")
+    told = BATCH.conform(told).set_index("job_id")
+    known = frame["job_id"].isin(told.index).to_numpy(dtype=bool)
+    rows = told.reindex(frame["job_id"].astype("string"))
+    out = frame.copy()
+    for column in CHANGING:
+        new = rows[column].set_axis(frame.index)
+        if column not in out.columns or known.all():
+            out[column] = new
+        else:
+            out[column] = new.astype("object").where(known, out[column].astype("object"))
+    conformed = BATCH.conform(out)
+    conformed.attrs = dict(frame.attrs)
+    return conformed
+
+
+def _say_failures(frame: pd.DataFrame) -> None:
+    failed = frame[frame["status"] == "failed"]
+    if failed.empty:
+        return
+    reasons = Counter(failed["error"].fillna("the server gives no reason")).most_common(3)
+    said = "; ".join(f"{reason} ({count} x)" for reason, count in reasons)
+    warnings.warn(
+        f"{len(failed)} of {len(frame)} jobs failed: {said}. "
+        'Look at them with frame[frame.status == "failed"]; .infinity.retry() makes them anew.',
+        stacklevel=4,
+    )

@@ -1,0 +1,201 @@
+"""Downloading whole batches into folders, and saying what did not come."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from infinity_frames.download.archive import unpack
+from infinity_frames.download.fetch import Fetcher, Interrupted
+from infinity_frames.download.folder import RECORD, BatchFolder, Receipt, checked_id
+from infinity_frames.errors import DownloadError, DownloadIncomplete, InfinityError
+from infinity_frames.jobs import UNFINISHED, status
+from infinity_frames.rest import CONNECTIONS, Rest
+from infinity_frames.results import read_results
+from infinity_frames.schemas import Frame, as_frame
+from infinity_frames.threads import concurrently
+
+__all__ = ["download_jobs"]
+
+Job = Mapping[str, Any]
+
+
+def download_jobs(
+    rest: Rest,
+    wanted: Mapping[str, Sequence[str]],
+    path: Path,
+    *,
+    server: str,
+    generator: str,
+    tags: Mapping[str, Mapping[str, Any]],
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> Frame:
+    """Fetch jobs' results into batch folders, only what is missing.
+
+    Parameters
+    ----------
+    wanted : mapping of str to sequence of str
+        Ids of the jobs to fetch, by batch id.
+    path : Path
+        The batch's folder; of several batches, the folder of their folders.
+    server, generator : str
+        Noted in ``batch.json``.
+    tags : mapping of str to mapping
+        Tags by job id, for servers that keep none.
+    overwrite : bool
+        Fetch these jobs again even where they are complete.
+    quiet : bool
+        No progress bar.
+
+    Returns
+    -------
+    DataFrame
+        Results frame of the wanted jobs.
+
+    Raises
+    ------
+    DownloadIncomplete
+        Some did not come; everything else is safe.
+    DownloadError
+        A folder holds another batch, or cannot be written.
+    """
+    folders = {batch: path / checked_id(batch) for batch in wanted} if len(wanted) > 1 else None
+    if folders is not None and (path / RECORD).exists():
+        raise DownloadError(
+            f"{path} is the folder of one batch, and jobs of {len(wanted)} are to go there.",
+            advice="Choose another folder; each batch gets its own inside.",
+            file=str(path),
+        )
+    failures: list[dict[str, str]] = []
+    unfinished = 0
+    for batch, jobs in wanted.items():
+        download = _BatchDownload(rest, batch, jobs, server, generator, tags)
+        folder = BatchFolder(path if folders is None else folders[batch])
+        failures += download.run(folder, overwrite=overwrite, quiet=quiet)
+        unfinished += download.unfinished
+    ids = [job for jobs in wanted.values() for job in jobs]
+    results = read_results(path, quiet=quiet)
+    results = as_frame(results[results["job_id"].isin(ids)].reset_index(drop=True))
+    if unfinished:
+        warnings.warn(
+            f"{unfinished} of {len(ids)} jobs have not finished, so there is nothing of them yet. "
+            "Wait with await_completion() and download again: only those are fetched then.",
+            stacklevel=4,
+        )
+    if failures:
+        raise _incomplete(failures, len(ids), results)
+    return results
+
+
+class _BatchDownload:
+    """One batch's share of a download."""
+
+    def __init__(
+        self,
+        rest: Rest,
+        batch_id: str,
+        wanted: Sequence[str],
+        server: str,
+        generator: str,
+        tags: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        self.rest, self.batch_id, self.tags = rest, batch_id, tags
+        self.origin = {"server": server, "generator": generator}
+        self.data = rest.batch(batch_id)
+        self.jobs: dict[str, Job] = {job["id"]: job for job in self.data["job_runs"]}
+        self.wanted = [job for job in wanted if job in self.jobs]
+        self.strangers = [job for job in wanted if job not in self.jobs]
+        self.unfinished = sum(status(self.jobs[job]) in UNFINISHED for job in self.wanted)
+
+    def run(self, folder: BatchFolder, *, overwrite: bool, quiet: bool) -> list[dict[str, str]]:
+        """Fetch what is missing; what failed, with its reason."""
+        failed = [
+            {"job_id": job, "batch_id": self.batch_id, "reason": "The batch has no such job."}
+            for job in self.strangers
+        ]
+        with folder.opened(self.batch_id, quiet=quiet):
+            folder.write_record(self._record(folder.record()))
+            missing = [
+                job
+                for job in self.wanted
+                if status(self.jobs[job]) == "completed"
+                and (overwrite or not folder.has(job, self.jobs[job].get("sha256")))
+            ]
+            for job, reason in self._fetch(folder, missing, quiet):
+                failed.append({"job_id": job, "batch_id": self.batch_id, "reason": reason})
+        return failed
+
+    def _fetch(
+        self, folder: BatchFolder, missing: Sequence[str], quiet: bool
+    ) -> list[tuple[str, str]]:
+        stop = threading.Event()
+        fetcher = Fetcher(self.rest, self.jobs, self._renewed, stop)
+
+        def one(job: str) -> None:
+            part = folder.part(job)
+            digest, size = fetcher.fetch(job, part)
+            staged = folder.staging(job)
+            files = unpack(part, job, staged)
+            folder.place(staged, Receipt(job, digest, size, files))
+            part.unlink()
+            part.with_suffix(".etag").unlink(missing_ok=True)
+
+        failed = []
+        with tqdm(total=len(missing), unit="job", desc="download", disable=quiet, delay=0.5) as bar:
+            try:
+                done = concurrently(one, missing, workers=CONNECTIONS, stop=stop)
+                for job, _, error in done:
+                    if error is None:
+                        bar.update()
+                    elif not isinstance(error, Interrupted):
+                        failed.append((job, _reason(error)))
+                        bar.set_postfix_str(f"{len(failed)} failed")
+            except BaseException:
+                fetcher.interrupt()
+                raise
+        return failed
+
+    def _renewed(self) -> dict[str, Job]:
+        self.rest.relocate()
+        fresh = self.rest.batch_summary(self.batch_id)["job_runs"]
+        return {job["id"]: {**self.jobs.get(job["id"], {}), **job} for job in fresh}
+
+    def _record(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """The content of ``batch.json``: no result URL, since that is a permission."""
+        earlier = {job.get("id"): job.get("tags") for job in known.get("job_runs") or ()}
+        jobs = []
+        for job_id, job in self.jobs.items():
+            tags = job.get("tags") or self.tags.get(job_id) or earlier.get(job_id) or {}
+            kept = {key: value for key, value in job.items() if key != "result_url"}
+            jobs.append({**kept, "status": status(job), "tags": tags})
+        about = {key: self.data.get(key) for key in ("id", "name", "created")}
+        return {**self.origin, **about, "job_runs": jobs}
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, InfinityError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"It could not be written: {error.strerror or error}."
+    return f"{type(error).__name__}: {error}"
+
+
+def _incomplete(
+    failures: Sequence[Mapping[str, str]], total: int, results: pd.DataFrame
+) -> DownloadIncomplete:
+    frame = pd.DataFrame(failures, columns=["job_id", "batch_id", "reason"], dtype="string")
+    first = failures[0]
+    return DownloadIncomplete(
+        f"{len(failures)} of {total} jobs did not come. Job {first['job_id']}: {first['reason']}",
+        advice="The others are safe, and the error's where holds results and failures; "
+        "download again to fetch only what is missing.",
+        results=results,
+        failures=frame,
+    )

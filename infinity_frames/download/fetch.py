@@ -1,0 +1,241 @@
+"""One archive over HTTP into a ``.part`` file: streamed, resumed, checked."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import requests
+from urllib3.exceptions import HTTPError
+
+from infinity_frames.errors import ArchiveError, DownloadError, InfinityError
+from infinity_frames.rest import CHUNK, Backoff, Rest, retry_after
+
+__all__ = ["Fetcher", "Interrupted"]
+
+ATTEMPTS = 6
+"""Attempts in a row that bring not a byte."""
+SLOWEST = 1024
+"""Bytes per second, over a minute; a server that dribbles less is one that hangs."""
+WATCHED = 60.0
+EXPIRED = (401, 403, 404, 410)
+
+
+class Interrupted(Exception):
+    """The download was told to stop."""
+
+
+class _Cut(Exception):
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+@dataclass
+class _Part:
+    """The file being filled and what resuming it needs: the ETag it is a part of."""
+
+    path: Path
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    @property
+    def _tag_path(self) -> Path:
+        return self.path.with_suffix(".etag")
+
+    @property
+    def etag(self) -> str | None:
+        # A weak tag does not promise the same bytes, so it cannot join two pieces.
+        try:
+            tag = orjson.loads(self._tag_path.read_bytes())
+        except (OSError, orjson.JSONDecodeError):
+            return None
+        return tag if isinstance(tag, str) and not tag.startswith("W/") else None
+
+    def start(self, etag: str | None) -> None:
+        self.path.write_bytes(b"")
+        self._tag_path.write_bytes(orjson.dumps(etag))
+
+    def drop(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self._tag_path.unlink(missing_ok=True)
+
+
+class Fetcher:
+    """Fetches the archives of one batch's jobs.
+
+    Parameters
+    ----------
+    rest : Rest
+        The server.
+    jobs : mapping of str to dict
+        The batch's jobs by id, with their ``result_url``.
+    renew : callable
+        Gives the jobs anew, with fresh URLs, when one has expired.
+    stop : threading.Event
+        Set when the download is to end.
+    """
+
+    def __init__(
+        self,
+        rest: Rest,
+        jobs: Mapping[str, Mapping[str, Any]],
+        renew: Callable[[], Mapping[str, Mapping[str, Any]]],
+        stop: threading.Event,
+    ) -> None:
+        self.rest, self.jobs, self.renew, self.stop = rest, jobs, renew, stop
+        self._renewing = threading.Lock()
+        self._streams: set[requests.Response] = set()
+
+    def fetch(self, job_id: str, path: Path) -> tuple[str, int]:
+        """Fill `path` with a job's archive; its sha256 and size.
+
+        Raises
+        ------
+        DownloadError
+            It did not come, however often it was tried; what came is kept for the next time.
+        ArchiveError
+            It came altered, twice.
+        Interrupted
+            `stop` was set.
+        """
+        part, backoff, altered = _Part(path), Backoff(), 0
+        while True:
+            before = part.size
+            try:
+                digest = self._attempt(job_id, part)
+            except _Cut as cut:
+                if part.size > before:
+                    backoff.attempts = 0
+                if backoff.attempts >= ATTEMPTS:
+                    raise DownloadError(
+                        f"The archive of job {job_id} did not come: {cut}.",
+                        advice="Download again; it goes on where it stopped.",
+                        job=job_id,
+                    ) from None
+                if self.stop.wait(backoff(cut.wait)):
+                    raise Interrupted from None
+                continue
+            wanted = self.jobs[job_id].get("sha256")
+            if wanted is None or digest == wanted:
+                return digest, part.size
+            part.drop()
+            altered += 1
+            if altered == 2:
+                raise ArchiveError(
+                    f"The archive of job {job_id} is not the one the server describes.",
+                    advice="Nothing of it was kept; tell who runs the server, or what is between.",
+                    job=job_id,
+                )
+
+    def interrupt(self) -> None:
+        """Stop at once, also those that wait for a server that hangs."""
+        self.stop.set()
+        for stream in list(self._streams):
+            stream.raw.shutdown()
+
+    def _attempt(self, job_id: str, part: _Part) -> str:
+        """Ask for what is missing and append it; the digest of the whole."""
+        url = str(self.jobs[job_id]["result_url"])
+        offset, etag = part.size, part.etag
+        headers: dict[str, str] = {}
+        if offset and etag:
+            headers = {"Range": f"bytes={offset}-", "If-Range": etag}
+        try:
+            response = self.rest.result(url, headers)
+        except requests.ConnectionError:
+            self._renew(url)  # an engine that restarted serves the same under another address
+            raise _Cut("no connection") from None
+        except requests.RequestException as error:
+            raise _Cut(type(error).__name__) from None
+        self._streams.add(response)
+        try:
+            return self._receive(job_id, part, url, response)
+        finally:
+            self._streams.discard(response)
+            response.close()
+
+    def _receive(self, job_id: str, part: _Part, url: str, response: requests.Response) -> str:
+        status, offset = response.status_code, part.size
+        if status == 416:
+            part.drop()
+            raise _Cut("the server has less than what is here")
+        if status in EXPIRED:
+            self._renew(url)
+            raise _Cut(f"the server answers {status}, as for an address that has expired")
+        if status not in (200, 206):
+            raise _Cut(f"the server answers {status}", retry_after(response))
+        begins = response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
+        if status == 206 and not begins:
+            part.drop()
+            raise _Cut("the server sent another piece than was asked for")
+        if status == 200:
+            part.start(response.headers.get("ETag"))
+            offset = 0
+        length = response.headers.get("Content-Length", "")
+        expected = int(length) if length.isdecimal() else None
+        _room(expected, part.path, job_id)
+        digest = hashlib.sha256()
+        if offset:
+            _digest_file(digest, part.path)
+        got = self._append(response, part.path, digest)
+        if expected is not None and got != expected:
+            raise _Cut("the connection broke")
+        return digest.hexdigest()
+
+    def _append(self, response: requests.Response, path: Path, digest: Any) -> int:
+        got, since, mark = 0, time.monotonic(), 0
+        with path.open("ab", buffering=0) as file:
+            while True:
+                if self.stop.is_set():
+                    raise Interrupted
+                try:
+                    # read1 gives what is there: a cut then loses nothing that had arrived
+                    piece = response.raw.read1(CHUNK)
+                except (HTTPError, OSError):
+                    raise _Cut("the connection broke") from None
+                if not piece:
+                    return got
+                file.write(piece)
+                digest.update(piece)
+                got += len(piece)
+                if (passed := time.monotonic() - since) > WATCHED:
+                    if got - mark < SLOWEST * passed:
+                        raise _Cut("the server sends next to nothing")
+                    since, mark = time.monotonic(), got
+
+    def _renew(self, stale: str) -> None:
+        """Ask for fresh URLs, once for all the threads that hold a stale one."""
+        with self._renewing:
+            fresh = any(str(job.get("result_url")) == stale for job in self.jobs.values())
+            if not fresh or self.stop.is_set():
+                return
+            try:
+                self.jobs = {**self.jobs, **self.renew()}
+            except InfinityError as error:
+                raise _Cut(f"no fresh address: {error.problem}") from None
+
+
+def _room(needed: int | None, path: Path, job_id: str) -> None:
+    free = shutil.disk_usage(path.parent).free
+    if needed is not None and needed > free:
+        raise DownloadError(
+            f"Job {job_id} needs {needed:,} bytes on the disk, and {free:,} are free.",
+            advice="Make room and download again; what is there is kept.",
+            job=job_id,
+        )
+
+
+def _digest_file(digest: Any, path: Path) -> None:
+    with path.open("rb") as file:
+        while block := file.read(1024 * 1024):
+            digest.update(block)

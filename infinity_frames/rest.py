@@ -1,0 +1,433 @@
+"""The REST client: a method per endpoint, with time limits, retries and errors that say what to do.
+
+What a server has beyond the base protocol it announces in ``Infinity-Extensions``; nothing here
+needs any of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+import orjson
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import NewConnectionError, ReadTimeoutError
+from urllib3.util import Retry
+
+from infinity_frames import answers
+from infinity_frames.errors import (
+    InfinityError,
+    NotFound,
+    RequestTimeout,
+    ServerFault,
+    ServerUnreachable,
+    SessionError,
+    SubmissionUnknown,
+    UnknownBatch,
+    UnknownGenerator,
+    UnknownJob,
+)
+
+__all__ = ["CHUNK", "Backoff", "Limits", "Rest", "server_address"]
+
+CHUNK = 64 * 1024
+CONNECTIONS = 16
+_random = random.SystemRandom()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long to wait for a server, in seconds.
+
+    Parameters
+    ----------
+    connect : float
+        Until a connection stands.
+    read : float
+        Between two pieces of an answer.
+    total : float
+        For a whole call, its retries included.
+    """
+
+    connect: float = 5.0
+    read: float = 60.0
+    total: float = 180.0
+
+
+@dataclass
+class Backoff:
+    """Waits between attempts: doubling up to `longest`, jittered so that clients do not march."""
+
+    first: float = 0.2
+    longest: float = 5.0
+    attempts: int = field(default=0, init=False)
+
+    def __call__(self, retry_after: float | None = None) -> float:
+        """Seconds to wait before the next attempt; what the server asked for comes first."""
+        wait: float = min(self.first * 2.0**self.attempts, self.longest) * _random.uniform(0.5, 1.0)
+        self.attempts += 1
+        return wait if retry_after is None else retry_after + 0.1 * wait
+
+
+class _Token(AuthBase):
+    """Puts the token on a request, and keeps it out of every repr."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token is not None:
+            request.headers["Authorization"] = f"Token {self._token}"
+        return request
+
+
+class _Http(requests.Session):
+    """A pooled session that hands its credentials to nobody else and never turns a POST into a GET.
+
+    Plain requests adds what ``~/.netrc`` says about a host, and drops a POST's body on 301 or 302.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=CONNECTIONS)
+        self.mount("http://", adapter)
+        self.mount("https://", adapter)
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        old, new = str(response.request.url), str(prepared_request.url)
+        if self.should_strip_auth(old, new):  # type: ignore[no-untyped-call]
+            prepared_request.headers.pop("Authorization", None)
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        if resp.request.method == "POST" and resp.status_code in (301, 302, 303):
+            return None
+        return super().get_redirect_target(resp)
+
+
+def server_address(text: str) -> str:
+    """A server's address in its one canonical form.
+
+    Raises
+    ------
+    SessionError
+        It is no http(s) address, or it carries a user, a query or a fragment.
+    """
+    parts = urlsplit(text.strip())
+    odd = parts.username or parts.password or parts.query or parts.fragment
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or odd:
+        shown = f"{parts.scheme}://{parts.hostname}" if parts.hostname else text
+        raise SessionError(
+            f"{shown!r} is no server address that can be used.",
+            advice='Give it as "https://host" or "http://host:port", without a user or a query.',
+        )
+    return f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
+class Rest:
+    """One server and one account on it; safe to use from several threads.
+
+    Parameters
+    ----------
+    url : str
+        Address of the server.
+    token : str or None
+        Sent to that server only, never on to a result URL or another host.
+    limits : Limits
+        Time limits.
+    locate : callable, optional
+        Gives the server's present address; asked when nothing answers at the old one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        limits: Limits | None = None,
+        locate: Callable[[], str] | None = None,
+    ) -> None:
+        self.url = server_address(url)
+        self.limits = limits or Limits()
+        self.extensions: frozenset[str] | None = None
+        self._token = token
+        self._auth = _Token(token)
+        self._locate = locate
+        self._locating = threading.Lock()
+        self._http = _Http()
+
+    def __repr__(self) -> str:
+        return f"Rest({self.url!r})"
+
+    def has(self, extension: str) -> bool:
+        """Whether the server announces something beyond the base protocol."""
+        if self.extensions is None:
+            self.generators()
+        return extension in (self.extensions or ())
+
+    def same_account(self, other: Rest) -> bool:
+        """Whether both speak for the same account."""
+        return self._token == other._token
+
+    # Endpoints, in the order of the protocol
+
+    def generators(self) -> list[dict[str, Any]]:
+        """``GET /api/jobs/``: the generators, each at least ``name`` and ``version``."""
+        return answers.objects(self._call("GET", "/api/jobs/"))
+
+    def generator(self, name: str) -> dict[str, Any]:
+        """``GET /api/jobs/{name}/``: a generator's description."""
+        path = f"/api/jobs/{_segment(name)}/"
+        return answers.an_object(self._call("GET", path, missing=UnknownGenerator))
+
+    def create_batch(self, name: str, job_runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """``POST /api/batch/``: submit jobs, once, however often it takes to get through.
+
+        Raises
+        ------
+        SubmissionUnknown
+            The connection broke, and neither this server nor we can tell whether it got the batch.
+        """
+        resend = self.has("idempotency")
+        batch = self._call(
+            "POST",
+            "/api/batch/",
+            body={"name": name, "job_runs": job_runs},
+            key=str(uuid.uuid4()),
+            resend=resend,
+        )
+        return answers.batch(batch)
+
+    def estimate(self, name: str, job_runs: Sequence[Mapping[str, Any]]) -> list[int]:
+        """``POST /api/batch/estimate/``: samples per job, in order."""
+        body = {"name": name, "job_runs": job_runs}
+        counts = self._call("POST", "/api/batch/estimate/", body=body)
+        return answers.integers(counts, len(job_runs))
+
+    def batches(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
+        """``GET /api/batch/``: the batches of a window of time, oldest first."""
+        return answers.objects(self._call("GET", "/api/batch/", params=_window(start, end)))
+
+    def batch(self, batch_id: str) -> dict[str, Any]:
+        """``GET /api/batch/{id}/``: the batch with its jobs' parameters."""
+        path = f"/api/batch/{_segment(batch_id)}/"
+        return answers.batch(self._call("GET", path, missing=UnknownBatch))
+
+    def batch_summary(self, batch_id: str, *, within: float | None = None) -> dict[str, Any]:
+        """``GET /api/batch/{id}/summary/``: the batch without parameters, small enough to poll."""
+        path = f"/api/batch/{_segment(batch_id)}/summary/"
+        return answers.batch(self._call("GET", path, missing=UnknownBatch, within=within))
+
+    def cancel_batch(self, batch_id: str) -> dict[str, Any]:
+        """``POST /api/batch/{id}/cancel/`` (+): stop what has not finished."""
+        path = f"/api/batch/{_segment(batch_id)}/cancel/"
+        return answers.batch(self._call("POST", path, missing=UnknownBatch))
+
+    def job(self, job_id: str, *, is_preview: bool) -> dict[str, Any]:
+        """``GET /api/job_runs/{id}/`` or ``/api/job_previews/{id}/``: a job with its parameters."""
+        kind = "job_previews" if is_preview else "job_runs"
+        return answers.an_object(
+            self._call("GET", f"/api/{kind}/{_segment(job_id)}/", missing=UnknownJob)
+        )
+
+    def counts(self, start: datetime, end: datetime) -> dict[str, Any]:
+        """``GET /api/job_runs/counts/``: samples and jobs per generator in a window of time."""
+        path = "/api/job_runs/counts/"
+        return answers.an_object(self._call("GET", path, params=_window(start, end)))
+
+    def account(self) -> dict[str, Any]:
+        """``GET /api/account/`` (+): what the account has left."""
+        return answers.an_object(self._call("GET", "/api/account/"))
+
+    def result(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        """``GET <result_url>``: the open, unread answer, whatever its status; no token is sent.
+
+        Raises
+        ------
+        requests.RequestException
+            Nothing answered; the caller resumes.
+        """
+        return self._http.get(
+            urljoin(self.url + "/", url),
+            headers={**headers, "Accept-Encoding": "identity"},
+            auth=_Token(None),
+            timeout=(self.limits.connect, self.limits.read),
+            stream=True,
+        )
+
+    def relocate(self) -> None:
+        """Look up where the server is now, if it is one that moves (the embedded engine)."""
+        if self._locate is not None:
+            with self._locating:
+                self.url = server_address(self._locate())
+
+    # How a call is made
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        key: str | None = None,
+        resend: bool = True,
+        missing: type[NotFound] = NotFound,
+        within: float | None = None,
+    ) -> Any:
+        """Send until an answer comes, the time is over, or sending again could create twice.
+
+        `key` marks a call that creates something; `resend` says that repeating it is harmless.
+        """
+        allowed = self.limits.total if within is None else min(within, self.limits.total)
+        deadline = time.monotonic() + allowed
+        headers = {"Accept": "application/json"} | ({"Idempotency-Key": key} if key else {})
+        data = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        backoff, in_doubt = Backoff(), False
+        failure: InfinityError
+        for attempt in itertools.count(1):
+            wait: float | None = None
+            try:
+                status, wait, content = self._exchange(
+                    method, path, params, headers, data, deadline
+                )
+            except requests.RequestException as error:
+                failure = self._no_answer(error, method, path)
+                unsent = _never_sent(error)
+                in_doubt |= not unsent
+                again = (unsent or resend) and attempt < 4
+                if unsent:
+                    self.relocate()
+            else:
+                if 200 <= status < 300:
+                    return answers.parse(content, method=method, path=path)
+                failure = answers.error(
+                    status, content, method=method, path=path, missing=missing, secret=self._token
+                )
+                refused = status == 429 or (status == 503 and wait is not None)
+                in_doubt |= status >= 500 and not refused
+                again = refused or (resend and status in (502, 503, 504) and attempt < 6)
+            pause = backoff(wait)
+            if not again or time.monotonic() + pause >= deadline:
+                raise self._final(failure, creates=key is not None, in_doubt=in_doubt)
+            time.sleep(pause)
+        raise AssertionError("unreachable")
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        data: bytes | None,
+        deadline: float,
+    ) -> tuple[int, float | None, bytes]:
+        """One request: status, seconds the server asks to wait, body."""
+        left = max(deadline - time.monotonic(), 0.05)
+        with self._http.request(
+            method,
+            self.url + path,
+            params=params,
+            headers=headers,
+            data=data,
+            auth=self._auth,
+            timeout=(min(self.limits.connect, left), min(self.limits.read, left)),
+            stream=True,
+        ) as response:
+            pieces = []
+            for piece in response.iter_content(CHUNK):
+                pieces.append(piece)
+                if time.monotonic() > deadline:
+                    raise requests.ReadTimeout("the answer came too slowly")
+            if (announced := response.headers.get("Infinity-Extensions")) is not None or (
+                response.ok
+            ):
+                names = (name.strip() for name in (announced or "").split(","))
+                self.extensions = frozenset(filter(None, names))
+            return response.status_code, retry_after(response), b"".join(pieces)
+
+    def _no_answer(
+        self, error: requests.RequestException, method: str, path: str
+    ) -> ServerUnreachable | RequestTimeout | ServerFault:
+        where = {"method": method, "url": self.url + path}
+        if isinstance(error, requests.exceptions.SSLError):
+            return ServerUnreachable(
+                f"No trusted connection to {self.url} could be made.",
+                advice="Check the address, and that its certificate is one this machine trusts.",
+                **where,
+            )
+        if _timed_out(error):
+            return RequestTimeout(
+                f"{self.url} did not answer {method} {path} in time.",
+                advice="Try again; if it goes on, the server or the network is overloaded.",
+                **where,
+            )
+        if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
+            return ServerUnreachable(
+                f"No answer to {method} {path} from {self.url}: the connection "
+                f"{'could not be made' if _never_sent(error) else 'broke'}.",
+                advice="Check the address, and that the server runs.",
+                **where,
+            )
+        return ServerFault(
+            f"The answer of {self.url} to {method} {path} could not be read "
+            f"({type(error).__name__}).",
+            advice="Check that the address is that of an Infinity API server.",
+            **where,
+        )
+
+    def _final(self, failure: InfinityError, *, creates: bool, in_doubt: bool) -> InfinityError:
+        silent = isinstance(failure, ServerUnreachable | RequestTimeout | ServerFault)
+        if not (creates and in_doubt and silent):
+            return failure
+        return SubmissionUnknown(
+            f"The batch was sent, but whether {self.url} has it is unknown: {failure.problem}",
+            advice="See session.get_batches_last_n_days(1): a batch of this name is there if it "
+            "came through. Submit again only if it is not; reuse=True does both.",
+            **failure.where,
+        )
+
+
+def retry_after(response: requests.Response) -> float | None:
+    """Seconds the server asks to wait, from ``Retry-After`` (a number or a date), if it does."""
+    text = response.headers.get("Retry-After")
+    if text is None or response.status_code not in (429, 503):
+        return None
+    try:
+        return max(0.0, float(Retry().parse_retry_after(text)))
+    except Exception:  # urllib3 raises its own InvalidHeader; a header we cannot read is no header
+        return None
+
+
+def _never_sent(error: requests.RequestException) -> bool:
+    """Whether the request cannot have reached the server: no connection was ever made."""
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", None), NewConnectionError)
+
+
+def _timed_out(error: requests.RequestException) -> bool:
+    cause = error.args[0] if error.args else None
+    return isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError)
+
+
+def _segment(text: str) -> str:
+    return quote(str(text), safe="")
+
+
+def _window(start: datetime, end: datetime) -> dict[str, str]:
+    return {"start_time": start.isoformat(), "end_time": end.isoformat()}

@@ -1,0 +1,68 @@
+"""Many small waits at once, in threads that never hold the process up."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+__all__ = ["concurrently"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def concurrently(
+    function: Callable[[T], R],
+    items: Sequence[T],
+    *,
+    workers: int = 16,
+    stop: threading.Event | None = None,
+) -> Iterator[tuple[T, R | None, Exception | None]]:
+    """Apply `function` to every item, yielding ``(item, result, error)`` as each is done.
+
+    The threads are daemons, unlike those of an Executor: after Ctrl-C neither this generator nor
+    the interpreter waits for one that hangs in a socket.
+
+    Parameters
+    ----------
+    stop : threading.Event, optional
+        Set when the caller leaves early; a long `function` looks at it.
+    """
+    todo: queue.SimpleQueue[T] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[T, R | None, Exception | None]] = queue.SimpleQueue()
+    halt = stop or threading.Event()
+    for item in items:
+        todo.put(item)
+
+    def work() -> None:
+        while not halt.is_set():
+            try:
+                item = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                done.put((item, function(item), None))
+            except Exception as error:
+                done.put((item, None, error))
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(workers, len(items)))]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in items:
+            yield _interruptible(done)
+    finally:
+        halt.set()
+        for thread in threads:
+            thread.join(timeout=1.0 / len(threads))
+
+
+def _interruptible(done: queue.SimpleQueue[T]) -> T:
+    """Get an item; on Windows a wait without a limit would not see Ctrl-C."""
+    while True:
+        try:
+            return done.get(timeout=0.5)
+        except queue.Empty:
+            continue
