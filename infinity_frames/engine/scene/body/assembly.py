@@ -1,0 +1,182 @@
+"""From shapes to parts: each meshed at the resolution it needs, skin under cloth removed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.engine.motion.skeleton import JOINT_INDEX
+from infinity_frames.engine.scene.body import garments
+from infinity_frames.engine.scene.body.appearance import Appearance, Proportions
+from infinity_frames.engine.scene.body.garments import Garment, floor_height
+from infinity_frames.engine.scene.body.hands import FINGERS, add_palm, finger
+from infinity_frames.engine.scene.body.head import Face, add_head
+from infinity_frames.engine.scene.body.looks import Surface
+from infinity_frames.engine.scene.body.mesh import Part, clip, from_field, keep, mirror
+from infinity_frames.engine.scene.body.sdf import Field
+from infinity_frames.engine.scene.body.shape import (
+    ARM_AXES,
+    add_arm,
+    add_foot,
+    add_legs,
+    add_neck,
+    add_trunk,
+    hand_points,
+)
+from infinity_frames.engine.scene.body.skin import body_weights, mirror_weights
+
+__all__ = ["Piece", "assemble"]
+
+Array = NDArray[np.float64]
+
+_OVERLAP = 0.006  # of the skin's coarse and fine meshes, m
+_WAIST = 1.07  # reference height of the waist, m
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A named part; its own weights where they are no function of position alone."""
+
+    name: str
+    part: Part
+    own_weights: Array | None = None
+    casts: bool = True
+
+    def weights(self, body: Proportions) -> Array:
+        """Bone weights, (V, bones)."""
+        if self.own_weights is not None:
+            return self.own_weights
+        return body_weights(self.part.vertices, body)
+
+
+def assemble(appearance: Appearance, body: Proportions, face: Face) -> tuple[list[Piece], float]:
+    """All parts of a person of unit size in the A-pose, and the waist's circumference."""
+    field = add_trunk(Field(), body)
+    for add in (add_neck, add_arm, add_legs, add_foot, add_palm):
+        add(field, body)
+    add_head(field, face)
+    clothes = _clothes(appearance, body)
+    skin = _trunk(field, body, barefoot=_barefoot(appearance))
+    waist = _girth(skin, float(body.height(_WAIST)))
+    pieces = [Piece("skin", skin), Piece("head", _head(field, face))]
+    pieces += _both("palm", _palm(field, body))
+    if _barefoot(appearance):
+        pieces += _both("foot", _foot(field, body))
+    covers = [garment for garment, _ in clothes.values()]
+    pieces = [_uncovered(piece, covers) for piece in pieces]
+    for name in FINGERS:
+        part, weights = finger(name, body, Surface.SKIN)
+        pieces += [
+            Piece(f"left_{name}", part, weights),
+            Piece(f"right_{name}", mirror(part), mirror_weights(weights)),
+        ]
+    for name, (garment, surface) in clothes.items():
+        mesh = garment.mesh(surface, band=0.82 if name in ("top", "bottom", "sock") else 1.0)
+        pieces += [Piece(name, mesh)] if name in ("top", "bottom") else _both(name, mesh)
+    return [piece for piece in pieces if len(piece.part.faces)], waist
+
+
+def _barefoot(appearance: Appearance) -> bool:
+    return appearance.hide_shoes and not appearance.add_socks
+
+
+def _clothes(appearance: Appearance, body: Proportions) -> dict[str, tuple[Garment, Surface]]:
+    top, bottom = garments.OUTFITS[appearance.outfit]
+    clothes = {
+        "top": (garments.top(top, body), Surface.TOP),
+        "bottom": (garments.bottom(bottom, body), Surface.BOTTOM),
+    }
+    if not appearance.hide_shoes:
+        clothes["shoe"] = garments.shoe(body), Surface.SHOE
+        clothes["sole"] = garments.sole(body), Surface.SOLE
+    if appearance.add_socks:
+        clothes["sock"] = garments.sock(body), Surface.SOCK
+    return clothes
+
+
+def _both(name: str, left: Part) -> list[Piece]:
+    return [Piece(f"left_{name}", left), Piece(f"right_{name}", mirror(left))]
+
+
+def _wrist(body: Proportions) -> float:
+    return 0.525 * body.arm
+
+
+def _along_arm(points: Array, body: Proportions) -> Array:
+    folded = np.hstack([np.abs(points[:, :1]), points[:, 1:]])
+    return np.asarray((folded - body.rest[JOINT_INDEX["left_shoulder"]]) @ ARM_AXES[0])
+
+
+def _trunk(field: Field, body: Proportions, barefoot: bool) -> Part:
+    """Skin from ankles to neck and wrists."""
+    neck = float(body.rest[JOINT_INDEX["neck"], 1]) + 0.035
+    ankle = float(body.rest[JOINT_INDEX["left_ankle"], 1]) + (0.02 if barefoot else -0.02)
+    reach = float(body.rest[JOINT_INDEX["left_wrist"], 0]) + 0.07
+    low, high = (-reach, ankle - 0.03, -0.30), (reach, neck + 0.03, 0.36)
+    part = from_field(field, low, high, (0.014, 0.019, 0.013), Surface.SKIN, step=0.008)
+    part = clip(part, lambda points: points[:, 1] - neck - _OVERLAP)
+    part = clip(part, lambda points: ankle - _OVERLAP - points[:, 1])
+
+    def hand(points: Array) -> Array:
+        beyond = _along_arm(points, body) - _wrist(body) - _OVERLAP
+        return np.minimum(beyond, np.abs(points[:, 0]) - 0.32)
+
+    return clip(part, hand)
+
+
+def _head(field: Field, face: Face) -> Part:
+    neck = float(face.body.rest[JOINT_INDEX["neck"], 1]) + 0.035
+    low, high = face.at((-0.11, 0, -0.14)), face.at((0.11, 1.80, 0.14))
+    low[1] = neck - 0.02
+    part = from_field(field, low, high, (0.0075, 0.0065, 0.0065), Surface.SKIN, step=0.003)
+    return clip(part, lambda points: neck - points[:, 1])
+
+
+def _palm(field: Field, body: Proportions) -> Part:
+    wrist = hand_points(body, np.zeros(3))
+    matrix = np.column_stack([ARM_AXES.T, wrist])
+    low, high = (-0.03, -0.05, -0.065), (0.13, 0.04, 0.09)
+    part = from_field(
+        field, low, high, (0.011, 0.006, 0.0075), Surface.SKIN, step=0.004, matrix=matrix
+    )
+    return clip(part, lambda points: _wrist(body) - _along_arm(points, body))
+
+
+def _foot(field: Field, body: Proportions) -> Part:
+    ankle = body.rest[JOINT_INDEX["left_ankle"]]
+    floor, top = floor_height(body), float(ankle[1]) + 0.02
+    low = (ankle[0] - 0.08, floor - 0.02, ankle[2] - 0.09)
+    high = (ankle[0] + 0.09, top + 0.03, ankle[2] + 0.23)
+    part = from_field(field, low, high, (0.0075, 0.008, 0.009), Surface.SKIN, step=0.004)
+    part = clip(part, lambda points: points[:, 1] - top)
+    return clip(part, lambda points: floor - points[:, 1], shade=1.0)
+
+
+def _uncovered(piece: Piece, covers: list[Garment]) -> Piece:
+    """Without the faces that lie beneath clothes."""
+    hidden = np.zeros(len(piece.part.vertices), bool)
+    for garment in covers:
+        hidden |= garment.covers(piece.part.vertices)
+        hidden |= garment.covers(piece.part.vertices * (-1.0, 1.0, 1.0))
+    faces = ~hidden[piece.part.faces].all(axis=1)
+    return piece if faces.all() else Piece(piece.name, keep(piece.part, faces))
+
+
+def _girth(part: Part, height: float) -> float:
+    """Length of the cut of the trunk with a horizontal plane, m."""
+    corners = part.vertices[part.faces]
+    corners = corners[(np.abs(corners[:, :, 0]) < 0.45).all(axis=1)]
+    above = corners[:, :, 1] > height
+    length = 0.0
+    for triangle, side in zip(corners, above, strict=True):
+        if side.all() or not side.any():
+            continue
+        ends = [
+            a + (height - a[1]) / (b[1] - a[1]) * (b - a)
+            for a, b in zip(triangle, np.roll(triangle, -1, axis=0), strict=True)
+            if (a[1] > height) != (b[1] > height)
+        ]
+        length += float(np.linalg.norm(ends[1] - ends[0]))
+    return length

@@ -1,0 +1,216 @@
+"""Clothes: offsets of the body's own shapes, cut by smooth scalars so that hems are straight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.engine.motion.skeleton import JOINT_INDEX
+from infinity_frames.engine.scene.body.appearance import LEG_SPREAD, Proportions
+from infinity_frames.engine.scene.body.mesh import Part, clip, from_field, split
+from infinity_frames.engine.scene.body.sdf import Field
+from infinity_frames.engine.scene.body.shape import (
+    ARM_AXES,
+    add_arm,
+    add_foot,
+    add_legs,
+    add_neck,
+    add_trunk,
+)
+
+__all__ = ["OUTFITS", "Garment", "bottom", "floor_height", "shoe", "sock", "sole", "top"]
+
+Array = NDArray[np.float64]
+Corner = tuple[float, float, float]
+Scalar = Callable[[Array], Array]
+
+OUTFITS = (
+    ("T_SHIRT", "SHORTS"),
+    ("TANK_TOP", "LEGGINGS"),
+    ("LONG_SLEEVE", "JOGGERS"),
+    ("FITTED_T_SHIRT", "LEGGINGS"),
+    ("TANK_TOP", "SHORTS"),
+)
+"""Top and bottom of each outfit."""
+
+_HEM = 0.012  # width of the darker band along a hem, m
+
+
+@dataclass(frozen=True, eq=False)
+class Garment:
+    """A piece of clothing before it is meshed.
+
+    Parameters
+    ----------
+    field : Field
+        The closed shape that the cloth is the surface of.
+    edges : tuple of callables
+        Smooth scalars of points (N, 3), negative where there is cloth; zero is a hem.
+    low, high, voxel : tuple of float
+        Box and grid to mesh, m.
+    """
+
+    field: Field
+    edges: tuple[Scalar, ...]
+    low: Corner
+    high: Corner
+    voxel: Corner = (0.015, 0.020, 0.014)
+
+    def mesh(self, material: int, band: float = 1.0) -> Part:
+        """The cloth, hems capped; `band` is the factor on the colour along the hems."""
+        part = from_field(self.field, self.low, self.high, self.voxel, material, step=0.010)
+        for edge in self.edges:
+            if band != 1.0:
+                part, side = split(part, edge(part.vertices) + _HEM)
+                part.colors[side >= 0] *= band
+            part = clip(part, edge)
+        return part
+
+    def covers(self, points: Array) -> NDArray[np.bool_]:
+        """Which points (N, 3) of the skin are safely beneath the cloth."""
+        under = self.field(points) < -0.0015
+        for edge in self.edges:
+            under &= edge(points) < -0.008
+        return np.asarray(under)
+
+
+def _joint(body: Proportions, name: str) -> Array:
+    return np.asarray(body.rest[JOINT_INDEX[name]])
+
+
+def floor_height(body: Proportions) -> float:
+    """Where the sole lies in the A-pose, whose feet hang a little above the ground, m."""
+    index = JOINT_INDEX["left_ankle"]
+    return float(body.rest[index, 1] - body.joints[index, 1])
+
+
+def _below(height: float) -> Scalar:
+    return lambda points: points[:, 1] - height
+
+
+def _above(height: float) -> Scalar:
+    return lambda points: height - points[:, 1]
+
+
+def _sleeve(body: Proportions, length: float) -> Scalar:
+    """Both arms cut across at a distance from the shoulder; what is far from an arm is kept."""
+    shoulder = _joint(body, "left_shoulder")
+
+    def scalar(points: Array) -> Array:
+        folded = np.abs(points[:, :1])
+        offset = np.hstack([folded, points[:, 1:]]) - shoulder
+        along = offset @ ARM_AXES[0]
+        across = np.linalg.norm(offset - along[:, None] * ARM_AXES[0], axis=1)
+        return np.minimum(along - length, 0.115 + 0.4 * max(length, 0.0) - across)
+
+    return scalar
+
+
+def _neckline(body: Proportions, radius: float, depth: float) -> Scalar:
+    """An upright elliptic hole for the neck; the deeper it is, the lower in front."""
+    base = _joint(body, "neck")
+    size = radius * (1 + 0.25 * body.girth) * (0.9 if body.female else 1.0)
+
+    def scalar(points: Array) -> Array:
+        x, _, z = (points - base).T
+        return size * (1.0 - np.hypot(x / size, (z - 0.012) / (1.12 * size + depth)))
+
+    return scalar
+
+
+def _trouser_leg(body: Proportions, part: str, above: float) -> Scalar:
+    """Both legs cut across at a distance above a joint, m."""
+    axis = np.array([np.sin(LEG_SPREAD), -np.cos(LEG_SPREAD), 0.0])
+    at = _joint(body, f"left_{part}") - above * axis
+
+    def scalar(points: Array) -> Array:
+        return (np.hstack([np.abs(points[:, :1]), points[:, 1:]]) - at) @ axis
+
+    return scalar
+
+
+def top(name: str, body: Proportions) -> Garment:
+    """A shirt by its name in `OUTFITS`."""
+    tight = name in ("FITTED_T_SHIRT", "LONG_SLEEVE")
+    ease, drape, flare = (0.0075, 0.15, 0.0) if tight else (0.013, 0.75, 0.013)
+    if name == "TANK_TOP":
+        ease, drape, flare = 0.010, 0.45, 0.0
+    field = add_trunk(Field(), body, ease, drape)
+    add_arm(field, body, min(ease, 0.010), flare)
+    add_legs(field, body, ease)
+    add_neck(field, body, 0.004)
+    sleeve = {"T_SHIRT": 0.185, "FITTED_T_SHIRT": 0.150, "LONG_SLEEVE": 0.505, "TANK_TOP": -0.012}
+    length = sleeve[name] * (body.arm if name != "TANK_TOP" else 1.0)
+    neck = (0.088, 0.03) if name == "TANK_TOP" else (0.074, 0.012)
+    hem = float(body.height(0.915 if not tight else 0.945))
+    reach = 0.72 if name == "LONG_SLEEVE" else 0.48
+    return Garment(
+        field,
+        (_above(hem), _sleeve(body, length), _neckline(body, *neck)),
+        (-reach, hem - 0.05, -0.30),
+        (reach, _joint(body, "head")[1], 0.36),
+    )
+
+
+def bottom(name: str, body: Proportions) -> Garment:
+    """Trousers by their name in `OUTFITS`."""
+    ease, flare = {
+        "SHORTS": (0.0085, 0.016),
+        "LEGGINGS": (0.0030, 0.0),
+        "JOGGERS": (0.0085, 0.010),
+    }[name]
+    field = add_trunk(Field(), body, 0.5 * ease + 0.002)
+    add_legs(field, body, ease, flare)
+    waist = float(body.height(1.02))
+    part, above = {
+        "SHORTS": ("knee", 0.10 if not body.female else 0.19),
+        "LEGGINGS": ("ankle", 0.055),
+        "JOGGERS": ("ankle", 0.020),
+    }[name]
+    cut = float(_joint(body, f"left_{part}")[1]) - 0.03
+    return Garment(
+        field,
+        (_below(waist), _trouser_leg(body, part, above)),
+        (-0.42, cut, -0.30),
+        (0.42, waist + 0.05, 0.36),
+    )
+
+
+def _foot_box(body: Proportions, height: float) -> tuple[Corner, Corner]:
+    ankle, floor = _joint(body, "left_ankle"), floor_height(body)
+    low = (ankle[0] - 0.09, floor - 0.03, ankle[2] - 0.10)
+    return low, (ankle[0] + 0.10, floor + height, ankle[2] + 0.24)
+
+
+def shoe(body: Proportions) -> Garment:
+    """The upper of the left shoe."""
+    ankle, floor = _joint(body, "left_ankle"), floor_height(body)
+    field = add_foot(Field(), body, 0.0065, toes=False)
+    add_legs(field, body, 0.007)
+    low, high = _foot_box(body, 0.16)
+
+    def collar(points: Array) -> Array:
+        forward = points[:, 2] - ankle[2]
+        return points[:, 1] - floor - 0.083 + 0.10 * forward - 3.0 * np.clip(forward, 0, None) ** 2
+
+    return Garment(field, (_above(floor + 0.012), collar), low, high, (0.009, 0.009, 0.011))
+
+
+def sole(body: Proportions) -> Garment:
+    """The sole of the left shoe."""
+    floor = floor_height(body)
+    field = add_foot(Field(), body, 0.0105, toes=False)
+    low, high = _foot_box(body, 0.06)
+    return Garment(field, (_above(floor), _below(floor + 0.024)), low, high, (0.010, 0.012, 0.012))
+
+
+def sock(body: Proportions) -> Garment:
+    """The left sock, to a hand's breadth above the ankle."""
+    field = add_foot(Field(), body, 0.0028, toes=False)
+    add_legs(field, body, 0.0028)
+    low, high = _foot_box(body, 0.24)
+    edges = (_above(floor_height(body)), _trouser_leg(body, "ankle", 0.085))
+    return Garment(field, edges, low, high, (0.010, 0.013, 0.012))

@@ -1,0 +1,272 @@
+"""Parts of a body as triangle meshes: marching cubes, clean cuts, caps, merging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.measure import marching_cubes
+
+from infinity_frames.engine.scene.body.sdf import Field, normals, project, sample
+
+__all__ = ["Part", "clip", "from_field", "keep", "merge", "mirror", "split"]
+
+Array = NDArray[np.float64]
+Faces = NDArray[np.int32]
+Scalar = Callable[[Array], Array]
+
+
+@dataclass(eq=False)
+class Part:
+    """A piece of surface with one material per face.
+
+    Parameters
+    ----------
+    vertices, normals : (V, 3) array
+        m; unit.
+    faces : (F, 3) int32 array
+        Counter-clockwise seen from outside.
+    materials : (F,) int32 array
+        Index of each face's material.
+    colors : (V, 3) array
+        Linear RGB that multiplies the material's.
+    """
+
+    vertices: Array
+    normals: Array
+    faces: Faces
+    materials: NDArray[np.int32]
+    colors: Array
+
+
+def from_field(
+    field: Field,
+    low: Sequence[float],
+    high: Sequence[float],
+    voxel: Sequence[float],
+    material: int,
+    *,
+    step: float = 0.006,
+    matrix: Array | None = None,
+) -> Part:
+    """Mesh the zero level of a field inside a box.
+
+    Parameters
+    ----------
+    field : Field
+        What to mesh; closed inside the box.
+    low, high : (3,) sequence
+        Corners of the box, m.
+    voxel : (3,) sequence
+        Spacing of the grid, m: longer along limbs, where the surface bends least.
+    material : int
+        Material of every face.
+    step : float
+        Half-width of the differences that normals are taken over, m.
+    matrix : (3, 4) array, optional
+        Takes coordinates of the box to space, for boxes that lie along a limb.
+
+    Returns
+    -------
+    Part
+    """
+    counts = np.maximum(np.round((np.asarray(high) - low) / voxel).astype(int), 4)
+    lines = [np.linspace(a, b, n + 1) for a, b, n in zip(low, high, counts.tolist(), strict=True)]
+    placed = np.eye(3, 4) if matrix is None else matrix
+    shapes, tables = field.arrays()
+    values = sample(*lines, placed, shapes, tables, 4)
+    spacing = [line[1] - line[0] for line in lines]
+    vertices, faces, _, _ = marching_cubes(
+        values, 0.0, spacing=spacing, gradient_direction="ascent", allow_degenerate=False
+    )
+    vertices = (vertices.astype(np.float64) + low) @ placed[:, :3].T + placed[:, 3]
+    vertices = project(vertices, shapes, tables, 0.0, 0.25 * step)
+    faces = _outward(vertices, faces.astype(np.int32))
+    return Part(
+        vertices,
+        normals(vertices, shapes, tables, step),
+        faces,
+        np.full(len(faces), material, np.int32),
+        np.ones_like(vertices),
+    )
+
+
+def _outward(vertices: Array, faces: Faces) -> Faces:
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    volume = np.einsum("ij,ij->", a, np.cross(b, c))
+    return faces if volume > 0 else np.ascontiguousarray(faces[:, ::-1])
+
+
+def split(part: Part, side: Array) -> tuple[Part, Array]:
+    """Cut the faces that a level curve crosses, so that it runs along edges.
+
+    Parameters
+    ----------
+    part : Part
+        What to cut.
+    side : (V,) array
+        A smooth scalar per vertex; the curve is where it is zero.
+
+    Returns
+    -------
+    part : Part
+        With vertices added on the curve.
+    side : (V',) array
+        The scalar of every vertex, exactly zero on the curve.
+    """
+    side = np.where(np.abs(side) < 1e-6, 0.0, side)
+    sign = np.sign(side)[part.faces]
+    crossed = (sign.min(axis=1) < 0) & (sign.max(axis=1) > 0)
+    if not crossed.any():
+        return part, side
+    edges = np.sort(part.faces[crossed][:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    edges = np.unique(edges, axis=0)
+    edges = edges[side[edges[:, 0]] * side[edges[:, 1]] < 0]
+    along = side[edges[:, 0]] / (side[edges[:, 0]] - side[edges[:, 1]])
+    mix = along[:, None]
+
+    def between(values: Array) -> Array:
+        return np.vstack([values, values[edges[:, 0]] * (1 - mix) + values[edges[:, 1]] * mix])
+
+    number = {(int(a), int(b)): len(part.vertices) + k for k, (a, b) in enumerate(edges.tolist())}
+    faces, materials = [], []
+    for face, material in zip(
+        part.faces[crossed].tolist(), part.materials[crossed].tolist(), strict=True
+    ):
+        pieces = _divide(face, side, number)
+        faces += pieces
+        materials += [material] * len(pieces)
+    normal = between(part.normals)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    out = Part(
+        between(part.vertices),
+        normal,
+        np.vstack([part.faces[~crossed], np.array(faces, np.int32)]),
+        np.concatenate([part.materials[~crossed], np.array(materials, np.int32)]),
+        between(part.colors),
+    )
+    return out, np.concatenate([side, np.zeros(len(edges))])
+
+
+def _divide(face: list[int], side: Array, number: dict[tuple[int, int], int]) -> list[list[int]]:
+    """Cut one face along the zero of `side`: walk round it, collect each side's polygon."""
+    polygons: dict[bool, list[int]] = {False: [], True: []}
+    for here, there in zip(face, [*face[1:], face[0]], strict=True):
+        if side[here] >= 0:
+            polygons[True].append(here)
+        if side[here] <= 0:
+            polygons[False].append(here)
+        crossing = number.get((min(here, there), max(here, there)))
+        if crossing is not None:
+            polygons[True].append(crossing)
+            polygons[False].append(crossing)
+    return [
+        [polygon[0], polygon[k], polygon[k + 1]]
+        for polygon in polygons.values()
+        for k in range(1, len(polygon) - 1)
+    ]
+
+
+def keep(part: Part, mask: NDArray[np.bool_]) -> Part:
+    """The faces where `mask` (F,) holds, without the vertices that no face uses."""
+    faces = part.faces[mask]
+    used = np.unique(faces)
+    place = np.full(len(part.vertices), -1, np.int32)
+    place[used] = np.arange(len(used), dtype=np.int32)
+    return Part(
+        part.vertices[used],
+        part.normals[used],
+        place[faces],
+        part.materials[mask],
+        part.colors[used],
+    )
+
+
+def clip(part: Part, inside: Scalar, *, shade: float = 0.35) -> Part:
+    """Keep where `inside` is negative; close each hole with a fan whose own normals look out.
+
+    Parameters
+    ----------
+    part : Part
+        A closed part.
+    inside : callable
+        Smooth scalar of points (N, 3); its zero is the straight edge.
+    shade : float
+        Factor on the colour of the caps: one looks into a sleeve, not at it.
+
+    Returns
+    -------
+    Part
+        Closed again.
+    """
+    cut, side = split(part, inside(part.vertices))
+    # A face with all corners on the curve belongs to neither side alone; its middle decides.
+    middle = side[cut.faces].sum(axis=1)
+    kept = keep(cut, middle < 0)
+    loops = _loops(kept.faces)
+    parts = [kept]
+    for loop in loops:
+        rim = kept.vertices[loop]
+        center = rim.mean(axis=0)
+        around = np.roll(rim, -1, axis=0)
+        normal = np.cross(around - center, rim - center).sum(axis=0)
+        normal /= max(float(np.linalg.norm(normal)), 1e-12)
+        n = len(loop)
+        order = np.arange(n, dtype=np.int32)
+        faces = np.stack([np.roll(order, -1), order, np.full(n, n, np.int32)], axis=1)
+        colors = np.vstack([kept.colors[loop], kept.colors[loop].mean(axis=0)]) * shade
+        parts.append(
+            Part(
+                np.vstack([rim, center]),
+                np.tile(normal, (n + 1, 1)),
+                faces,
+                np.full(n, kept.materials[0], np.int32),
+                colors,
+            )
+        )
+    return merge(parts)
+
+
+def _loops(faces: Faces) -> list[NDArray[np.int32]]:
+    """Boundary loops, in the direction of the faces' edges."""
+    edges = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
+    present = set(map(tuple, edges.tolist()))
+    following = {a: b for a, b in present if (b, a) not in present}
+    loops = []
+    while following:
+        start, here = following.popitem()
+        loop = [start]
+        while here != start and here in following:
+            loop.append(here)
+            here = following.pop(here)
+        if len(loop) > 2:
+            loops.append(np.array(loop, np.int32))
+    return loops
+
+
+def merge(parts: Sequence[Part]) -> Part:
+    """All parts as one, vertices not shared between them."""
+    starts = np.cumsum([0] + [len(part.vertices) for part in parts[:-1]])
+    return Part(
+        np.vstack([part.vertices for part in parts]),
+        np.vstack([part.normals for part in parts]),
+        np.vstack(
+            [part.faces + np.int32(start) for part, start in zip(parts, starts, strict=True)]
+        ),
+        np.concatenate([part.materials for part in parts]),
+        np.vstack([part.colors for part in parts]),
+    )
+
+
+def mirror(part: Part) -> Part:
+    """The part on the other side of the body."""
+    flip = np.array([-1.0, 1.0, 1.0])
+    return Part(
+        part.vertices * flip,
+        part.normals * flip,
+        np.ascontiguousarray(part.faces[:, ::-1]),
+        part.materials,
+        part.colors,
+    )

@@ -1,0 +1,182 @@
+"""Building a person: parts meshed, skin beneath clothes removed, weights, keypoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.engine.motion.skeleton import JOINT_INDEX
+from infinity_frames.engine.scene.body import garments
+from infinity_frames.engine.scene.body.appearance import (
+    Appearance,
+    Proportions,
+    rest_quaternions,
+)
+from infinity_frames.engine.scene.body.assembly import assemble
+from infinity_frames.engine.scene.body.head import Face
+from infinity_frames.engine.scene.body.keypoints import COCO, locate
+from infinity_frames.engine.scene.body.looks import look, materials
+from infinity_frames.engine.scene.body.mesh import merge
+from infinity_frames.engine.scene.body.skin import bone_transforms, pack, skin
+from infinity_frames.engine.scene.model import Material, Mesh
+
+__all__ = ["Body", "build_body"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """A person that can be posed.
+
+    Parameters
+    ----------
+    mesh : Mesh
+        In `rest_pose`, an A-pose, with the pelvis where the T-pose has it; its ``texture`` is that
+        same rest position.
+    materials : tuple of Material
+        What the mesh's faces index.
+    shadow_faces : (S, 3) int32 array
+        Fewer faces, that cast much the same shadow.
+    parts : dict of str to (2,) tuple of int
+        First and past-the-last face of each named part.
+    rest_joints : (55, 3) array
+        T-pose joints of this person, for `skeleton.forward`; the feet stand on y = 0, m.
+    rest_pose : (55, 4) array
+        Quaternions of the mesh's A-pose.
+    betas : (10,) array
+        See `Appearance.betas`.
+    stature, waist_circumference : float
+        Without hair and shoes; round the waist of the skin, in a horizontal plane, m.
+    attire_top, attire_bottom : str
+        Names of the clothes.
+    vertex_keypoints : dict of str to int
+        Vertex of each named point on the skin.
+    bones, weights : (V, 8) array
+        Which bones move each vertex, and how much.
+    """
+
+    mesh: Mesh
+    materials: tuple[Material, ...]
+    shadow_faces: NDArray[np.int32]
+    parts: Mapping[str, tuple[int, int]]
+    rest_joints: Array
+    rest_pose: Array
+    betas: Array
+    stature: float
+    waist_circumference: float
+    attire_top: str
+    attire_bottom: str
+    vertex_keypoints: Mapping[str, int]
+    bones: NDArray[np.int32]
+    weights: Array
+
+    def pose(self, quaternions: Array, root: Array) -> tuple[Array, Array]:
+        """Vertices and unit normals of a pose.
+
+        Parameters
+        ----------
+        quaternions : (55, 4) array
+            Rotation of each joint relative to its parent, from the T-pose, w, x, y, z.
+        root : (3,) array
+            Position of the pelvis, body axes, m.
+
+        Returns
+        -------
+        vertices, normals : (V, 3) array
+            Body axes, m.
+        """
+        rotations, offsets = bone_transforms(
+            np.asarray(quaternions, float),
+            np.asarray(root, float),
+            self.rest_joints,
+            self.rest_pose,
+        )
+        vertices, normals = skin(
+            self.mesh.vertices, self.mesh.normals, self.bones, self.weights, rotations, offsets
+        )
+        return vertices, normals
+
+    def coco_keypoints(self, vertices: Array, joints: Array) -> Array:
+        """The 17 COCO points of a pose.
+
+        Parameters
+        ----------
+        vertices : (V, 3) array
+            Posed vertices.
+        joints : (55, 3) array
+            Joint positions of the same pose.
+
+        Returns
+        -------
+        (17, 3) array
+            In the order of `keypoints.COCO`. Hips lie halfway from the joint to the skin beside it.
+        """
+        points = np.empty((len(COCO), 3))
+        for row, (joint, vertex) in enumerate(COCO.values()):
+            on_skin = vertex is not None and vertices[self.vertex_keypoints[vertex]]
+            inside = joint is not None and joints[JOINT_INDEX[joint]]
+            if joint is None:
+                points[row] = on_skin
+            else:
+                points[row] = inside if vertex is None else 0.5 * (inside + on_skin)
+        return points
+
+
+@lru_cache(maxsize=16)
+def build_body(appearance: Appearance) -> Body:
+    """Build a person; the same request gives the same body.
+
+    Parameters
+    ----------
+    appearance : Appearance
+        Who, and what they wear.
+
+    Returns
+    -------
+    Body
+    """
+    body = Proportions(appearance.gender == "FEMALE", appearance.betas)
+    face = Face(appearance, body)
+    pieces, waist = assemble(appearance, body, face)
+    whole = merge([piece.part for piece in pieces])
+    weights = np.vstack([piece.weights(body) for piece in pieces])
+    bones, shares = pack(weights)
+    crown = max(float(piece.part.vertices[:, 1].max()) for piece in pieces if piece.name == "head")
+    size = appearance.stature / crown
+    starts = np.cumsum([0] + [len(piece.part.faces) for piece in pieces]).tolist()
+    colors = look(appearance)
+    top, bottom = garments.OUTFITS[appearance.outfit]
+    vertices = np.ascontiguousarray(size * whole.vertices)
+    shadows = [
+        whole.faces[a:b]
+        for piece, a, b in zip(pieces, starts, starts[1:], strict=False)
+        if piece.casts
+    ]
+    return Body(
+        mesh=Mesh(
+            vertices,
+            whole.faces,
+            whole.normals,
+            whole.materials,
+            whole.colors.astype(np.float32),
+            vertices,
+        ),
+        materials=materials(colors, bottom),
+        shadow_faces=np.vstack(shadows),
+        parts={piece.name: (a, b) for piece, a, b in zip(pieces, starts, starts[1:], strict=False)},
+        rest_joints=size * body.joints,
+        rest_pose=rest_quaternions(),
+        betas=appearance.betas,
+        stature=appearance.stature,
+        waist_circumference=size * waist,
+        attire_top=top,
+        attire_bottom=bottom,
+        vertex_keypoints=locate(whole.vertices, body, face),
+        bones=bones,
+        weights=shares,
+    )
