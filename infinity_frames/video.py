@@ -35,12 +35,13 @@ _BT709 = 1  # the code of ITU-R BT.709 for matrix, primaries and transfer alike 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file says about itself: pixels, Hz, and its number of frames (0 if unsaid)."""
+    """What a video file says of itself: pixels, Hz, number of frames (0 if unsaid), codec."""
 
     width: int
     height: int
     frame_rate: float
     num_frames: int
+    codec: str
 
 
 class VideoWriter:
@@ -218,7 +219,8 @@ def video_info(path: str | os.PathLike[str]) -> VideoInfo:
     """
     with _opened(path) as (_, stream):
         rate = stream.average_rate or stream.guessed_rate or 0
-        return VideoInfo(stream.width, stream.height, float(rate), stream.frames)
+        codec = stream.codec_context.name
+        return VideoInfo(stream.width, stream.height, float(rate), stream.frames, codec)
 
 
 @contextmanager

@@ -63,7 +63,7 @@ def as_results(
     if isinstance(results, (str, os.PathLike)):
         from infinity_frames.results import read_results  # reads DuckDB and Arrow: only where asked
 
-        return as_jobs(read_results(results, quiet=True))
+        return as_jobs(read_results(Path(results), quiet=True))
     items = list(results)
     if items and all(isinstance(item, Mapping) for item in items):
         return as_jobs([dict(item) for item in items if isinstance(item, Mapping)])

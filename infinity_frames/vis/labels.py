@@ -144,6 +144,14 @@ class Labels:
         )
 
     @cached_property
+    def positions(self) -> Mapping[int, int]:
+        """Position in the video of each frame number."""
+        return {
+            int(image.get("frame_number", position)): position
+            for position, image in enumerate(self.images)
+        }
+
+    @cached_property
     def scalar_names(self) -> list[str]:
         """Names of the per-frame numbers: rep counts, whether a spill is visible and the like."""
         skip = {"id", "width", "height", "frame_number"}

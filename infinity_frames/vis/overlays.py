@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from infinity_frames.errors import MediaError
+from infinity_frames.results.layout import JobFiles
 from infinity_frames.video import Picture, VideoWriter, read_frames, video_info
-from infinity_frames.vis.files import JobFiles, job_files
+from infinity_frames.vis.files import job_files, require_labels, require_video
 from infinity_frames.vis.labels import FrameLabels, Labels
 from infinity_frames.vis.overlay import Annotator, BoxAnnotator
 
@@ -42,7 +43,7 @@ def draw_labels(
         The job has no video or labels, or they do not belong together.
     """
     files = job_files(job)
-    info = video_info(files.require_video())
+    info = video_info(require_video(files))
     target = Path(path) if path is not None else drawn(files, "labels")
     with VideoWriter(target, info.width, info.height, info.frame_rate) as video:
         for picture, labels in labelled_frames(files):
@@ -60,8 +61,8 @@ def labelled_frames(files: JobFiles) -> Iterator[tuple[Picture, FrameLabels]]:
     MediaError
         There is no video or no labels, or they differ in size or in number of frames.
     """
-    source = files.require_video()
-    labels = Labels(files.require_labels())
+    source = require_video(files)
+    labels = Labels(require_labels(files))
     position = -1
     for position, picture in enumerate(read_frames(source)):
         if position >= len(labels):
@@ -102,5 +103,6 @@ def fitting(picture: Picture, labels: FrameLabels, source: Path) -> None:
 
 def drawn(files: JobFiles, what: str) -> Path:
     """Where a drawing of a job goes unless the caller says otherwise."""
-    own = files.video is not None and files.video.stem in {"video", "video.rgb"}
-    return files.folder / (f"{what}.mp4" if own else f"{files.name}_{what}.mp4")
+    video = require_video(files)
+    own = video.stem in {"video", "video.rgb"}
+    return files.folder / (f"{what}.mp4" if own else f"{video.stem}_{what}.mp4")

@@ -22,7 +22,8 @@ __all__ = ["visualize_batch_results", "visualize_job_params"]
 
 _MOST_BARS = 12
 _MOST_GROUPS = 7
-_WIDE, _HIGH = 3.1, 2.3
+_MOST_SETTINGS = 6
+_WIDE, _HIGH, _ENTRY = 3.1, 2.3, 3.6  # inches: a plot's width and height, a text column's width
 _IDENTITY = frozenset(
     ("state", "batch_id", "batch_name", "job_id", "path", "video", "error", "seed", "created")
 ) | frozenset(("started", "finished", "estimated_samples"))
@@ -60,7 +61,7 @@ def visualize_job_params(
     frame = as_jobs(jobs)
     groups = None if stratify_var is None else _groups(frame, stratify_var)
     columns = [name for name in frame.columns if not _identifies(frame[name], str(name))]
-    return _grid(frame[columns], groups, f"{len(frame):,} jobs")
+    return _grid(frame[columns], groups, _count(len(frame)))
 
 
 def visualize_batch_results(
@@ -91,11 +92,15 @@ def visualize_batch_results(
     rest = [name for name in frame.columns if name not in first]
     groups = None if stratify_var is None else _groups(frame, stratify_var)
     columns = [n for n in [*order, *rest] if not _identifies(frame[n], str(n))]
-    title = f"{len(frame):,} jobs"
+    title = _count(len(frame))
     if "status" in frame.columns:
         counts = frame["status"].astype("string").fillna("of unknown status").value_counts()
         title += ": " + ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     return _grid(frame[columns], groups, title)
+
+
+def _count(jobs: int) -> str:
+    return "1 job" if jobs == 1 else f"{jobs:,} jobs"
 
 
 def _identifies(values: pd.Series[Any], name: str) -> bool:
@@ -124,23 +129,50 @@ def _groups(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
 
 
 def _grid(frame: pd.DataFrame, groups: pd.Series[Any] | None, title: str) -> Drawing:
-    names = list(frame.columns)
-    if not names:
+    if not len(frame.columns):
         raise FrameError("There is nothing to plot: every column only identifies the jobs.")
-    across = min(5, math.ceil(math.sqrt(len(names))))
+    same = {str(name): _constant(frame[name]) for name in frame.columns}
+    fixed = [_short(f"{name}: {value}", 50) for name, value in same.items() if value is not None]
+    names = [name for name in frame.columns if same[str(name)] is None]
+    across = min(5, math.ceil(math.sqrt(len(names)))) if names else 1
     down = math.ceil(len(names) / across)
-    drawing = figure(_WIDE * across, _HIGH * down + 0.4)
+    width = max(_WIDE * across, 2 * _ENTRY)
+    lines = math.ceil(len(fixed) / int(width / _ENTRY))
+    table = 0.17 * lines + 0.35 if fixed else 0.0
+    drawing = figure(width, _HIGH * down + table + 0.45)
     with look():
-        axes = list(drawing.subplots(down, across, squeeze=False).flat)
-        for name, axis in zip(names, axes, strict=False):
+        grid = drawing.add_gridspec(
+            down + 1, across, height_ratios=[*[_HIGH] * down, max(table, 0.01)]
+        )
+        for position, name in enumerate(names):
+            axis = drawing.add_subplot(grid[divmod(position, across)])
             _tile(axis, frame[name], groups)
             axis.set_title(_title(frame[name]), fontweight="bold")
-        for axis in axes[len(names) :]:
-            axis.set_axis_off()
+        if fixed:
+            _table(drawing.add_subplot(grid[down, :]), fixed, lines, int(width / _ENTRY))
         drawing.suptitle(title, fontsize=11, x=0.01, ha="left")
         if groups is not None:
             _legend(drawing, groups)
     return drawing
+
+
+def _constant(values: pd.Series[Any]) -> str | None:
+    """What a column holds, if it holds one and the same value throughout, or none."""
+    known = values.dropna()
+    if known.empty:
+        return "unspecified"
+    if len(known) < len(values) or _different(known) > 1:
+        return None
+    return str(_texts(known.iloc[:1]).iloc[0])
+
+
+def _table(axis: Axes, entries: list[str], lines: int, columns: int) -> None:
+    """The parameters that do not vary, as text in columns: they need no plot each."""
+    axis.set_axis_off()
+    axis.set_title("the same in every job", fontweight="bold")
+    for index in range(columns):
+        text = "\n".join(entries[index * lines : (index + 1) * lines])
+        axis.text(index / columns, 1, text, va="top", linespacing=1.4, transform=axis.transAxes)
 
 
 def _title(values: pd.Series[Any]) -> str:
@@ -156,19 +188,21 @@ def _percent(share: float) -> str:
 def _tile(axis: Axes, values: pd.Series[Any], groups: pd.Series[Any] | None) -> None:
     known = values.dropna()
     numbers = _numbers(known)
-    texts = _texts(known)
-    different = texts.nunique()
-    if known.empty:
-        caption(axis, "unspecified everywhere")
-    elif different == 1:
-        caption(axis, wrap(_short(texts.iloc[0], 90), 28), size=10)
-    elif numbers is not None and not _few(numbers):
+    different = _different(known)
+    if numbers is not None and different > _MOST_SETTINGS:
         _histogram(axis, numbers, groups)
-    elif numbers is None and different > 50 and different > 0.5 * len(texts):
-        example = _short(texts.iloc[0], 60)
-        caption(axis, f"{different:,} different values, such as\n{wrap(example, 34)}")
+    elif numbers is None and different > 50 and different > 0.5 * len(known):
+        first, last = (_short(text, 60) for text in _texts(known.iloc[[0, -1]]))
+        caption(axis, wrap(f"{different:,} different values:\n{first}\n…\n{last}", 34))
     else:
-        _bars(axis, texts, numbers, groups)
+        _bars(axis, _texts(known), numbers is not None, groups)
+
+
+def _different(known: pd.Series[Any]) -> int:
+    try:
+        return known.nunique()
+    except TypeError:  # lists and dicts cannot be hashed
+        return _texts(known).nunique()
 
 
 def _numbers(known: pd.Series[Any]) -> pd.Series[Any] | None:
@@ -190,24 +224,25 @@ def _texts(values: pd.Series[Any]) -> pd.Series[Any]:
     """The values as texts; lists and whatever else a column may hold by what they print."""
     if isinstance(values.dtype, pd.StringDtype):
         return values
-    if pd.api.types.is_float_dtype(values):
-        return values.map(lambda value: f"{value:g}", na_action="ignore").astype("string")
-    return values.map(str, na_action="ignore").astype("string")
+    return values.map(_text, na_action="ignore").astype("string")
 
 
-def _few(numbers: pd.Series[Any]) -> bool:
-    """Whether numbers are a handful of settings (frame rates, sizes), better shown as bars."""
-    return bool(numbers.nunique() <= 6)
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(np.asarray(value).tolist() if isinstance(value, (list, np.ndarray)) else value)
 
 
 def _histogram(axis: Axes, numbers: pd.Series[Any], groups: pd.Series[Any] | None) -> None:
     whole = bool((numbers % 1 == 0).all())
     discrete = whole and numbers.max() - numbers.min() < 30
     data = pd.DataFrame({"value": numbers})
-    bins = np.histogram_bin_edges(numbers, bins="sturges" if len(numbers) < 50 else 24)
+    # Few jobs in many bins show chance, not the distribution.
+    fair = math.sqrt(2 * len(numbers) / (1 if groups is None else len(groups.cat.categories)))
+    bins = np.histogram_bin_edges(numbers, bins=int(np.clip(fair, 5, 24 if groups is None else 12)))
     options: dict[str, Any] = {"discrete": True} if discrete else {"bins": bins}
     if groups is None:
-        options |= {"color": colour(0), "edgecolor": "white", "linewidth": 0.4}
+        options |= {"color": colour(0), "edgecolor": "white", "linewidth": 0.4, "alpha": 1}
     else:
         data["group"] = groups.loc[numbers.index]
         options |= {"hue": "group", "palette": _colours(groups), "legend": False, "linewidth": 1.3}
@@ -215,6 +250,9 @@ def _histogram(axis: Axes, numbers: pd.Series[Any], groups: pd.Series[Any] | Non
     sns.histplot(data, x="value", ax=axis, **options)
     axis.set(xlabel="", ylabel="" if groups is None else "share")
     axis.grid(axis="y")
+    axis.set_ylim(bottom=0)
+    if groups is None:
+        axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     if whole:
         axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
 
@@ -222,16 +260,19 @@ def _histogram(axis: Axes, numbers: pd.Series[Any], groups: pd.Series[Any] | Non
 def _bars(
     axis: Axes,
     texts: pd.Series[Any],
-    numbers: pd.Series[Any] | None,
+    numeric: bool,
     groups: pd.Series[Any] | None,
 ) -> None:
     counts = texts.value_counts()
-    if numbers is not None:  # settings in their own order, not by how common they are
+    if numeric:  # settings in their own order, not by how common they are
         counts = counts.loc[sorted(counts.index, key=float)]
     shown, left_out = counts.iloc[:_MOST_BARS], counts.iloc[_MOST_BARS:]
     rows = np.arange(len(shown))
-    if groups is None:
-        axis.barh(rows, shown, color=colour(0), height=0.75)
+    if groups is None or groups.name == texts.name:
+        hues = {} if groups is None else _colours(groups)
+        inks = [hues.get(name, colour(0)) for name in shown.index]
+        axis.barh(rows, shown, color=inks, height=0.75)
+        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     else:
         table = pd.crosstab(texts, groups.loc[texts.index], normalize="columns")
         bar = 0.8 / len(table.columns)
@@ -241,12 +282,12 @@ def _bars(
             axis.barh(place, table[group].reindex(shown.index), height=bar, color=hue)
     labels = [_short(str(name), 24) for name in shown.index]
     axis.set_yticks(rows, labels, fontsize=7 if len(rows) < 9 else 6)
-    axis.invert_yaxis()
+    axis.set_ylim(max(len(rows), 4) - 0.5, -0.5)
     axis.grid(axis="x")
     axis.tick_params(axis="y", length=0)
     if len(left_out):
         axis.set_xlabel(f"and {len(left_out):,} more values ({left_out.sum():,} jobs)")
-    elif groups is not None:
+    elif groups is not None and groups.name != texts.name:
         axis.set_xlabel("share")
 
 

@@ -1,0 +1,291 @@
+"""Grids of pictures: what each job looks like, and frames with their labels drawn over them."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from infinity_frames.errors import FrameError, MediaError
+from infinity_frames.results import job_files as files_of
+from infinity_frames.results.layout import JobFiles, locate
+from infinity_frames.video import Picture, read_frames, video_info
+from infinity_frames.vis.files import job_files, require_labels
+from infinity_frames.vis.frames import Folder, as_jobs, as_results
+from infinity_frames.vis.labels import FrameLabels, Labels
+from infinity_frames.vis.overlay import (
+    Annotator,
+    BoxAnnotator,
+    CuboidAnnotator,
+    KeypointAnnotator,
+    MaskAnnotator,
+    RepCountAnnotator,
+    SkeletonAnnotator,
+)
+from infinity_frames.vis.overlays import fitting
+from infinity_frames.vis.style import Drawing, caption, figure, look, wrap
+
+__all__ = ["LABELS", "show", "view_previews"]
+
+LABELS: Mapping[str, Annotator] = {
+    "masks": MaskAnnotator(),
+    "boxes": BoxAnnotator(),
+    "cuboids": CuboidAnnotator(),
+    "skeleton": SkeletonAnnotator(),
+    "keypoints": KeypointAnnotator(),
+    "rep_count": RepCountAnnotator(),
+}
+"""The names that ``labels=`` takes, in the order in which they are drawn."""
+
+_TILE = 2.6  # inches
+_Tile = tuple[Picture | str, str]
+
+
+def view_previews(
+    results: pd.DataFrame | Folder | Iterable[Folder | Mapping[str, Any]],
+    k: int = 20,
+    label: str | Sequence[str] | None = None,
+    boxes: bool = False,
+    keypoints: bool = False,
+) -> Drawing:
+    """Show what jobs look like: a picture each, in the order given.
+
+    Parameters
+    ----------
+    results : frame or path or list
+        A results frame, a batch folder, or a list of job folders.
+    k : int
+        At most this many, the first ones.
+    label : str or sequence of str, optional
+        Columns to write under each picture; by default the job's id.
+    boxes, keypoints : bool
+        Draw the labels over the pictures.
+
+    Returns
+    -------
+    Figure
+        A job without a picture has a tile that says why.
+
+    Raises
+    ------
+    FrameError
+        There is no job, or no such column.
+    """
+    frame = as_results(results).head(_positive(k))
+    labels = [name for name, on in (("boxes", boxes), ("keypoints", keypoints)) if on]
+    columns = [label] if isinstance(label, str) else list(label or ())
+    for column in columns:
+        if column not in frame.columns:
+            raise FrameError(
+                f"There is no column {column!r} to write under the pictures.",
+                advice=f"There are: {', '.join(map(str, frame.columns))}.",
+            )
+    names = [str(name) for name in frame.columns]
+    rows = [dict(zip(names, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
+    return _grid([(_preview(row, labels), _words(row, columns)) for row in rows])
+
+
+def show(
+    frame: pd.DataFrame,
+    k: int = 20,
+    labels: Sequence[str] = ("boxes",),
+    path: str | os.PathLike[str] | None = None,
+) -> Drawing:
+    """Show frames of videos with their labels drawn over them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A row per picture: `job_id`, and `frame_number` (without it, the middle of the video);
+        several rows of the same frame are one picture.
+    k : int
+        At most this many pictures, the first ones.
+    labels : sequence of str
+        Any of masks, boxes, cuboids, skeleton, keypoints, rep_count.
+    path : path, optional
+        The batch folder, where the frame has no column `path`.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    FrameError
+        The frame names no jobs or not where they are, or `labels` holds an unknown name.
+    """
+    names = _known(labels)
+    frame = as_jobs(frame)
+    keys = [name for name in ("job_id", "frame_number") if name in frame.columns]
+    if "job_id" not in frame.columns:
+        raise FrameError(
+            "Pictures belong to jobs, and this frame has no column job_id.",
+            advice="Keep the column when selecting.",
+        )
+    rows = frame[keys].drop_duplicates().head(_positive(k))
+    shown = frame[frame["job_id"].isin(rows["job_id"])]
+    folder = None if path is None else Path(path)
+    places = {files.job_id: files for files in files_of(shown, path=folder)}
+    wanted: dict[str, list[int | None]] = {}
+    for row in rows.to_dict("records"):
+        number = row.get("frame_number")
+        wanted.setdefault(row["job_id"], []).append(None if pd.isna(number) else int(number))
+    pictures = {
+        (job, number): tile
+        for job, numbers in wanted.items()
+        for number, tile in _frames(job, places.get(job), numbers, names).items()
+    }
+    return _grid([pictures[job, number] for job, numbers in wanted.items() for number in numbers])
+
+
+def _positive(k: int) -> int:
+    if k < 1:
+        raise FrameError(f"k must be at least 1 picture, not {k}.")
+    return k
+
+
+def _known(labels: Sequence[str]) -> list[str]:
+    names = [labels] if isinstance(labels, str) else list(labels)
+    unknown = [name for name in names if name not in LABELS]
+    if unknown:
+        raise FrameError(
+            f"There is no kind of label called {', '.join(map(repr, unknown))}.",
+            advice=f"There are: {', '.join(LABELS)}.",
+        )
+    return [name for name in LABELS if name in names]
+
+
+def _words(row: Mapping[str, Any], columns: Sequence[str]) -> str:
+    if columns:
+        return "\n".join(f"{name}: {_word(row[name])}" for name in columns)
+    return str(row.get("job_id", ""))
+
+
+def _word(value: Any) -> str:
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return "unspecified"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _preview(row: Mapping[str, Any], names: Sequence[str]) -> Picture | str:
+    """A job's picture, or the reason why there is none."""
+    status = row.get("status")
+    if isinstance(status, str) and status != "completed":
+        error = row.get("error")
+        return f"{status}: {error}" if isinstance(error, str) else status
+    path = row.get("path")
+    if not isinstance(path, str):
+        return "no results downloaded"
+    try:
+        if isinstance(row.get("job_id"), str):
+            return _picture(locate([(row["job_id"], path)])[0], names)
+        return _picture(job_files(path), names)
+    except (MediaError, LookupError) as error:
+        return str(error)
+
+
+def _picture(files: JobFiles, names: Sequence[str]) -> Picture:
+    if files.picture is None and files.video is None:
+        raise MediaError(f"no picture and no video in {files.folder}")
+    if files.picture is not None and not names:
+        return _read_picture(files.picture)
+    if files.video is None and files.picture is not None:
+        picture, position = _read_picture(files.picture), 0
+    else:
+        # The picture's place in the video is not recorded, so labelled ones come from the video.
+        position = _middle(files)
+        picture = next(islice(read_frames(files.video or ""), position, None))
+    return _labelled(files, picture, position, names) if names else picture
+
+
+def _read_picture(path: os.PathLike[str]) -> Picture:
+    data = np.fromfile(path, np.uint8)  # OpenCV itself cannot open every path on Windows
+    found = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
+    if found is None:
+        raise MediaError(f"The picture {os.fspath(path)} cannot be read.", file=os.fspath(path))
+    return np.asarray(found, np.uint8)
+
+
+def _middle(files: JobFiles) -> int:
+    return video_info(files.video).num_frames // 2 if files.video is not None else 0
+
+
+def _labelled(files: JobFiles, picture: Picture, position: int, names: Sequence[str]) -> Picture:
+    labels = Labels(require_labels(files))
+    if position >= len(labels):
+        raise MediaError(f"The labels of job {files.job_id} end before frame {position}.")
+    return _drawn(files, picture, labels.frame(position), names)
+
+
+def _drawn(files: JobFiles, picture: Picture, labels: FrameLabels, names: Sequence[str]) -> Picture:
+    fitting(picture, labels, files.video or files.folder)
+    for name in names:
+        picture = LABELS[name].annotate(picture, labels)
+    return picture
+
+
+def _frames(
+    job_id: str, files: JobFiles | None, numbers: Sequence[int | None], names: Sequence[str]
+) -> dict[int | None, _Tile]:
+    """Pictures of one job by frame number; its video is read once, up to the last one wanted."""
+    short = job_id[:8]
+    if files is None:
+        return dict.fromkeys(numbers, ("no results downloaded", short))
+    found: dict[int | None, _Tile] = {}
+    try:
+        labels = Labels(require_labels(files)) if names or files.labels is not None else None
+        for number, picture, frame in _wanted(files, numbers, labels):
+            drawn = picture if frame is None else _drawn(files, picture, frame, names)
+            at = number if frame is None else frame.frame_number
+            found[number] = (drawn, short if at is None else f"{short} frame {at}")
+    except MediaError as error:
+        return dict.fromkeys(numbers, (str(error), short))
+    missing = (number for number in numbers if number not in found)
+    return found | {n: (f"there is no frame {n}", f"{short} frame {n}") for n in missing}
+
+
+def _wanted(
+    files: JobFiles, numbers: Sequence[int | None], labels: Labels | None
+) -> Iterator[tuple[int | None, Picture, FrameLabels | None]]:
+    positions = {} if labels is None else labels.positions
+    asked: dict[int, list[int | None]] = {}
+    for number in numbers:
+        if number is None:
+            asked.setdefault(_middle(files), []).append(None)
+        elif labels is None or number in positions:
+            asked.setdefault(positions.get(number, number), []).append(number)
+    if files.video is None and files.picture is not None:
+        pictures: Iterable[Picture] = [_read_picture(files.picture)]
+    else:
+        pictures = read_frames(files.video or files.folder)
+    for position, picture in enumerate(islice(pictures, max(asked, default=-1) + 1)):
+        for number in asked.get(position, ()):
+            yield number, picture, None if labels is None else labels.frame(position)
+
+
+def _grid(tiles: Sequence[_Tile]) -> Drawing:
+    across = min(5, math.ceil(math.sqrt(len(tiles))))
+    down = math.ceil(len(tiles) / across)
+    lines = max(text.count("\n") + 1 for _, text in tiles)
+    shapes = [tile.shape for tile, _ in tiles if not isinstance(tile, str)]
+    tall = max((shape[0] / shape[1] for shape in shapes), default=0.75)
+    drawing = figure(_TILE * across, (_TILE * min(tall, 1.5) + 0.16 * lines + 0.1) * down)
+    with look():
+        axes = list(drawing.subplots(down, across, squeeze=False).flat)
+        for (content, text), axis in zip(tiles, axes, strict=False):
+            if isinstance(content, str):
+                caption(axis, wrap(content, 34), size=7)
+            else:
+                axis.imshow(content, interpolation="antialiased")
+                axis.set_axis_off()
+            axis.set_title(wrap(text, 40), fontsize=7, loc="center", y=0, va="top", pad=-3)
+        for axis in axes[len(tiles) :]:
+            axis.set_axis_off()
+    return drawing
