@@ -140,15 +140,28 @@ def job_files(results: pd.DataFrame, *, path: str | Path | None = None) -> list[
     return locate(zip(rows["job_id"].astype(str), rows["path"].astype(str), strict=True))
 
 
-def batch_frame(jobs: Sequence[JobFiles]) -> Frame:
-    """What the batch records say of jobs: a batch frame."""
+def batch_frame(results: pd.DataFrame, jobs: Sequence[JobFiles]) -> Frame:
+    """What the batch records say of a frame's jobs: a batch frame, failed ones too.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Results frame.
+    jobs : sequence of JobFiles
+        Those of its jobs that were downloaded: the records lie beside them.
+    """
+    frame = with_columns(results)
+    wanted = set(frame["job_id"].dropna())
     frames = []
-    for root, of_root in _by_root(jobs):
-        wanted = {job.job_id for job in of_root}
+    for root, _ in _by_root(jobs):
         folder = Folder(root)
-        rows, _ = _records(folder)
-        frames.append(_frame(BATCH, [row for row in rows if row["job_id"] in wanted], folder))
-    return _concatenated(frames) if frames else BATCH.empty()
+        rows = [row for row in _records(folder)[0] if row["job_id"] in wanted]
+        wanted -= {row["job_id"] for row in rows}
+        frames.append(_frame(BATCH, rows, folder))
+    # Of a batch without a single download, the frame itself is all there is.
+    rest = frame[frame["job_id"].isin(wanted)].drop_duplicates("job_id")
+    own = [name for name in BATCH.columns if name in rest.columns]
+    return _concatenated([*frames, BATCH.conform(rest[own])])
 
 
 def with_columns(frame: pd.DataFrame) -> pd.DataFrame:

@@ -158,7 +158,7 @@ def connect(
     connection = _connection()
     try:
         _register(connection, "jobs", to_arrow(with_columns(results)))
-        _register(connection, "batch", to_arrow(batch_frame(jobs)))
+        _register(connection, "batch", to_arrow(batch_frame(results, jobs)))
         caches, ids = build(jobs), [job.job_id for job in jobs]
         for name in TABLES:
             rows = _rows_of(name, caches, ids)
@@ -233,7 +233,7 @@ def _plain(field: pa.Field, column: pa.ChunkedArray) -> tuple[str, pa.ChunkedArr
 
 
 def _listed(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray) else value
+    return [_listed(item) for item in value.tolist()] if isinstance(value, np.ndarray) else value
 
 
 def _connection() -> duckdb.DuckDBPyConnection:
