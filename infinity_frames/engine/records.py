@@ -1,0 +1,239 @@
+"""Batches and jobs in the store, and as the JSON objects of the protocol."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy import Connection, Row
+
+from infinity_frames.engine import ledger, store
+from infinity_frames.engine.store import batches, jobs
+from infinity_frames.engine.submission import Job
+from infinity_frames.errors import UnknownBatch, UnknownJob
+
+__all__ = [
+    "Linker",
+    "add_jobs",
+    "batch_json",
+    "batch_row",
+    "find_jobs",
+    "job_json",
+    "job_row",
+    "list_batches",
+    "new_batch",
+    "usage",
+]
+
+Linker = Callable[[str], str]
+"""Makes the result URL of a job of that id."""
+
+_SUMMARY = [column for column in jobs.c if column.name not in {"params", "tags"}]
+
+
+def new_batch(connection: Connection, account_id: int, name: str) -> str:
+    """Open an empty batch; its id."""
+    batch_id = str(uuid.uuid4())
+    connection.execute(
+        sa.insert(batches).values(
+            id=batch_id, account_id=account_id, name=name, created=store.now()
+        )
+    )
+    return batch_id
+
+
+def add_jobs(
+    connection: Connection, account_id: int, batch_id: str, new: Sequence[Job]
+) -> list[str]:
+    """Reserve the samples of new jobs and queue them at the end of a batch; their ids.
+
+    Raises
+    ------
+    NotEnoughSamples
+        The account has too few left.
+    """
+    ledger.reserve(connection, account_id, batch_id, sum(job.estimated for job in new))
+    created = store.now()
+    rows = [
+        {
+            "id": str(uuid.uuid4()),
+            "batch_id": batch_id,
+            "account_id": account_id,
+            "generator": job.generator,
+            "is_preview": job.is_preview,
+            "params": orjson.dumps(job.params).decode(),
+            "tags": orjson.dumps(job.tags).decode(),
+            "seed": job.seed,
+            "estimated": job.estimated,
+            "status": "queued",
+            "created": created,
+        }
+        for job in new
+    ]
+    connection.execute(sa.insert(jobs), rows)
+    return [str(row["id"]) for row in rows]
+
+
+def batch_row(connection: Connection, account_id: int, batch_id: str) -> Row[Any]:
+    """A batch of this account.
+
+    Raises
+    ------
+    UnknownBatch
+        The account has no such batch.
+    """
+    row = connection.execute(
+        sa.select(batches).where(batches.c.id == batch_id, batches.c.account_id == account_id)
+    ).one_or_none()
+    if row is None:
+        raise UnknownBatch(
+            f"There is no batch {batch_id!r}.",
+            advice="GET /api/batch/ lists the batches of this account.",
+        )
+    return row
+
+
+def job_row(connection: Connection, account_id: int, job_id: str, is_preview: bool) -> Row[Any]:
+    """A preview or standard job of this account.
+
+    Raises
+    ------
+    UnknownJob
+        The account has no such job of that kind.
+    """
+    row = connection.execute(
+        sa.select(jobs).where(
+            jobs.c.id == job_id,
+            jobs.c.account_id == account_id,
+            jobs.c.is_preview == is_preview,
+        )
+    ).one_or_none()
+    if row is None:
+        kind = "preview" if is_preview else "standard"
+        raise UnknownJob(
+            f"There is no {kind} job {job_id!r}.",
+            advice="GET /api/batch/{id}/ lists the jobs of a batch.",
+        )
+    return row
+
+
+def find_jobs(
+    connection: Connection, account_id: int, is_preview: bool, batch_id: str | None, limit: int
+) -> Sequence[Row[Any]]:
+    """Jobs of one kind in the order submitted: all of a batch, else the latest `limit`."""
+    wanted = (jobs.c.account_id == account_id) & (jobs.c.is_preview == is_preview)
+    if batch_id is not None:
+        batch_row(connection, account_id, batch_id)
+        query = sa.select(jobs).where(wanted, jobs.c.batch_id == batch_id)
+        return connection.execute(query.order_by(jobs.c.seq)).all()
+    query = sa.select(jobs).where(wanted).order_by(jobs.c.seq.desc()).limit(limit)
+    return connection.execute(query).all()[::-1]
+
+
+def list_batches(
+    connection: Connection, account_id: int, start: str | None, end: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """The latest `limit` batches made in a window, oldest first."""
+    query = sa.select(batches).where(batches.c.account_id == account_id)
+    query = query.where(*_window(batches.c.created, start, end))
+    rows = connection.execute(query.order_by(batches.c.created.desc()).limit(limit)).all()
+    return [{"id": row.id, "name": row.name, "created": row.created} for row in rows[::-1]]
+
+
+def usage(
+    connection: Connection, account_id: int, start: str | None, end: str | None
+) -> dict[str, dict[str, int]]:
+    """Jobs submitted in a window and the samples they rendered, by generator."""
+    rows = connection.execute(
+        sa.select(
+            jobs.c.generator,
+            sa.func.count(),
+            sa.func.coalesce(sa.func.sum(jobs.c.samples), 0),
+        )
+        .where(jobs.c.account_id == account_id, *_window(jobs.c.created, start, end))
+        .group_by(jobs.c.generator)
+    )
+    return {name: {"jobs": count, "samples": samples} for name, count, samples in rows}
+
+
+def _window(
+    created: sa.ColumnElement[str], start: str | None, end: str | None
+) -> list[sa.ColumnElement[bool]]:
+    conditions = [] if start is None else [created >= start]
+    return conditions if end is None else [*conditions, created <= end]
+
+
+def batch_json(
+    connection: Connection,
+    batch: Row[Any],
+    link: Linker,
+    *,
+    summary: bool = False,
+    message: str | None = None,
+) -> dict[str, Any]:
+    """A batch object; a summary leaves the jobs' parameters and tags out."""
+    columns = _SUMMARY if summary else list(jobs.c)
+    rows = connection.execute(
+        sa.select(*columns).where(jobs.c.batch_id == batch.id).order_by(jobs.c.seq)
+    )
+    runs = [_summary_json(row, link) if summary else job_json(row, link) for row in rows]
+    busy = any(run["in_progress"] for run in runs)
+    return {
+        "id": batch.id,
+        "name": batch.name,
+        "created": batch.created,
+        "message": message if busy else None,
+        "job_runs": runs,
+    }
+
+
+def job_json(row: Row[Any], link: Linker) -> dict[str, Any]:
+    """A job object with its parameters and tags."""
+    return {
+        **_summary_json(row, link),
+        "batch_id": row.batch_id,
+        "param_values": orjson.Fragment(row.params),
+        "tags": orjson.Fragment(row.tags),
+    }
+
+
+def as_created(batch: dict[str, Any], job_ids: Iterable[str] | None = None) -> dict[str, Any]:
+    """The batch object as it was when it was made: the answer that a repeated request gets."""
+    wanted = None if job_ids is None else set(job_ids)
+    untouched = {
+        "in_progress": True,
+        "result_url": None,
+        "status": "queued",
+        "error": None,
+        "num_samples": None,
+        "sha256": None,
+        "started": None,
+        "finished": None,
+    }
+    runs = [
+        {**run, **untouched} for run in batch["job_runs"] if wanted is None or run["id"] in wanted
+    ]
+    return {**batch, "message": None, "job_runs": runs}
+
+
+def _summary_json(row: Row[Any], link: Linker) -> dict[str, Any]:
+    status = row.status
+    return {
+        "id": row.id,
+        "name": row.generator,
+        "is_preview": row.is_preview,
+        "in_progress": status in ("queued", "running"),
+        "result_url": link(row.id) if status == "completed" else None,
+        "status": status,
+        "error": row.error,
+        "estimated_samples": row.estimated,
+        "num_samples": row.samples,
+        "seed": row.seed,
+        "sha256": row.sha256,
+        "created": row.created,
+        "started": row.started,
+        "finished": row.finished,
+    }
