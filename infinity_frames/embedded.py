@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO
 
@@ -200,7 +201,7 @@ def _answers(url: str, token: str) -> bool:
         )
     except requests.RequestException:
         return False
-    return answer.status_code == requests.codes.ok
+    return answer.status_code == HTTPStatus.OK
 
 
 def _is_owned(place: Home) -> bool:

@@ -11,6 +11,7 @@ import orjson
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import FileResponse
+from pydantic import BaseModel
 
 from infinity_frames.engine import catalog, ledger, models, records
 from infinity_frames.engine.records import Linker
@@ -134,7 +135,7 @@ def _json(content: bytes | Any, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
 
 
-def _takes(model: type[models.BaseModel], *, once: bool = False) -> dict[str, Any]:
+def _takes(model: type[BaseModel], *, once: bool = False) -> dict[str, Any]:
     """The OpenAPI description of a body that is read as bytes."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)

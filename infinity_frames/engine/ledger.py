@@ -128,8 +128,8 @@ def new_token(connection: Connection, name: str, samples: int | None = None) -> 
     row = connection.execute(sa.select(accounts).where(accounts.c.name == name)).one_or_none()
     if row is None:
         values = {"name": name, "metered": samples is not None, "created": store.now()}
-        inserted = connection.execute(sa.insert(accounts).values(values))
-        (account_id,) = inserted.inserted_primary_key
+        made = sa.insert(accounts).values(values).returning(accounts.c.id)
+        account_id = connection.execute(made).scalar_one()
     elif samples is not None and not row.metered:
         raise EngineError(
             f"The account {name!r} is not metered, so it cannot be granted samples.",

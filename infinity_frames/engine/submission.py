@@ -271,15 +271,16 @@ def _seed(given: bool, params: Mapping[str, Any], states: dict[str, int]) -> int
 
 
 def _invalid(found: pd.DataFrame, requests: Sequence[Request]) -> InvalidJobs:
+    rows = zip(*(found[name] for name in ("position", "parameter", "rule", "message")), strict=True)
     errors = [
         {
-            "job": row.position,
-            "parameter": row.parameter,
-            "rule": row.rule,
-            "value": _shown(requests[row.position].params.get(row.parameter)),
-            "message": row.message,
+            "job": position,
+            "parameter": parameter,
+            "rule": rule,
+            "value": _shown(requests[position].params.get(parameter)),
+            "message": message,
         }
-        for row in found.itertuples()
+        for position, parameter, rule, message in rows
     ]
     broken = found["position"].nunique()
     return InvalidJobs(
