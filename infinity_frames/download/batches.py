@@ -14,12 +14,10 @@ from tqdm import tqdm
 from infinity_frames.download.archive import unpack
 from infinity_frames.download.fetch import Fetcher, Interrupted
 from infinity_frames.download.folder import RECORD, BatchFolder, Receipt, checked_id
-from infinity_frames.errors import DownloadError, DownloadIncomplete, InfinityError
-from infinity_frames.jobs import UNFINISHED, status
-from infinity_frames.rest import CONNECTIONS, Rest
+from infinity_frames.errors import ArchiveError, DownloadError, DownloadIncomplete, InfinityError
+from infinity_frames.rest import CONNECTIONS, UNFINISHED, Rest, concurrently, status
 from infinity_frames.results import read_results
 from infinity_frames.schemas import Frame, as_frame
-from infinity_frames.threads import concurrently
 
 __all__ = ["download_jobs"]
 
@@ -110,7 +108,7 @@ class _BatchDownload:
         self.origin = {"server": server, "generator": generator}
         self.data = rest.batch(batch_id)
         self.jobs: dict[str, Job] = {job["id"]: job for job in self.data["job_runs"]}
-        self.wanted = [job for job in wanted if job in self.jobs]
+        self.wanted = [job for job in dict.fromkeys(wanted) if job in self.jobs]
         self.strangers = [job for job in wanted if job not in self.jobs]
         self.unfinished = sum(status(self.jobs[job]) in UNFINISHED for job in self.wanted)
 
@@ -142,7 +140,11 @@ class _BatchDownload:
             part = folder.part(job)
             digest, size = fetcher.fetch(job, part)
             staged = folder.staging(job)
-            files = unpack(part, job, staged)
+            try:
+                files = unpack(part, job, staged)
+            except ArchiveError:
+                part.unlink()
+                raise
             folder.place(staged, Receipt(job, digest, size, files))
             part.unlink()
             part.with_suffix(".etag").unlink(missing_ok=True)

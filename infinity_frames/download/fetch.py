@@ -38,6 +38,10 @@ class _Cut(Exception):
         self.wait = wait
 
 
+class _Expired(_Cut):
+    """The address of the result is no longer good."""
+
+
 @dataclass
 class _Part:
     """The file being filled and what resuming it needs: the ETag it is a part of."""
@@ -108,7 +112,7 @@ class Fetcher:
         Interrupted
             `stop` was set.
         """
-        part, backoff, altered = _Part(path), Backoff(), 0
+        part, backoff, altered, expired = _Part(path), Backoff(), 0, 0
         while True:
             before = part.size
             try:
@@ -116,7 +120,8 @@ class Fetcher:
             except _Cut as cut:
                 if part.size > before:
                     backoff.attempts = 0
-                if backoff.attempts >= ATTEMPTS:
+                expired += isinstance(cut, _Expired)
+                if backoff.attempts >= ATTEMPTS or expired > 2:
                     raise DownloadError(
                         f"The archive of job {job_id} did not come: {cut}.",
                         advice="Download again; it goes on where it stopped.",
@@ -166,12 +171,18 @@ class Fetcher:
 
     def _receive(self, job_id: str, part: _Part, url: str, response: requests.Response) -> str:
         status, offset = response.status_code, part.size
+        digest = hashlib.sha256()
+        if status == 416 and response.headers.get("Content-Range") == f"bytes */{offset}":
+            _digest_file(digest, part.path)  # killed after the last byte: it is all here
+            return digest.hexdigest()
         if status == 416:
             part.drop()
             raise _Cut("the server has less than what is here")
         if status in EXPIRED:
             self._renew(url)
-            raise _Cut(f"the server answers {status}, as for an address that has expired")
+            raise _Expired(f"the server answers {status}, as for an address that has expired")
+        if 400 <= status < 500 and status not in (408, 429):
+            raise DownloadError(f"The server refuses the archive of job {job_id}: {status}.")
         if status not in (200, 206):
             raise _Cut(f"the server answers {status}", retry_after(response))
         begins = response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
@@ -184,7 +195,6 @@ class Fetcher:
         length = response.headers.get("Content-Length", "")
         expected = int(length) if length.isdecimal() else None
         _room(expected, part.path, job_id)
-        digest = hashlib.sha256()
         if offset:
             _digest_file(digest, part.path)
         got = self._append(response, part.path, digest)
@@ -216,8 +226,8 @@ class Fetcher:
     def _renew(self, stale: str) -> None:
         """Ask for fresh URLs, once for all the threads that hold a stale one."""
         with self._renewing:
-            fresh = any(str(job.get("result_url")) == stale for job in self.jobs.values())
-            if not fresh or self.stop.is_set():
+            unchanged = any(str(job.get("result_url")) == stale for job in self.jobs.values())
+            if self.stop.is_set() or not unchanged:
                 return
             try:
                 self.jobs = {**self.jobs, **self.renew()}

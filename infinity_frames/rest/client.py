@@ -1,4 +1,4 @@
-"""The REST client: a method per endpoint, with time limits, retries and errors that say what to do.
+"""A method per endpoint of the protocol, each asked until it answers or asking is no use.
 
 What a server has beyond the base protocol it announces in ``Infinity-Extensions``; nothing here
 needs any of it.
@@ -7,132 +7,42 @@ needs any of it.
 from __future__ import annotations
 
 import itertools
-import random
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urljoin
 
 import orjson
 import requests
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
-from urllib3.exceptions import NewConnectionError, ReadTimeoutError
-from urllib3.util import Retry
 
-from infinity_frames import answers
 from infinity_frames.errors import (
     InfinityError,
     NotFound,
     RequestTimeout,
     ServerFault,
     ServerUnreachable,
-    SessionError,
     SubmissionUnknown,
     UnknownBatch,
     UnknownGenerator,
     UnknownJob,
 )
+from infinity_frames.rest import answers
+from infinity_frames.rest.transport import (
+    CHUNK,
+    Backoff,
+    Http,
+    Limits,
+    Token,
+    never_sent,
+    retry_after,
+    server_address,
+    timed_out,
+)
 
-__all__ = ["CHUNK", "Backoff", "Limits", "Rest", "server_address"]
-
-CHUNK = 64 * 1024
-CONNECTIONS = 16
-_random = random.SystemRandom()
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long to wait for a server, in seconds.
-
-    Parameters
-    ----------
-    connect : float
-        Until a connection stands.
-    read : float
-        Between two pieces of an answer.
-    total : float
-        For a whole call, its retries included.
-    """
-
-    connect: float = 5.0
-    read: float = 60.0
-    total: float = 180.0
-
-
-@dataclass
-class Backoff:
-    """Waits between attempts: doubling up to `longest`, jittered so that clients do not march."""
-
-    first: float = 0.2
-    longest: float = 5.0
-    attempts: int = field(default=0, init=False)
-
-    def __call__(self, retry_after: float | None = None) -> float:
-        """Seconds to wait before the next attempt; what the server asked for comes first."""
-        wait: float = min(self.first * 2.0**self.attempts, self.longest) * _random.uniform(0.5, 1.0)
-        self.attempts += 1
-        return wait if retry_after is None else retry_after + 0.1 * wait
-
-
-class _Token(AuthBase):
-    """Puts the token on a request, and keeps it out of every repr."""
-
-    def __init__(self, token: str | None) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token is not None:
-            request.headers["Authorization"] = f"Token {self._token}"
-        return request
-
-
-class _Http(requests.Session):
-    """A pooled session that hands its credentials to nobody else and never turns a POST into a GET.
-
-    Plain requests adds what ``~/.netrc`` says about a host, and drops a POST's body on 301 or 302.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=CONNECTIONS)
-        self.mount("http://", adapter)
-        self.mount("https://", adapter)
-
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        old, new = str(response.request.url), str(prepared_request.url)
-        if self.should_strip_auth(old, new):  # type: ignore[no-untyped-call]
-            prepared_request.headers.pop("Authorization", None)
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        if resp.request.method == "POST" and resp.status_code in (301, 302, 303):
-            return None
-        return super().get_redirect_target(resp)
-
-
-def server_address(text: str) -> str:
-    """A server's address in its one canonical form.
-
-    Raises
-    ------
-    SessionError
-        It is no http(s) address, or it carries a user, a query or a fragment.
-    """
-    parts = urlsplit(text.strip())
-    odd = parts.username or parts.password or parts.query or parts.fragment
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or odd:
-        shown = f"{parts.scheme}://{parts.hostname}" if parts.hostname else text
-        raise SessionError(
-            f"{shown!r} is no server address that can be used.",
-            advice='Give it as "https://host" or "http://host:port", without a user or a query.',
-        )
-    return f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+__all__ = ["Rest"]
 
 
 class Rest:
@@ -162,10 +72,10 @@ class Rest:
         self.limits = limits or Limits()
         self.extensions: frozenset[str] | None = None
         self._token = token
-        self._auth = _Token(token)
+        self._auth = Token(token)
         self._locate = locate
         self._locating = threading.Lock()
-        self._http = _Http()
+        self._http = Http()
 
     def __repr__(self) -> str:
         return f"Rest({self.url!r})"
@@ -261,7 +171,7 @@ class Rest:
         return self._http.get(
             urljoin(self.url + "/", url),
             headers={**headers, "Accept-Encoding": "identity"},
-            auth=_Token(None),
+            auth=Token(None),
             timeout=(self.limits.connect, self.limits.read),
             stream=True,
         )
@@ -306,7 +216,7 @@ class Rest:
                 )
             except requests.RequestException as error:
                 failure = self._no_answer(error, method, path)
-                unsent = _never_sent(error)
+                unsent = never_sent(error)
                 in_doubt |= not unsent
                 again = (unsent or resend) and attempt < 4
                 if unsent:
@@ -369,7 +279,7 @@ class Rest:
                 advice="Check the address, and that its certificate is one this machine trusts.",
                 **where,
             )
-        if _timed_out(error):
+        if timed_out(error):
             return RequestTimeout(
                 f"{self.url} did not answer {method} {path} in time.",
                 advice="Try again; if it goes on, the server or the network is overloaded.",
@@ -378,7 +288,7 @@ class Rest:
         if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
             return ServerUnreachable(
                 f"No answer to {method} {path} from {self.url}: the connection "
-                f"{'could not be made' if _never_sent(error) else 'broke'}.",
+                f"{'could not be made' if never_sent(error) else 'broke'}.",
                 advice="Check the address, and that the server runs.",
                 **where,
             )
@@ -399,30 +309,6 @@ class Rest:
             "came through. Submit again only if it is not; reuse=True does both.",
             **failure.where,
         )
-
-
-def retry_after(response: requests.Response) -> float | None:
-    """Seconds the server asks to wait, from ``Retry-After`` (a number or a date), if it does."""
-    text = response.headers.get("Retry-After")
-    if text is None or response.status_code not in (429, 503):
-        return None
-    try:
-        return max(0.0, float(Retry().parse_retry_after(text)))
-    except Exception:  # urllib3 raises its own InvalidHeader; a header we cannot read is no header
-        return None
-
-
-def _never_sent(error: requests.RequestException) -> bool:
-    """Whether the request cannot have reached the server: no connection was ever made."""
-    if isinstance(error, requests.ConnectTimeout):
-        return True
-    cause = error.args[0] if error.args else None
-    return isinstance(getattr(cause, "reason", None), NewConnectionError)
-
-
-def _timed_out(error: requests.RequestException) -> bool:
-    cause = error.args[0] if error.args else None
-    return isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError)
 
 
 def _segment(text: str) -> str:

@@ -6,36 +6,28 @@ one: they act on the rows they are given. A `Batch` is one whole batch with its 
 
 from __future__ import annotations
 
-import time
-import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from infinity_frames import parameters
+from infinity_frames.batch.frames import batch_frame, updated
+from infinity_frames.batch.waiting import Wait, warn_of_failures
 from infinity_frames.download import download_jobs
 from infinity_frames.errors import (
-    BatchTimeout,
     FrameError,
     RequestRejected,
-    RequestTimeout,
-    ServerFault,
-    ServerUnreachable,
-    SessionError,
     UnknownJob,
 )
-from infinity_frames.jobs import UNFINISHED, status, statuses
+from infinity_frames.rest import UNFINISHED, status
 from infinity_frames.schemas import (
     BATCH,
     RESULTS,
-    TAG_PREFIX,
     Frame,
     as_frame,
-    with_context,
 )
 
 if TYPE_CHECKING:
@@ -51,12 +43,6 @@ __all__ = [
     "retry",
     "seeded",
 ]
-
-FASTEST_POLL = 0.2
-SLOWEST_POLL = 5.0
-BAR_DELAY = 0.5
-PATIENCE = 300.0
-"""Seconds a server may be away (restarting) while its jobs are waited for."""
 
 
 class Batch:
@@ -79,7 +65,7 @@ class Batch:
         self.session = session
         self.batch_id = str(data["id"])
         self.name = str(data.get("name") or "")
-        self._frame = _batch_frame(session, data)
+        self._frame = batch_frame(session, data)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {s}" for s, n in Counter(self._frame["status"]).items())
@@ -235,7 +221,7 @@ def refresh_frame(frame: pd.DataFrame, session: Session | None = None) -> Frame:
     """The same rows in their present state, asked batch by batch (one small request each)."""
     session = _session(frame, session, "refresh()")
     summaries = [session.rest.batch_summary(batch) for batch in _batches(frame)]
-    return _updated(frame, [job for data in summaries for job in data["job_runs"]])
+    return updated(frame, [job for data in summaries for job in data["job_runs"]])
 
 
 def await_frame(
@@ -255,9 +241,9 @@ def await_frame(
         The server was away for five minutes.
     """
     session = _session(frame, session, "await_completion()")
-    wait = _Wait(session, frame, polling_interval, timeout)
-    out = _updated(frame, wait.run())
-    _say_failures(out)
+    wait = Wait(session.rest, frame, polling_interval, timeout)
+    out = updated(frame, wait.run())
+    warn_of_failures(out)
     return out
 
 
@@ -289,7 +275,7 @@ def cancel_frame(frame: pd.DataFrame, session: Session | None = None) -> Frame:
                 batch=batch,
             )
     answers = [rest.cancel_batch(batch) for batch in _batches(frame)]
-    return _updated(frame, [job for data in answers for job in data["job_runs"]])
+    return updated(frame, [job for data in answers for job in data["job_runs"]])
 
 
 def download_frame(
@@ -356,86 +342,6 @@ def retry(frame: pd.DataFrame, session: Session | None = None) -> Frame:
     return session.jobs(parameters.reseeded(session.spec, failed))
 
 
-class _Wait:
-    """Polls summaries until the wanted jobs have finished, showing progress."""
-
-    def __init__(
-        self,
-        session: Session,
-        frame: pd.DataFrame,
-        interval: float | None,
-        timeout: float | None,
-    ) -> None:
-        self.session, self.interval, self.timeout = session, interval, timeout
-        groups = frame.groupby("batch_id", sort=False, observed=True)["job_id"]
-        self.open = {str(batch): set(map(str, jobs)) for batch, jobs in groups}
-        self.left = dict.fromkeys(self.open, 0) | {b: len(j) for b, j in self.open.items()}
-        self.jobs: dict[str, list[dict[str, Any]]] = {}
-        self.started = self.heard = time.monotonic()
-
-    def run(self) -> list[dict[str, Any]]:
-        """The jobs' last objects."""
-        total = sum(self.left.values())
-        with tqdm(total=total, unit="job", desc="jobs", delay=BAR_DELAY) as bar:
-            while True:
-                for batch in list(self.open):
-                    self._poll(batch, bar)
-                bar.update(total - sum(self.left.values()) - bar.n)
-                if not self.open:
-                    return [job for jobs in self.jobs.values() for job in jobs]
-                self._pause()
-
-    def _poll(self, batch: str, bar: tqdm[Any]) -> None:
-        try:
-            data = self.session.rest.batch_summary(batch, within=self._time_left())
-        except (ServerUnreachable, RequestTimeout, ServerFault):
-            self._pause_allowed()
-            if time.monotonic() - self.heard > PATIENCE:
-                raise
-            self._say(bar, "the server does not answer; still trying")
-            return
-        self.heard = time.monotonic()
-        states = statuses(data["job_runs"], self.open[batch])
-        self.jobs[batch] = data["job_runs"]
-        self.left[batch] = sum(states[state] for state in UNFINISHED)
-        said = [f"{states['failed']} failed" if states["failed"] else "", data.get("message")]
-        self._say(bar, ", ".join(str(part) for part in said if part))
-        if not self.left[batch]:
-            del self.open[batch]
-
-    def _say(self, bar: tqdm[Any], text: str) -> None:
-        # A refresh would show a bar whose delay is not over.
-        bar.set_postfix_str(text, refresh=time.monotonic() - self.started > BAR_DELAY)
-
-    def _time_left(self) -> float | None:
-        if self.timeout is None:
-            return None
-        # A last look is allowed a moment even when the time is over: timeout=0 means "now?".
-        return max(self.started + self.timeout - time.monotonic(), 0.5)
-
-    def _pause_allowed(self) -> float:
-        """Seconds to sleep; raises when the time is over."""
-        elapsed = time.monotonic() - self.started
-        pause = self.interval
-        if pause is None:
-            # In proportion to the wait so far: done jobs are noticed at most 5 % late.
-            pause = min(max(0.05 * elapsed, FASTEST_POLL), SLOWEST_POLL)
-        if self.timeout is None:
-            return pause
-        if elapsed >= self.timeout:
-            remaining = sum(self.left.values())
-            raise BatchTimeout(
-                f"{remaining} of the jobs had not finished after {self.timeout:g} s.",
-                advice="They go on: wait again, or cancel() them.",
-                batch=next(iter(self.open)),
-                remaining=remaining,
-            )
-        return min(pause, self.timeout - elapsed)
-
-    def _pause(self) -> None:
-        time.sleep(self._pause_allowed())
-
-
 def _session(frame: pd.DataFrame, session: Session | None, verb: str, *columns: str) -> Session:
     from infinity_frames.session import session_for  # session.py makes Batches
 
@@ -446,76 +352,3 @@ def _session(frame: pd.DataFrame, session: Session | None, verb: str, *columns: 
 
 def _batches(frame: pd.DataFrame) -> list[str]:
     return [str(batch) for batch in frame["batch_id"].dropna().unique()]
-
-
-def _batch_frame(session: Session, data: Mapping[str, Any]) -> Frame:
-    jobs: Sequence[Mapping[str, Any]] = data["job_runs"]
-    others = sorted({str(job.get("name")) for job in jobs} - {session.generator})
-    if others:
-        raise SessionError(
-            f"Batch {data['id']} holds jobs of {', '.join(others)}, not of {session.generator}.",
-            advice=f'Take it up with Session("{others[0]}").batch_from_api(...).',
-            batch=data["id"],
-        )
-    values = parameters.frame(session.spec, [dict(job.get("param_values") or {}) for job in jobs])
-    state = pd.DataFrame(_rows(jobs)).assign(
-        batch_id=str(data["id"]), batch_name=str(data.get("name") or "")
-    )
-    tags = pd.DataFrame([job.get("tags") or {} for job in jobs], index=state.index)
-    parts = [state, values.reset_index(drop=True), tags.add_prefix(TAG_PREFIX).convert_dtypes()]
-    frame = BATCH.conform(pd.concat(parts, axis="columns"))
-    return with_context(frame, server=session.server, generator=session.generator)
-
-
-def _rows(jobs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What a batch frame says of jobs' state; what only newer servers say may be missing."""
-    return [
-        {
-            "job_id": job["id"],
-            "generator": job.get("name"),
-            "is_preview": job.get("is_preview"),
-            "status": status(job),
-            "seed": job.get("seed"),
-            "estimated_samples": job.get("estimated_samples"),
-            "samples": job.get("num_samples"),
-            "error": job.get("error"),
-            "created": job.get("created"),
-            "started": job.get("started"),
-            "finished": job.get("finished"),
-        }
-        for job in jobs
-    ]
-
-
-CHANGING = ("status", "seed", "estimated_samples", "samples", "error", "started", "finished")
-
-
-def _updated(frame: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> Frame:
-    """The frame's rows with the state that `jobs` tell; rows not told of stay as they are."""
-    told = pd.DataFrame(_rows(jobs), columns=["job_id", *CHANGING], dtype="object")
-    told = BATCH.conform(told).set_index("job_id")
-    known = frame["job_id"].isin(told.index).to_numpy(dtype=bool)
-    rows = told.reindex(frame["job_id"].astype("string"))
-    out = frame.copy()
-    for column in CHANGING:
-        new = rows[column].set_axis(frame.index)
-        if column not in out.columns or known.all():
-            out[column] = new
-        else:
-            out[column] = new.astype("object").where(known, out[column].astype("object"))
-    conformed = BATCH.conform(out)
-    conformed.attrs = dict(frame.attrs)
-    return conformed
-
-
-def _say_failures(frame: pd.DataFrame) -> None:
-    failed = frame[frame["status"] == "failed"]
-    if failed.empty:
-        return
-    reasons = Counter(failed["error"].fillna("the server gives no reason")).most_common(3)
-    said = "; ".join(f"{reason} ({count} x)" for reason, count in reasons)
-    warnings.warn(
-        f"{len(failed)} of {len(frame)} jobs failed: {said}. "
-        'Look at them with frame[frame.status == "failed"]; .infinity.retry() makes them anew.',
-        stacklevel=4,
-    )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -19,9 +20,20 @@ from infinity_frames.errors import (
 )
 from infinity_frames.schemas import VIOLATIONS
 
-__all__ = ["an_object", "batch", "error", "integers", "objects", "parse"]
+__all__ = [
+    "UNFINISHED",
+    "an_object",
+    "batch",
+    "error",
+    "integers",
+    "objects",
+    "parse",
+    "status",
+    "statuses",
+]
 
 LONGEST_DETAIL = 1000
+UNFINISHED = ("queued", "running")
 
 
 def parse(content: bytes, *, method: str, path: str) -> Any:
@@ -68,6 +80,21 @@ def batch(data: Any) -> dict[str, Any]:
     if not isinstance(found.get("id"), str) or not all(isinstance(j.get("id"), str) for j in jobs):
         raise _fault("The server answered a batch that lacks its id or those of its jobs.")
     return found
+
+
+def status(job: Mapping[str, Any]) -> str:
+    """A job's status; from a server that gives none: by its progress and its result."""
+    told = job.get("status")
+    if told is not None:
+        return str(told)
+    if job.get("in_progress"):
+        return "running"
+    return "completed" if job.get("result_url") else "failed"
+
+
+def statuses(jobs: Iterable[Mapping[str, Any]], wanted: Container[str]) -> Counter[str]:
+    """How many of the wanted jobs are in each status."""
+    return Counter(status(job) for job in jobs if job["id"] in wanted)
 
 
 def error(

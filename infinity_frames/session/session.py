@@ -1,17 +1,12 @@
-"""Session: one generator on one server, and which session a frame belongs to."""
+"""Session: one generator on one server, for one account."""
 
 from __future__ import annotations
 
-import difflib
-import hashlib
-import os
-import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal
 
-import orjson
 import pandas as pd
 
 from infinity_frames import parameters
@@ -21,15 +16,13 @@ from infinity_frames.errors import (
     InvalidJobs,
     RequestRejected,
     ServerFault,
-    SessionError,
-    UnknownGenerator,
-    UnknownJob,
 )
-from infinity_frames.rest import Rest, server_address
-from infinity_frames.schemas import PARAMETERS, Frame, as_frame, context, with_context
+from infinity_frames.schemas import PARAMETERS, Frame, as_frame, with_context
 from infinity_frames.schemas import UTC as UTC_DTYPE
-from infinity_frames.spec import Constraint, Generator
-from infinity_frames.threads import concurrently
+from infinity_frames.session.connect import connect, describe, server_named
+from infinity_frames.session.earlier import content_name, find_batch, find_jobs, last_days
+from infinity_frames.session.registry import opened
+from infinity_frames.spec import Constraint
 
 __all__ = [
     "SenseFitSession",
@@ -37,10 +30,8 @@ __all__ = [
     "SpillsSession",
     "VisionFitSession",
     "generators",
-    "session_for",
 ]
 
-EMBEDDED = "embedded"
 Jobs = pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
@@ -74,11 +65,11 @@ class Session:
         token: str | None = None,
         server: str | None = None,
     ) -> None:
-        self.server = _server(server)
-        self.rest = _connect(self.server, token)
-        self.spec = _describe(self.rest, generator)
+        self.server = server_named(server)
+        self.rest = connect(self.server, token)
+        self.spec = describe(self.rest, generator)
         self.generator = self.spec.name
-        _opened.add(self)
+        opened.add(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.generator!r}, server={self.server!r})"
@@ -240,9 +231,12 @@ class Session:
                 f"{self.generator} has no previews.", advice="Submit with is_preview=False."
             )
         asked = valid if random_sample else parameters.fill(self.spec, valid)
-        name = batch_name or self._name(asked, is_preview, reuse)
-        if reuse and (found := self._find_batch(name, asked, is_preview)) is not None:
-            return found
+        name = batch_name or f"{self.generator} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
+        if reuse:
+            name = batch_name or content_name(self.spec, asked, is_preview)
+            found = find_batch(self.rest, self.spec, name, asked, is_preview)
+            if found is not None:
+                return Batch(self, found)
         filled = parameters.fill(self.spec, valid, random=True) if random_sample else asked
         tags = parameters.tags(filled)
         runs = self._job_runs(parameters.records(self.spec, filled), is_preview)
@@ -314,7 +308,7 @@ class Session:
                 "batch_name": row.get("name"),
                 "created": row.get("created"),
             }
-            for row in self.rest.batches(*_last_days(n))
+            for row in self.rest.batches(*last_days(n))
         ]
         frame = pd.DataFrame(rows, columns=["batch_id", "batch_name", "created"], dtype="object")
         frame["created"] = pd.to_datetime(frame["created"], utc=True, format="ISO8601")
@@ -323,7 +317,7 @@ class Session:
 
     def get_usage_stats_last_n_days(self, n: float) -> Frame:
         """Samples and jobs per generator in the last `n` days."""
-        counts = self.rest.counts(*_last_days(n)).get("counts_by_generator") or {}
+        counts = self.rest.counts(*last_days(n)).get("counts_by_generator") or {}
         rows = [
             {"generator": name, **(count if isinstance(count, Mapping) else {"samples": count})}
             for name, count in counts.items()
@@ -365,88 +359,12 @@ class Session:
             for record in records
         ]
 
-    def _name(self, jobs: pd.DataFrame, is_preview: bool, reuse: bool) -> str:
-        if not reuse:
-            return f"{self.generator} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
-        # The same jobs must find their batch again, so their name is made of what they are.
-        said = [is_preview, parameters.records(self.spec, jobs), parameters.tags(jobs)]
-        digest = hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
-        return f"{self.generator} {digest[:12]}"
-
-    def _find_batch(self, name: str, jobs: pd.DataFrame, is_preview: bool) -> Batch | None:
-        """The newest batch of that name with the same jobs; only what was asked for is compared."""
-        asked = parameters.records(self.spec, jobs)
-        for row in reversed(self.rest.batches(*_last_days(3650))):
-            if row.get("name") != name:
-                continue
-            data = self.rest.batch(str(row["id"]))
-            if self._same_jobs(data["job_runs"], asked, parameters.tags(jobs), is_preview):
-                return Batch(self, data)
-        return None
-
-    def _same_jobs(
-        self,
-        found: Sequence[Mapping[str, Any]],
-        asked: Sequence[Mapping[str, Any]],
-        tags: Sequence[Mapping[str, Any]],
-        is_preview: bool,
-    ) -> bool:
-        same_kind = all(
-            job.get("name") == self.generator
-            and bool(job.get("is_preview")) == is_preview
-            and job.get("status") != "cancelled"
-            for job in found
-        )
-        if not same_kind or len(found) != len(asked):
-            return False
-        # Through a frame, since a server may give back "1.02" or 1 where 1.02 or 1.0 was sent.
-        typed = parameters.frame(self.spec, [dict(job.get("param_values") or {}) for job in found])
-        theirs = parameters.records(self.spec, typed)
-        same_tags = not self.rest.has("tags") or all(
-            (job.get("tags") or {}) == tag for job, tag in zip(found, tags, strict=True)
-        )
-        return same_tags and all(
-            {key: values.get(key) for key in wanted} == wanted
-            for values, wanted in zip(theirs, asked, strict=True)
-        )
-
     def _expand(self, ids: Sequence[str], overrides: Jobs, *, is_preview: bool) -> Frame:
         wanted = [str(base) for base in ids]
-        bases = self._find_jobs(wanted, is_preview=is_preview)
+        bases = find_jobs(self.rest, wanted, is_preview=is_preview)
         rows = self.jobs([bases[base] for base in wanted]).assign(job_id=wanted)
         variants = [overrides] if isinstance(overrides, Mapping) else overrides
         return self._with_context(parameters.sweep(self.spec, rows, variants))
-
-    def _find_jobs(self, ids: Sequence[str], *, is_preview: bool) -> dict[str, dict[str, Any]]:
-        """Parameters of jobs by id; two requests where they share a batch the server names."""
-        found: dict[str, dict[str, Any]] = {}
-        left = list(dict.fromkeys(ids))
-        while left:
-            job = self.rest.job(left[0], is_preview=is_preview)
-            found[left[0]] = dict(job.get("param_values") or {})
-            batch_id = job.get("batch_id")
-            if batch_id is None:
-                break
-            if len(left) > 1:
-                for other in self.rest.batch(str(batch_id))["job_runs"]:
-                    if bool(other.get("is_preview")) == is_preview:
-                        found.setdefault(other["id"], dict(other.get("param_values") or {}))
-            left = [base for base in left if base not in found]
-        left = [base for base in left if base not in found]
-        for base, fetched, error in concurrently(
-            lambda base: self.rest.job(base, is_preview=is_preview), left
-        ):
-            if isinstance(error, UnknownJob):
-                kind, other = ("preview", "video") if is_preview else ("video", "preview")
-                error.advice = (
-                    f"{base} is no {kind} job of this account; for the other kind use "
-                    f"expand_overrides_across_each_{other}_state()."
-                )
-            if error is not None:
-                raise error
-            assert fetched is not None
-            found[base] = dict(fetched.get("param_values") or {})
-        return found
 
 
 class VisionFitSession(Session):
@@ -481,115 +399,9 @@ class SpillsSession(Session):
 
 def generators(token: str | None = None, server: str | None = None) -> Frame:
     """Frame of the generators a server has: name, version and whatever else it says of them."""
-    frame = pd.DataFrame(_connect(_server(server), token).generators())
+    frame = pd.DataFrame(connect(server_named(server), token).generators())
     first = ["name", "version"]
     return as_frame(frame.reindex(columns=[*first, *(c for c in frame.columns if c not in first)]))
-
-
-# Which session a frame belongs to
-
-_opened: weakref.WeakSet[Session] = weakref.WeakSet()
-_default: dict[tuple[str, str], Session] = {}
-"""Sessions opened here for a frame's sake: nobody else keeps them."""
-
-
-def session_for(frame: pd.DataFrame, session: Session | None = None) -> Session:
-    """The session a frame's verbs use.
-
-    `session` wins; else the one opened in this process for the frame's server and generator; else
-    one is opened, but only for ``$INFINITY_SERVER`` or the embedded engine: what a file says of its
-    server never decides where a token goes.
-
-    Raises
-    ------
-    FrameError
-        The frame does not say which generator it is for.
-    SessionError
-        No session fits, or several with different tokens do.
-    """
-    if session is not None:
-        return session
-    known = context(frame)
-    server, generator = known.get("server"), _generator(frame, known)
-    fitting = [
-        one
-        for one in _opened
-        if one.generator == generator and (server is None or one.server == server)
-    ]
-    # One that the user opened comes before one that was opened for some frame's sake.
-    fitting = [one for one in fitting if one not in _default.values()] or fitting
-    if fitting:
-        first, *others = fitting
-        if any(o.server != first.server or not first.rest.same_account(o.rest) for o in others):
-            raise SessionError(
-                f"Several sessions for {generator} are open, with different servers or tokens.",
-                advice="Say which with session=.",
-                generator=generator,
-            )
-        return first
-    allowed = {EMBEDDED, _server(None)}
-    if server is not None and server not in allowed:
-        raise SessionError(
-            f"This frame is of {server}, and no session for {generator} is open there.",
-            advice=f'Open one and keep it: session = Session("{generator}", server="{server}"), or '
-            "pass another with session=.",
-            server=server,
-            generator=generator,
-        )
-    opened = Session(generator, server=server)
-    return _default.setdefault((opened.server, opened.generator), opened)
-
-
-def _generator(frame: pd.DataFrame, known: Mapping[str, str]) -> str:
-    if "generator" in frame.columns and (names := frame["generator"].dropna().unique()).size:
-        if len(names) > 1:
-            raise FrameError(
-                f"This frame holds jobs of several generators ({', '.join(map(str, names))}).",
-                advice="Take the rows of one of them at a time.",
-            )
-        return str(names[0])
-    if "generator" not in known:
-        raise FrameError(
-            "This frame does not say which generator it is for; merge, pivot, CSV and SQL drop it.",
-            advice="Put it back with session.jobs(frame), or pass session=.",
-        )
-    return known["generator"]
-
-
-def _server(server: str | None) -> str:
-    named = server or os.environ.get("INFINITY_SERVER") or EMBEDDED
-    return EMBEDDED if named == EMBEDDED else server_address(named)
-
-
-def _connect(server: str, token: str | None) -> Rest:
-    if server == EMBEDDED:
-        from infinity_frames import embedded
-
-        # A token in the environment is for the server in the environment.
-        ours = os.environ.get("INFINITY_TOKEN") if _server(None) == EMBEDDED else None
-        url = embedded.start_engine()
-        return Rest(url, token or ours or embedded.read_token(), locate=embedded.start_engine)
-    return Rest(server, token or os.environ.get("INFINITY_TOKEN"))
-
-
-def _describe(rest: Rest, generator: str) -> Generator:
-    try:
-        return Generator.from_json(rest.generator(generator))
-    except UnknownGenerator as error:
-        names = [str(item.get("name")) for item in rest.generators()]
-        close = difflib.get_close_matches(generator, names, n=1, cutoff=0.3)
-        hint = f"Did you mean {close[0]!r}? " if close else ""
-        raise UnknownGenerator(
-            f"The server has no generator {generator!r}.",
-            advice=f"{hint}It has: {', '.join(names) or 'none'}.",
-            **error.where,
-        ) from None
-
-
-def _last_days(n: float) -> tuple[datetime, datetime]:
-    # The end lies a little ahead, so that a server whose clock runs fast hides nothing new.
-    now = datetime.now(UTC)
-    return now - timedelta(days=float(n)), now + timedelta(days=1)
 
 
 def _relabelled(error: InvalidJobs, index: pd.Index[Any]) -> InvalidJobs:

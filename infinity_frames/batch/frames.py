@@ -1,0 +1,85 @@
+"""Batch frames, from whatever a server says of its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from infinity_frames import parameters
+from infinity_frames.errors import SessionError
+from infinity_frames.rest import status
+from infinity_frames.schemas import BATCH, TAG_PREFIX, Frame, with_context
+
+if TYPE_CHECKING:
+    from infinity_frames.session import Session
+
+__all__ = ["batch_frame", "updated"]
+
+
+def batch_frame(session: Session, data: Mapping[str, Any]) -> Frame:
+    """Batch frame of a server's batch object, typed by the session's generator.
+
+    Raises
+    ------
+    SessionError
+        It holds jobs of another generator.
+    """
+    jobs: Sequence[Mapping[str, Any]] = data["job_runs"]
+    others = sorted({str(job.get("name")) for job in jobs} - {session.generator})
+    if others:
+        raise SessionError(
+            f"Batch {data['id']} holds jobs of {', '.join(others)}, not of {session.generator}.",
+            advice=f'Take it up with Session("{others[0]}").batch_from_api(...).',
+            batch=data["id"],
+        )
+    values = parameters.frame(session.spec, [dict(job.get("param_values") or {}) for job in jobs])
+    state = pd.DataFrame(_rows(jobs)).assign(
+        batch_id=str(data["id"]), batch_name=str(data.get("name") or "")
+    )
+    tags = pd.DataFrame([job.get("tags") or {} for job in jobs], index=state.index)
+    parts = [state, values.reset_index(drop=True), tags.add_prefix(TAG_PREFIX).convert_dtypes()]
+    frame = BATCH.conform(pd.concat(parts, axis="columns"))
+    return with_context(frame, server=session.server, generator=session.generator)
+
+
+def _rows(jobs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What a batch frame says of jobs' state; what only newer servers say may be missing."""
+    return [
+        {
+            "job_id": job["id"],
+            "generator": job.get("name"),
+            "is_preview": job.get("is_preview"),
+            "status": status(job),
+            "seed": job.get("seed"),
+            "estimated_samples": job.get("estimated_samples"),
+            "samples": job.get("num_samples"),
+            "error": job.get("error"),
+            "created": job.get("created"),
+            "started": job.get("started"),
+            "finished": job.get("finished"),
+        }
+        for job in jobs
+    ]
+
+
+CHANGING = ("status", "seed", "estimated_samples", "samples", "error", "started", "finished")
+
+
+def updated(frame: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> Frame:
+    """The frame's rows with the state that `jobs` tell; rows not told of stay as they are."""
+    told = pd.DataFrame(_rows(jobs), columns=["job_id", *CHANGING], dtype="object")
+    told = BATCH.conform(told).set_index("job_id")
+    known = frame["job_id"].isin(told.index).to_numpy(dtype=bool)
+    rows = told.reindex(frame["job_id"].astype("string"))
+    out = frame.copy()
+    for column in CHANGING:
+        new = rows[column].set_axis(frame.index)
+        if column not in out.columns or known.all():
+            out[column] = new
+        else:
+            out[column] = new.astype("object").where(known, out[column].astype("object"))
+    conformed = BATCH.conform(out)
+    conformed.attrs = dict(frame.attrs)
+    return conformed

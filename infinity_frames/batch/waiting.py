@@ -1,0 +1,116 @@
+"""Waiting for jobs: small polls, further apart the longer it takes, never past the time limit."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from infinity_frames.errors import BatchTimeout, RequestTimeout, ServerFault, ServerUnreachable
+from infinity_frames.rest import UNFINISHED, Rest, statuses
+
+__all__ = ["Wait", "warn_of_failures"]
+
+FASTEST_POLL = 0.2
+SLOWEST_POLL = 5.0
+BAR_DELAY = 0.5
+PATIENCE = 300.0
+"""Seconds a server may be away (restarting) while its jobs are waited for."""
+
+
+class Wait:
+    """Polls summaries until the wanted jobs have finished, showing progress."""
+
+    def __init__(
+        self,
+        rest: Rest,
+        frame: pd.DataFrame,
+        interval: float | None,
+        timeout: float | None,
+    ) -> None:
+        self.rest, self.interval, self.timeout = rest, interval, timeout
+        groups = frame.groupby("batch_id", sort=False, observed=True)["job_id"]
+        self.open = {str(batch): set(map(str, jobs)) for batch, jobs in groups}
+        self.left = {batch: len(jobs) for batch, jobs in self.open.items()}
+        self.jobs: dict[str, list[dict[str, Any]]] = {}
+        self.started = self.heard = time.monotonic()
+
+    def run(self) -> list[dict[str, Any]]:
+        """The jobs' last objects."""
+        total = sum(self.left.values())
+        with tqdm(total=total, unit="job", desc="jobs", delay=BAR_DELAY) as bar:
+            while True:
+                for batch in list(self.open):
+                    self._poll(batch, bar)
+                bar.update(total - sum(self.left.values()) - bar.n)
+                if not self.open:
+                    return [job for jobs in self.jobs.values() for job in jobs]
+                self._pause()
+
+    def _poll(self, batch: str, bar: tqdm[Any]) -> None:
+        try:
+            data = self.rest.batch_summary(batch, within=self._time_left())
+        except (ServerUnreachable, RequestTimeout, ServerFault):
+            self._pause_allowed()
+            if time.monotonic() - self.heard > PATIENCE:
+                raise
+            self._say(bar, "the server does not answer; still trying")
+            return
+        self.heard = time.monotonic()
+        states = statuses(data["job_runs"], self.open[batch])
+        self.jobs[batch] = data["job_runs"]
+        self.left[batch] = sum(states[state] for state in UNFINISHED)
+        said = [f"{states['failed']} failed" if states["failed"] else "", data.get("message")]
+        self._say(bar, ", ".join(str(part) for part in said if part))
+        if not self.left[batch]:
+            del self.open[batch]
+
+    def _say(self, bar: tqdm[Any], text: str) -> None:
+        # A refresh would show a bar whose delay is not over.
+        bar.set_postfix_str(text, refresh=time.monotonic() - self.started > BAR_DELAY)
+
+    def _time_left(self) -> float | None:
+        if self.timeout is None:
+            return None
+        # A last look is allowed a moment even when the time is over: timeout=0 means "now?".
+        return max(self.started + self.timeout - time.monotonic(), 0.5)
+
+    def _pause_allowed(self) -> float:
+        """Seconds to sleep; raises when the time is over."""
+        elapsed = time.monotonic() - self.started
+        pause = self.interval
+        if pause is None:
+            # In proportion to the wait so far: done jobs are noticed at most 5 % late.
+            pause = min(max(0.05 * elapsed, FASTEST_POLL), SLOWEST_POLL)
+        if self.timeout is None:
+            return pause
+        if elapsed >= self.timeout:
+            remaining = sum(self.left.values())
+            raise BatchTimeout(
+                f"{remaining} of the jobs had not finished after {self.timeout:g} s.",
+                advice="They go on: wait again, or cancel() them.",
+                batch=next(iter(self.open)),
+                remaining=remaining,
+            )
+        return min(pause, self.timeout - elapsed)
+
+    def _pause(self) -> None:
+        time.sleep(self._pause_allowed())
+
+
+def warn_of_failures(frame: pd.DataFrame) -> None:
+    """Say how many of the jobs failed, and why, if any did."""
+    failed = frame[frame["status"] == "failed"]
+    if failed.empty:
+        return
+    reasons = Counter(failed["error"].fillna("the server gives no reason")).most_common(3)
+    said = "; ".join(f"{reason} ({count} x)" for reason, count in reasons)
+    warnings.warn(
+        f"{len(failed)} of {len(frame)} jobs failed: {said}. "
+        'Look at them with frame[frame.status == "failed"]; .infinity.retry() makes them anew.',
+        stacklevel=4,
+    )

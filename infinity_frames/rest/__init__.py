@@ -1,0 +1,27 @@
+"""The REST client: a method per endpoint; time limits, retries, errors that say what to do."""
+
+from infinity_frames.rest.answers import UNFINISHED, status, statuses
+from infinity_frames.rest.client import Rest
+from infinity_frames.rest.threads import concurrently
+from infinity_frames.rest.transport import (
+    CHUNK,
+    CONNECTIONS,
+    Backoff,
+    Limits,
+    retry_after,
+    server_address,
+)
+
+__all__ = [
+    "CHUNK",
+    "CONNECTIONS",
+    "UNFINISHED",
+    "Backoff",
+    "Limits",
+    "Rest",
+    "concurrently",
+    "retry_after",
+    "server_address",
+    "status",
+    "statuses",
+]

@@ -1,0 +1,19 @@
+"""Session, and which session a frame belongs to."""
+
+from infinity_frames.session.registry import session_for
+from infinity_frames.session.session import (
+    SenseFitSession,
+    Session,
+    SpillsSession,
+    VisionFitSession,
+    generators,
+)
+
+__all__ = [
+    "SenseFitSession",
+    "Session",
+    "SpillsSession",
+    "VisionFitSession",
+    "generators",
+    "session_for",
+]
