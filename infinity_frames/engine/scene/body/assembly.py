@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from infinity_frames.engine.motion.skeleton import JOINT_INDEX
 from infinity_frames.engine.scene.body import garments
 from infinity_frames.engine.scene.body.appearance import Appearance, Proportions
+from infinity_frames.engine.scene.body.face import features
 from infinity_frames.engine.scene.body.garments import Garment, floor_height
+from infinity_frames.engine.scene.body.hair import hair_field, mesh_hair
 from infinity_frames.engine.scene.body.hands import FINGERS, add_palm, finger
 from infinity_frames.engine.scene.body.head import Face, add_head
-from infinity_frames.engine.scene.body.looks import Surface
+from infinity_frames.engine.scene.body.looks import Look, Surface, look
 from infinity_frames.engine.scene.body.mesh import Part, clip, from_field, keep, mirror
 from infinity_frames.engine.scene.body.sdf import Field
 from infinity_frames.engine.scene.body.shape import (
@@ -51,16 +53,17 @@ class Piece:
         return body_weights(self.part.vertices, body)
 
 
-def assemble(appearance: Appearance, body: Proportions, face: Face) -> tuple[list[Piece], float]:
-    """All parts of a person of unit size in the A-pose, and the waist's circumference."""
+def assemble(appearance: Appearance, body: Proportions, face: Face) -> tuple[list[Piece], float, float]:
+    """All parts of a person of unit size in the A-pose; height of the crown; girth of the waist."""
     field = add_trunk(Field(), body)
     for add in (add_neck, add_arm, add_legs, add_foot, add_palm):
         add(field, body)
     add_head(field, face)
     clothes = _clothes(appearance, body)
+    colors = look(appearance)
     skin = _trunk(field, body, barefoot=_barefoot(appearance))
     waist = _girth(skin, float(body.height(_WAIST)))
-    pieces = [Piece("skin", skin), Piece("head", _head(field, face))]
+    pieces = [Piece("skin", skin), *_head(field, face, colors)]
     pieces += _both("palm", _palm(field, body))
     if _barefoot(appearance):
         pieces += _both("foot", _foot(field, body))
@@ -75,7 +78,7 @@ def assemble(appearance: Appearance, body: Proportions, face: Face) -> tuple[lis
     for name, (garment, surface) in clothes.items():
         mesh = garment.mesh(surface, band=0.82 if name in ("top", "bottom", "sock") else 1.0)
         pieces += [Piece(name, mesh)] if name in ("top", "bottom") else _both(name, mesh)
-    return [piece for piece in pieces if len(piece.part.faces)], waist
+    return [piece for piece in pieces if len(piece.part.faces)], _crown(field, face), waist
 
 
 def _barefoot(appearance: Appearance) -> bool:
@@ -115,7 +118,7 @@ def _trunk(field: Field, body: Proportions, barefoot: bool) -> Part:
     ankle = float(body.rest[JOINT_INDEX["left_ankle"], 1]) + (0.02 if barefoot else -0.02)
     reach = float(body.rest[JOINT_INDEX["left_wrist"], 0]) + 0.07
     low, high = (-reach, ankle - 0.03, -0.30), (reach, neck + 0.03, 0.36)
-    part = from_field(field, low, high, (0.014, 0.019, 0.013), Surface.SKIN, step=0.008)
+    part = from_field(field, low, high, (0.017, 0.023, 0.016), Surface.SKIN, step=0.008)
     part = clip(part, lambda points: points[:, 1] - neck - _OVERLAP)
     part = clip(part, lambda points: ankle - _OVERLAP - points[:, 1])
 
@@ -126,12 +129,22 @@ def _trunk(field: Field, body: Proportions, barefoot: bool) -> Part:
     return clip(part, hand)
 
 
-def _head(field: Field, face: Face) -> Part:
+def _head(field: Field, face: Face, colors: Look) -> list[Piece]:
+    """Head, hair and what is painted on the face."""
     neck = float(face.body.rest[JOINT_INDEX["neck"], 1]) + 0.035
     low, high = face.at((-0.11, 0, -0.14)), face.at((0.11, 1.80, 0.14))
     low[1] = neck - 0.02
-    part = from_field(field, low, high, (0.0075, 0.0065, 0.0065), Surface.SKIN, step=0.003)
-    return clip(part, lambda points: neck - points[:, 1])
+    skull = from_field(field, low, high, (0.0085, 0.0075, 0.0075), Surface.SKIN, step=0.003)
+    skull = clip(skull, lambda points: neck - points[:, 1])
+    hair = hair_field(face)
+    pieces = []
+    if hair is not None:
+        pieces = [Piece("hair", mesh_hair(hair, face))]
+        depth = hair(skull.vertices)
+        skull.colors[depth < 0.0015] = np.array(colors.hair) / colors.skin
+        skull = keep(skull, ~(depth < -0.004)[skull.faces].all(axis=1))
+    sheets = features(field, face, colors)
+    return [Piece("head", skull), *pieces, *(Piece(*item, casts=False) for item in sheets.items())]
 
 
 def _palm(field: Field, body: Proportions) -> Part:
@@ -139,7 +152,7 @@ def _palm(field: Field, body: Proportions) -> Part:
     matrix = np.column_stack([ARM_AXES.T, wrist])
     low, high = (-0.03, -0.05, -0.065), (0.13, 0.04, 0.09)
     part = from_field(
-        field, low, high, (0.011, 0.006, 0.0075), Surface.SKIN, step=0.004, matrix=matrix
+        field, low, high, (0.012, 0.0065, 0.0085), Surface.SKIN, step=0.004, matrix=matrix
     )
     return clip(part, lambda points: _wrist(body) - _along_arm(points, body))
 
@@ -152,6 +165,14 @@ def _foot(field: Field, body: Proportions) -> Part:
     part = from_field(field, low, high, (0.0075, 0.008, 0.009), Surface.SKIN, step=0.004)
     part = clip(part, lambda points: points[:, 1] - top)
     return clip(part, lambda points: floor - points[:, 1], shade=1.0)
+
+
+def _crown(field: Field, face: Face) -> float:
+    """Height of the top of the head, hair left out, m."""
+    line = face.at(np.array([[0.0, 1.70, z] for z in (-0.04, -0.03, -0.02, -0.01, 0.0)]))
+    for _ in range(30):
+        line[:, 1] -= field(line)
+    return float(line[:, 1].max())
 
 
 def _uncovered(piece: Piece, covers: list[Garment]) -> Piece:

@@ -57,7 +57,7 @@ class Garment:
     edges: tuple[Scalar, ...]
     low: Corner
     high: Corner
-    voxel: Corner = (0.015, 0.020, 0.014)
+    voxel: Corner = (0.019, 0.024, 0.018)
 
     def mesh(self, material: int, band: float = 1.0) -> Part:
         """The cloth, hems capped; `band` is the factor on the colour along the hems."""
@@ -196,7 +196,7 @@ def shoe(body: Proportions) -> Garment:
         forward = points[:, 2] - ankle[2]
         return points[:, 1] - floor - 0.083 + 0.10 * forward - 3.0 * np.clip(forward, 0, None) ** 2
 
-    return Garment(field, (_above(floor + 0.012), collar), low, high, (0.009, 0.009, 0.011))
+    return Garment(field, (_above(floor + 0.012), collar), low, high, (0.011, 0.011, 0.014))
 
 
 def sole(body: Proportions) -> Garment:
@@ -204,7 +204,7 @@ def sole(body: Proportions) -> Garment:
     floor = floor_height(body)
     field = add_foot(Field(), body, 0.0105, toes=False)
     low, high = _foot_box(body, 0.06)
-    return Garment(field, (_above(floor), _below(floor + 0.024)), low, high, (0.010, 0.012, 0.012))
+    return Garment(field, (_above(floor), _below(floor + 0.024)), low, high, (0.014, 0.013, 0.017))
 
 
 def sock(body: Proportions) -> Garment:
@@ -213,4 +213,4 @@ def sock(body: Proportions) -> Garment:
     add_legs(field, body, 0.0028)
     low, high = _foot_box(body, 0.24)
     edges = (_above(floor_height(body)), _trouser_leg(body, "ankle", 0.085))
-    return Garment(field, edges, low, high, (0.010, 0.013, 0.012))
+    return Garment(field, edges, low, high, (0.012, 0.016, 0.015))

@@ -17,6 +17,10 @@ Array = NDArray[np.float64]
 Faces = NDArray[np.int32]
 Scalar = Callable[[Array], Array]
 
+# Marching cubes leave slivers where the surface passes close to a grid point; taking such points
+# for the surface welds the slivers away: a third fewer triangles, and better ones (SnapMC).
+_SNAP = 0.3
+
 
 @dataclass(eq=False)
 class Part:
@@ -77,13 +81,15 @@ def from_field(
     placed = np.eye(3, 4) if matrix is None else matrix
     shapes, tables = field.arrays()
     values = sample(*lines, placed, shapes, tables, 4)
-    spacing = [line[1] - line[0] for line in lines]
+    spacing = np.array([line[1] - line[0] for line in lines])
+    values[np.abs(values) < _SNAP * spacing.min()] = 0.0
     vertices, faces, _, _ = marching_cubes(
-        values, 0.0, spacing=spacing, gradient_direction="ascent", allow_degenerate=False
+        values, 0.0, spacing=tuple(spacing), gradient_direction="ascent", allow_degenerate=False
     )
+    vertices, faces = _weld(vertices, faces.astype(np.int32), 1e-3 * float(spacing.min()))
     vertices = (vertices.astype(np.float64) + low) @ placed[:, :3].T + placed[:, 3]
     vertices = project(vertices, shapes, tables, 0.0, 0.25 * step)
-    faces = _outward(vertices, faces.astype(np.int32))
+    faces = _outward(vertices, faces)
     return Part(
         vertices,
         normals(vertices, shapes, tables, step),
@@ -91,6 +97,17 @@ def from_field(
         np.full(len(faces), material, np.int32),
         np.ones_like(vertices),
     )
+
+
+def _weld(vertices: Array, faces: Faces, tolerance: float) -> tuple[Array, Faces]:
+    """Merge coincident vertices and drop the faces that thereby vanish."""
+    keys = np.round(vertices / tolerance).astype(np.int64) + (1 << 20)
+    _, first, place = np.unique(
+        (keys[:, 0] << 42) | (keys[:, 1] << 21) | keys[:, 2], return_index=True, return_inverse=True
+    )
+    welded = place.astype(np.int32)[faces]
+    a, b, c = welded.T
+    return vertices[first], welded[(a != b) & (b != c) & (c != a)]
 
 
 def _outward(vertices: Array, faces: Faces) -> Faces:
@@ -231,9 +248,10 @@ def clip(part: Part, inside: Scalar, *, shade: float = 0.35) -> Part:
 
 def _loops(faces: Faces) -> list[NDArray[np.int32]]:
     """Boundary loops, in the direction of the faces' edges."""
-    edges = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
-    present = set(map(tuple, edges.tolist()))
-    following = {a: b for a, b in present if (b, a) not in present}
+    edges = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).astype(np.int64)
+    forward, backward = edges @ (1 << 32, 1), edges @ (1, 1 << 32)
+    alone = edges[~np.isin(forward, backward)]
+    following = dict(map(tuple, alone.tolist()))
     loops = []
     while following:
         start, here = following.popitem()

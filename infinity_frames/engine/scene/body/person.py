@@ -142,11 +142,10 @@ def build_body(appearance: Appearance) -> Body:
     """
     body = Proportions(appearance.gender == "FEMALE", appearance.betas)
     face = Face(appearance, body)
-    pieces, waist = assemble(appearance, body, face)
+    pieces, crown, waist = assemble(appearance, body, face)
     whole = merge([piece.part for piece in pieces])
     weights = np.vstack([piece.weights(body) for piece in pieces])
     bones, shares = pack(weights)
-    crown = max(float(piece.part.vertices[:, 1].max()) for piece in pieces if piece.name == "head")
     size = appearance.stature / crown
     starts = np.cumsum([0] + [len(piece.part.faces) for piece in pieces]).tolist()
     colors = look(appearance)
