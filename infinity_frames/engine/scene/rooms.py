@@ -60,6 +60,8 @@ class Room:
         Linear RGB tint of its lamp.
     art : (x, z)
         Middle of what hangs on the north wall, m.
+    occluders : tuple of str
+        Kinds of furniture that may stand between avatar and camera.
     """
 
     west: float
@@ -75,6 +77,16 @@ class Room:
     rug: tuple[Material, tuple[float, float], tuple[float, float]] | None = None
     light: Color = (1.0, 0.95, 0.88)
     art: tuple[float, float] = (0.0, 1.65)
+    occluders: tuple[str, ...] = (
+        "chair",
+        "stool",
+        "plant",
+        "laundry_basket",
+        "armchair",
+        "floor_lamp",
+        "nightstand",
+        "box",
+    )
 
 
 ROOMS: dict[str, Room] = {
@@ -100,30 +112,31 @@ ROOMS: dict[str, Room] = {
         ),
         light=(0.93, 0.97, 1.0),
         art=(0.1, 1.9),
+        occluders=("bench", "plyo_box", "exercise_ball", "box", "stool"),
     ),
     "BEDROOM_2": Room(
         west=-2.7,
-        east=2.9,
+        east=3.05,
         south=-5.8,
         north=2.3,
         height=2.9,
-        floor=Material((0.40, 0.24, 0.12), (0.30, 0.17, 0.08), "planks", 1.0, roughness=0.5),
+        floor=Material((0.40, 0.24, 0.12), (0.30, 0.17, 0.08), "planks", 0.14, roughness=0.5),
         walls=Material((0.56, 0.57, 0.56), (0.52, 0.53, 0.52), "plaster", 1.0, roughness=0.95),
         accent=Material((0.56, 0.57, 0.56), (0.52, 0.53, 0.52), "plaster", 1.0, roughness=0.95),
         furniture=(
-            Standing("double_bed", 2.05, 0.55, 0.0),
+            Standing("double_bed", 2.2, 0.55, 0.0, 0.02),
             Standing("nightstand", 0.95, 2.0),
             Standing("wardrobe", -1.95, 2.0),
             Standing("chair", -2.2, 0.2, 70.0, 0.10),
             Standing("plant", -2.3, -1.6, 0.0, 0.10),
-            Standing("bookshelf", 2.7, -2.4, -90.0),
+            Standing("bookshelf", 2.85, -2.4, -90.0),
         ),
         window=Window("west", -0.9),
         art=(-0.25, 1.65),
     ),
     "BEDROOM_4": Room(
         west=-2.8,
-        east=2.7,
+        east=2.85,
         south=-5.8,
         north=2.2,
         height=2.8,
@@ -132,8 +145,8 @@ ROOMS: dict[str, Room] = {
         accent=Material((0.13, 0.22, 0.30), (0.11, 0.19, 0.27), "plaster", 1.0, roughness=0.95),
         furniture=(
             Standing("desk", -1.75, 1.8),
-            Standing("chair", -1.75, 1.2 + 0.1, 180.0, 0.06),
-            Standing("white_bed", 2.0, 0.9, 0.0),
+            Standing("chair", -1.75, 1.3, 180.0, 0.06),
+            Standing("white_bed", 2.1, 0.9, 0.0, 0.02),
             Standing("floor_lamp", 1.0, 1.95),
             Standing("laundry_basket", -2.4, -0.3, 0.0, 0.12),
             Standing("wardrobe", -2.45, -2.4, 90.0),
@@ -142,16 +155,16 @@ ROOMS: dict[str, Room] = {
         art=(-1.1, 1.75),
     ),
     "BEDROOM_5": Room(
-        west=-2.5,
+        west=-2.6,
         east=2.6,
         south=-5.8,
         north=2.4,
-        height=2.75 + 0.2,
-        floor=Material((0.15, 0.08, 0.045), (0.10, 0.05, 0.028), "planks", 1.2, roughness=0.4),
+        height=2.95,
+        floor=Material((0.15, 0.08, 0.045), (0.10, 0.05, 0.028), "planks", 0.16, roughness=0.4),
         walls=Material((0.66, 0.60, 0.50), (0.62, 0.56, 0.46), "plaster", 1.0, roughness=0.95),
         accent=Material((0.42, 0.40, 0.30), (0.50, 0.48, 0.38), "stripes", 0.24, roughness=0.95),
         furniture=(
-            Standing("single_bed", -1.85, 1.15, 0.0),
+            Standing("single_bed", -2.0, 1.15, 0.0, 0.02),
             Standing("bookshelf", 1.85, 2.2),
             Standing("plant", 1.0, 2.1, 0.0, 0.08),
             Standing("armchair", 2.05, 0.3, -60.0, 0.10),

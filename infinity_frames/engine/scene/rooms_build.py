@@ -21,8 +21,10 @@ _Painter = Callable[
 
 _PAINT = Material((0.70, 0.70, 0.68), roughness=0.5)
 _FRAME = Material((0.03, 0.025, 0.02), roughness=0.5)
-_SKY = Material((0.95, 0.98, 1.0), roughness=1.0, specular=0.0)
+# Brighter than any paint: it is day outside.
+_SKY = Material((2.2, 2.3, 2.4), roughness=1.0, specular=0.0)
 _CURTAIN = Material((0.48, 0.46, 0.43), (0.38, 0.36, 0.34), "stripes", 0.12, roughness=0.95)
+_LAMP = (-0.7, -1.3)  # x and y of the lamp in the ceiling, m
 _CANVAS = Material((1.0, 1.0, 1.0), roughness=0.6)
 _GLASS = Material((1.0, 1.0, 1.0), roughness=0.08, specular=0.4)
 
@@ -65,7 +67,7 @@ def room_light(room: Room, power: float) -> Light:
     -------
     Light
     """
-    return Light((-0.9, -1.5, room.height - 0.15), (0.0, 0.2, 0.5), 1.1, power, room.light)
+    return Light((_LAMP[0], _LAMP[1], room.height - 0.1), (*_LAMP, 0.0), 1.2, power, room.light)
 
 
 def wall_art(room: Room, kind: str, seed: int) -> Object:
@@ -92,7 +94,7 @@ def wall_art(room: Room, kind: str, seed: int) -> Object:
     frame = Box((wide + 0.07, 0.03, tall + 0.07), (0.0, -0.015, 0.0)).mesh()
     if kind == "ABSTRACT":
         face = Sheet((0.0, -0.031, 0.0), (wide / 2, 0.0, 0.0), (0.0, 0.0, tall / 2), 1).mesh()
-        surface = Material(_rgb(colors[0]), _rgb(colors[1]), "painting_abstract", wide)
+        surface = Material(_rgb(colors[0]), _rgb(colors[1]), "painting_abstract", wide / 3)
         mesh = merge([frame, face])
     else:
         paint = _landscape if kind == "PHOTO" else _reflection

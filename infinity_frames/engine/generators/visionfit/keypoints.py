@@ -1,0 +1,121 @@
+"""Keypoints of the person: where they are in the image, and whether the camera sees them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.engine.render import LabelPass
+from infinity_frames.engine.scene.camera import NEAR, project
+from infinity_frames.engine.scene.model import Camera
+
+__all__ = ["HIDDEN", "OUTSIDE", "VISIBLE", "inside", "named", "visibility"]
+
+OUTSIDE, HIDDEN, VISIBLE = 0, 1, 2
+"""Values of ``v``: outside the image, inside but hidden, visible."""
+
+# What another object may lie before a point without hiding it, m: rounding and half a pixel.
+_CONTACT = 0.005
+
+
+def inside(
+    camera: Camera, pixels: NDArray[np.float64], depth: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which projected points are inside the image.
+
+    Parameters
+    ----------
+    camera : Camera
+    pixels : (N, 2) array
+        px.
+    depth : (N,) array
+        m.
+
+    Returns
+    -------
+    (N,) bool array
+    """
+    x, y = pixels.T
+    return np.asarray(
+        (depth > NEAR) & (x >= 0) & (x < camera.width) & (y >= 0) & (y < camera.height)
+    )
+
+
+def visibility(
+    camera: Camera,
+    seen: LabelPass,
+    owner: int,
+    pixels: NDArray[np.float64],
+    depth: NDArray[np.float64],
+    tolerance: NDArray[np.float64],
+) -> NDArray[np.int64]:
+    """Compare points with the depth of what each one's pixel sees.
+
+    Parameters
+    ----------
+    camera : Camera
+    seen : LabelPass
+        Of the same camera.
+    owner : int
+        Id of the object that the points belong to.
+    pixels : (N, 2) array
+        Projected points, px.
+    depth : (N,) array
+        Their depths, m.
+    tolerance : (N,) array
+        How much of the owner itself may lie before a point that counts as visible, m; negative:
+        the point is hidden whatever is before it.
+
+    Returns
+    -------
+    (N,) int array
+        `OUTSIDE`, `HIDDEN` or `VISIBLE`.
+    """
+    within = inside(camera, pixels, depth)
+    columns, rows = np.where(within[:, None], pixels, 0.0).astype(np.intp).T
+    own = seen.ids[rows, columns] == owner
+    behind = depth - seen.depth[rows, columns]
+    clear = (tolerance >= 0) & (behind <= np.where(own, tolerance, _CONTACT))
+    return np.where(within, np.where(clear, VISIBLE, HIDDEN), OUTSIDE)
+
+
+def named(
+    names: tuple[str, ...],
+    camera: Camera,
+    points: NDArray[np.float64],
+    states: NDArray[np.int64],
+) -> dict[str, dict[str, Any]]:
+    """Keypoints as labels write them.
+
+    Parameters
+    ----------
+    names : tuple of str
+    camera : Camera
+    points : (N, 3) array
+        Global, m.
+    states : (N,) int array
+        Their visibility.
+
+    Returns
+    -------
+    dict of dict
+        Per name: x, y (px), v, z (depth, m), x_global, y_global, z_global (m).
+    """
+    pixels, depth = project(camera, points)
+    metric = np.round(np.column_stack([depth, points]), 5).tolist()
+    return {
+        name: {
+            "x": x,
+            "y": y,
+            "v": v,
+            "z": z,
+            "x_global": x_global,
+            "y_global": y_global,
+            "z_global": z_global,
+        }
+        for name, (x, y), v, (z, x_global, y_global, z_global) in zip(
+            names, np.round(pixels, 3).tolist(), states.tolist(), metric, strict=True
+        )
+    }

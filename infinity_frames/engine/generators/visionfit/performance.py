@@ -1,0 +1,219 @@
+"""What the avatar does in each frame: its body, its poses, what it holds, where that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from infinity_frames.engine.generators.visionfit.labels import Person
+from infinity_frames.engine.motion.exercises import Exercise, exercise
+from infinity_frames.engine.motion.held import held_transforms
+from infinity_frames.engine.motion.motion import Motion
+from infinity_frames.engine.motion.skeleton import BODY_TO_GLOBAL, forward
+from infinity_frames.engine.motion.timeline import Timeline
+from infinity_frames.engine.scene.body import Body
+from infinity_frames.engine.scene.equipment import held_object
+from infinity_frames.engine.scene.model import Object, Placement
+from infinity_frames.engine.scene.shapes import yaw_matrix
+
+__all__ = ["Extent", "Instant", "Performance", "extent"]
+
+Array = NDArray[np.float64]
+
+# Poses are computed for so many frames at a time, always from a multiple of it: memory stays flat,
+# and a preview computes its frame exactly as the video does.
+_CHUNK = 64
+
+# What may lie before a joint that counts as seen, beyond the flesh around it, m.
+_JOINT_MARGIN = 0.03
+
+
+@dataclass(frozen=True, eq=False)
+class Extent:
+    """The room that an exercise takes up, for the reference body without noise; body axes, m.
+
+    Parameters
+    ----------
+    low, high : (3,) array
+        Least and greatest coordinates of any joint.
+    """
+
+    low: Array
+    high: Array
+
+    @property
+    def middle(self) -> Array:
+        """Halfway between the ends."""
+        return (self.low + self.high) / 2
+
+    @property
+    def reach(self) -> float:
+        """Horizontal distance from the middle to the farthest corner, m."""
+        half = (self.high - self.low) / 2
+        return float(np.hypot(half[0], half[2]))
+
+
+@cache
+def extent(name: str) -> Extent:
+    """Room that an exercise takes up.
+
+    It depends on nothing but the exercise, so that neither body nor noise moves the camera.
+
+    Parameters
+    ----------
+    name : str
+        Full name of the exercise.
+
+    Returns
+    -------
+    Extent
+    """
+    done = exercise(name)
+    timeline = Timeline(done, seed=0)
+    times = np.linspace(0.0, timeline.duration, 17)
+    joints, _ = Motion(done).pose(timeline.at(times)).joints()
+    return Extent(joints.min(axis=(0, 1)), joints.max(axis=(0, 1)))
+
+
+@dataclass(frozen=True, eq=False)
+class Instant:
+    """One frame of a performance.
+
+    Parameters
+    ----------
+    frame : int
+        Its number.
+    placements : dict of str to Placement
+        The person and what is held.
+    person : Person
+        What the person's labels need.
+    rep_counts : (float, float)
+        From the start, and from the intermediate position.
+    """
+
+    frame: int
+    placements: dict[str, Placement]
+    person: Person
+    rep_counts: tuple[float, float]
+
+
+class Performance:
+    """An avatar exercising at a place in a room.
+
+    Parameters
+    ----------
+    params : mapping
+        The job's parameters.
+    seed : int
+        The job's seed.
+    body : Body
+    location : (3,) array
+        Where the middle of the exercise is on the floor, global, m.
+    yaw : float
+        Turn of the avatar about the vertical, deg; 0 faces -Y.
+    """
+
+    def __init__(
+        self, params: Mapping[str, Any], seed: int, body: Body, location: Array, yaw: float
+    ) -> None:
+        self.exercise: Exercise = exercise(params["exercise"])
+        self.body = body
+        self.timeline = Timeline.from_params(params, self.exercise, seed)
+        self._motion = Motion(
+            self.exercise, seed, params["kinematic_noise_factor"], body.rest_joints
+        )
+        self._turn = yaw_matrix(yaw) @ BODY_TO_GLOBAL
+        middle = extent(self.exercise.name).middle * np.array([1.0, 0.0, 1.0])
+        self._shift = location - self._turn @ middle
+        self._held = {held.name: held_object(held.object, held.name) for held in self.exercise.held}
+
+    @property
+    def objects(self) -> list[Object]:
+        """The person and what is held, for a scene."""
+        body = self.body
+        person = Object(
+            "person",
+            body.mesh,
+            body.materials,
+            category="person",
+            shadow_faces=body.shadow_faces,
+        )
+        return [person, *self._held.values()]
+
+    def instants(self, frames: int | None = None) -> Iterator[Instant]:
+        """The frames of the video in order.
+
+        Parameters
+        ----------
+        frames : int, optional
+            How many, from the first; default: all.
+        """
+        total = self.timeline.num_frames
+        wanted = total if frames is None else frames
+        for start in range(0, wanted, _CHUNK):
+            numbers = np.arange(start, min(start + _CHUNK, total))
+            moments = self.timeline.at(numbers / self.timeline.frame_rate)
+            pose = self._motion.pose(moments)
+            held = held_transforms(
+                self.exercise, pose.quaternions, pose.root, self.body.rest_joints
+            )
+            joints, _ = pose.joints(self.body.rest_joints)
+            for i in range(min(len(numbers), wanted - start)):
+                placements, person = self._placed(
+                    pose.quaternions[i],
+                    pose.root[i],
+                    joints[i],
+                    {name: transforms[i] for name, transforms in held.items()},
+                )
+                counts = moments.rep_count_from_start, moments.rep_count_from_intermediate
+                yield Instant(
+                    start + i, placements, person, (float(counts[0][i]), float(counts[1][i]))
+                )
+
+    def typical_skins(self, count: int = 9) -> list[Placement]:
+        """The person's skin through one rep without noise, whatever the speed and the reps."""
+        timeline = Timeline(self.exercise, seed=0)
+        times = np.linspace(0.0, timeline.duration, count)
+        pose = Motion(self.exercise, rest_joints=self.body.rest_joints).pose(timeline.at(times))
+        return [self._skin(*state) for state in zip(pose.quaternions, pose.root, strict=True)]
+
+    def _skin(self, quaternions: Array, root: Array) -> Placement:
+        vertices, normals = self.body.pose(quaternions, root)
+        return Placement(vertices @ self._turn.T + self._shift, normals @ self._turn.T)
+
+    def _placed(
+        self, quaternions: Array, root: Array, joints: Array, held: Mapping[str, Array]
+    ) -> tuple[dict[str, Placement], Person]:
+        skin = self._skin(quaternions, root)
+        placements = {"person": skin}
+        for name, transform in held.items():
+            mesh = self._held[name].mesh
+            turn = self._turn @ transform[:3, :3]
+            middle = self._turn @ transform[:3, 3] + self._shift
+            placements[name] = Placement(mesh.vertices @ turn.T + middle, mesh.normals @ turn.T)
+        points = joints @ self._turn.T + self._shift
+        vertices = list(self.body.vertex_keypoints.values())
+        person = Person(
+            joints=points,
+            joint_tolerance=self._joint_tolerance,
+            quaternions=quaternions,
+            skin_names=tuple(self.body.vertex_keypoints),
+            skin=skin.vertices[vertices],
+            skin_normals=skin.normals[vertices],
+            coco=self.body.coco_keypoints(skin.vertices, points),
+        )
+        return placements, person
+
+    @cached_property
+    def _joint_tolerance(self) -> Array:
+        """The flesh around each joint and a margin, (55,) m."""
+        body = self.body
+        rest, _ = forward(body.rest_pose, body.rest_joints[0], body.rest_joints)
+        flesh, _ = cKDTree(body.mesh.vertices).query(rest)
+        return np.asarray(flesh + _JOINT_MARGIN)

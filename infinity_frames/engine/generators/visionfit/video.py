@@ -1,0 +1,121 @@
+"""A whole job: every frame drawn, labelled and written, one after the other."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.engine.archive import LabelWriter, MaskWriter, png
+from infinity_frames.engine.generators.visionfit.categories import category_table
+from infinity_frames.engine.generators.visionfit.labels import Annotator
+from infinity_frames.engine.generators.visionfit.parameters import SPEC
+from infinity_frames.engine.generators.visionfit.performance import Instant
+from infinity_frames.engine.generators.visionfit.stage import build_stage
+from infinity_frames.engine.render import Renderer, auto_exposure, develop
+from infinity_frames.engine.rng import stream
+from infinity_frames.engine.scene.model import Camera
+from infinity_frames.video import VideoWriter
+
+__all__ = ["render_job", "warm_up"]
+
+
+class _Film:
+    """Develops pictures: one exposure for the whole video, sensor noise of each frame's own."""
+
+    def __init__(self, seed: int, noisy: bool) -> None:
+        self._seed = seed
+        self._noisy = noisy
+        self._exposure: float | None = None
+
+    def develop(self, radiance: NDArray[np.float32], frame: int) -> NDArray[np.uint8]:
+        """The 8-bit picture of a frame; the first one decides the exposure."""
+        if self._exposure is None:
+            self._exposure = auto_exposure(radiance)
+        rng = stream(self._seed, "sensor_noise", frame) if self._noisy else None
+        return develop(radiance, rng=rng, exposure=self._exposure)
+
+
+def render_job(params: Mapping[str, Any], seed: int, directory: Path, preview: bool) -> int:
+    """Render one job into its folder.
+
+    Parameters
+    ----------
+    params : mapping
+        Every parameter of VisionFit, valid.
+    seed : int
+        The job's seed.
+    directory : Path
+        Receives the files.
+    preview : bool
+        Frame 0 only, and no video.
+
+    Returns
+    -------
+    int
+        Frames rendered.
+    """
+    stage = build_stage(params, seed)
+    camera, performance = stage.scene.camera, stage.performance
+    renderer, annotator = Renderer(stage.scene), Annotator(stage.scene)
+    film = _Film(seed, params["enable_sensor_noise"])
+    frames = 1 if preview else performance.timeline.num_frames
+    with ExitStack() as files:
+        labels = files.enter_context(
+            LabelWriter(directory / "labels.json", stage.info, category_table())
+        )
+        masks = files.enter_context(MaskWriter(directory / "segmentation.zip"))
+        # One thread: a machine runs a worker per core.
+        video = (
+            None
+            if preview
+            else files.enter_context(
+                VideoWriter(
+                    directory / "video.mp4",
+                    camera.width,
+                    camera.height,
+                    params["frame_rate"],
+                    threads=1,
+                )
+            )
+        )
+        for instant in performance.instants(frames):
+            labelled = annotator.label(
+                instant.frame,
+                renderer.labels(instant.placements),
+                instant.placements,
+                instant.person,
+            )
+            labels.add(_image(instant, camera), labelled.annotations)
+            for name, mask in labelled.masks.items():
+                masks.add(name, mask)
+            picture = film.develop(renderer.picture(instant.placements), instant.frame)
+            if instant.frame == 0:
+                (directory / "video_preview.png").write_bytes(png(picture))
+            if video is not None:
+                video.write(picture)
+    return frames
+
+
+def warm_up() -> None:
+    """Compile every kernel, by rendering a small preview."""
+    params = {**SPEC.defaults, "image_width": 128, "image_height": 128, "allowable_occlusion": 20.0}
+    with tempfile.TemporaryDirectory() as folder:
+        render_job(params, 0, Path(folder), preview=True)
+
+
+def _image(instant: Instant, camera: Camera) -> dict[str, Any]:
+    from_start, from_intermediate = instant.rep_counts
+    return {
+        "id": instant.frame,
+        "width": camera.width,
+        "height": camera.height,
+        "frame_number": instant.frame,
+        "rep_count_from_start": round(from_start, 6),
+        "rep_count_from_intermediate": round(from_intermediate, 6),
+    }
