@@ -1,1 +1,45 @@
-"""Plots, previews, overlays and videos; frames in."""
+"""Plots, previews, overlays and videos; frames in, matplotlib figures or paths of videos out."""
+
+from infinity_frames.results import read_results as summarize_batch_results_as_dataframe
+from infinity_frames.vis.compare import compare
+from infinity_frames.vis.display import display_video
+from infinity_frames.vis.drawing import draw_labels
+from infinity_frames.vis.frames import get_subdirectories
+from infinity_frames.vis.grid import visualize_all_labels
+from infinity_frames.vis.labels import Annotation, FrameLabels, Keypoint, Labels, decode_rle
+from infinity_frames.vis.overlay import (
+    Annotator,
+    BoxAnnotator,
+    CuboidAnnotator,
+    KeypointAnnotator,
+    MaskAnnotator,
+    RepCountAnnotator,
+    SkeletonAnnotator,
+)
+from infinity_frames.vis.parameters import visualize_batch_results, visualize_job_params
+from infinity_frames.vis.previews import show, view_previews
+
+__all__ = [
+    "Annotation",
+    "Annotator",
+    "BoxAnnotator",
+    "CuboidAnnotator",
+    "FrameLabels",
+    "Keypoint",
+    "KeypointAnnotator",
+    "Labels",
+    "MaskAnnotator",
+    "RepCountAnnotator",
+    "SkeletonAnnotator",
+    "compare",
+    "decode_rle",
+    "display_video",
+    "draw_labels",
+    "get_subdirectories",
+    "show",
+    "summarize_batch_results_as_dataframe",
+    "view_previews",
+    "visualize_all_labels",
+    "visualize_batch_results",
+    "visualize_job_params",
+]

@@ -49,14 +49,14 @@ def as_results(
 ) -> pd.DataFrame:
     """A results frame from one, from a batch folder, or from job folders.
 
-    Job folders become rows of `job_id` and `path` alone.
+    Job folders become rows of `path` alone.
 
     Raises
     ------
     FrameError
         There is no job in it.
-    MediaError
-        A folder does not exist.
+    NoResults
+        The batch folder holds none.
     """
     if isinstance(results, pd.DataFrame):
         return as_jobs(results)
@@ -65,12 +65,13 @@ def as_results(
 
         return as_jobs(read_results(Path(results), quiet=True))
     items = list(results)
-    if items and all(isinstance(item, Mapping) for item in items):
-        return as_jobs([dict(item) for item in items if isinstance(item, Mapping)])
-    folders = [Path(item) for item in items if isinstance(item, (str, os.PathLike))]
+    rows = [item for item in items if isinstance(item, Mapping)]
+    if rows:
+        return as_jobs(rows)
     return as_jobs(
         pd.DataFrame(
-            {"job_id": [folder.name for folder in folders], "path": [str(f) for f in folders]}
+            {"path": [os.fspath(item) for item in items if not isinstance(item, Mapping)]},
+            dtype="string",
         )
     )
 

@@ -17,6 +17,7 @@ from infinity_frames.errors import FrameError, MediaError
 from infinity_frames.results import job_files as files_of
 from infinity_frames.results.layout import JobFiles, locate
 from infinity_frames.video import Picture, read_frames, video_info
+from infinity_frames.vis.drawing import fitting
 from infinity_frames.vis.files import job_files, require_labels
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
 from infinity_frames.vis.labels import FrameLabels, Labels
@@ -29,7 +30,6 @@ from infinity_frames.vis.overlay import (
     RepCountAnnotator,
     SkeletonAnnotator,
 )
-from infinity_frames.vis.overlays import fitting
 from infinity_frames.vis.style import Drawing, caption, figure, look, wrap
 
 __all__ = ["LABELS", "show", "view_previews"]
@@ -44,7 +44,7 @@ LABELS: Mapping[str, Annotator] = {
 }
 """The names that ``labels=`` takes, in the order in which they are drawn."""
 
-_TILE = 2.6  # inches
+_NARROWEST, _WIDEST, _PAGE = 2.6, 4.6, 14.0  # inches
 _Tile = tuple[Picture | str, str]
 
 
@@ -165,7 +165,7 @@ def _known(labels: Sequence[str]) -> list[str]:
 def _words(row: Mapping[str, Any], columns: Sequence[str]) -> str:
     if columns:
         return "\n".join(f"{name}: {_word(row[name])}" for name in columns)
-    return str(row.get("job_id", ""))
+    return str(row.get("job_id") or Path(row.get("path") or "").name)
 
 
 def _word(value: Any) -> str:
@@ -271,17 +271,18 @@ def _wanted(
 
 
 def _grid(tiles: Sequence[_Tile]) -> Drawing:
-    across = min(5, math.ceil(math.sqrt(len(tiles))))
+    across = min(4, math.ceil(math.sqrt(len(tiles))))
     down = math.ceil(len(tiles) / across)
     lines = max(text.count("\n") + 1 for _, text in tiles)
     shapes = [tile.shape for tile, _ in tiles if not isinstance(tile, str)]
     tall = max((shape[0] / shape[1] for shape in shapes), default=0.75)
-    drawing = figure(_TILE * across, (_TILE * min(tall, 1.5) + 0.16 * lines + 0.1) * down)
+    width = min(max(_PAGE / across, _NARROWEST), _WIDEST)
+    drawing = figure(width * across, (width * min(tall, 1.5) + 0.16 * lines + 0.1) * down)
     with look():
         axes = list(drawing.subplots(down, across, squeeze=False).flat)
         for (content, text), axis in zip(tiles, axes, strict=False):
             if isinstance(content, str):
-                caption(axis, wrap(content, 34), size=7)
+                caption(axis, wrap(content, 40), empty=True)
             else:
                 axis.imshow(content, interpolation="antialiased")
                 axis.set_axis_off()

@@ -13,8 +13,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 __all__ = [
     "GREY",
@@ -78,6 +81,12 @@ _LOOK: Any = {
 class Drawing(Figure):
     """A matplotlib figure that notebooks show, though pyplot has never heard of it."""
 
+    def pixels(self) -> NDArray[np.uint8]:
+        """The figure as an RGB picture, (height, width, 3)."""
+        canvas: Any = FigureCanvasAgg(self)
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba(), np.uint8)[..., :3].copy()
+
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
         self.savefig(buffer, format="png")
@@ -96,10 +105,12 @@ def figure(width: float, height: float) -> Drawing:
     return Drawing(figsize=(width, height), layout="constrained", facecolor=PAPER)
 
 
-def caption(axes: Axes, text: str, *, size: float = 8) -> None:
-    """Leave the axes empty but for a text in the middle."""
-    axes.set_axis_off()
-    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=size, transform=axes.transAxes)
+def caption(axes: Axes, text: str, *, empty: bool = False) -> None:
+    """Write a text where a plot would be; `empty` shades the place a picture should have had."""
+    axes.set(xticks=[], yticks=[], facecolor="#F1F1F1" if empty else PAPER)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
 
 
 def colour(index: int) -> str:

@@ -13,7 +13,7 @@ from infinity_frames.vis.files import job_files, require_labels, require_video
 from infinity_frames.vis.labels import FrameLabels, Labels
 from infinity_frames.vis.overlay import Annotator, BoxAnnotator
 
-__all__ = ["draw_labels", "fitting", "labelled_frames"]
+__all__ = ["draw_labels", "fitting", "labelled_frames", "target"]
 
 
 def draw_labels(
@@ -44,13 +44,13 @@ def draw_labels(
     """
     files = job_files(job)
     info = video_info(require_video(files))
-    target = Path(path) if path is not None else drawn(files, "labels")
-    with VideoWriter(target, info.width, info.height, info.frame_rate) as video:
+    out = target(files, path, "labels")
+    with VideoWriter(out, info.width, info.height, info.frame_rate) as video:
         for picture, labels in labelled_frames(files):
             for annotator in annotators:
                 picture = annotator.annotate(picture, labels)
             video.write(picture)
-    return target
+    return out
 
 
 def labelled_frames(files: JobFiles) -> Iterator[tuple[Picture, FrameLabels]]:
@@ -101,8 +101,10 @@ def fitting(picture: Picture, labels: FrameLabels, source: Path) -> None:
         )
 
 
-def drawn(files: JobFiles, what: str) -> Path:
-    """Where a drawing of a job goes unless the caller says otherwise."""
+def target(files: JobFiles, path: str | os.PathLike[str] | None, what: str) -> Path:
+    """Where a video about a job goes: where the caller says, else beside the job's own."""
+    if path is not None:
+        return Path(path)
     video = require_video(files)
     own = video.stem in {"video", "video.rgb"}
     return files.folder / (f"{what}.mp4" if own else f"{video.stem}_{what}.mp4")
