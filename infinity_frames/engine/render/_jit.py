@@ -7,7 +7,7 @@ from typing import ParamSpec, TypeVar, cast
 
 import numba
 
-__all__ = ["kernel"]
+__all__ = ["inlined", "kernel"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -20,4 +20,10 @@ def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     repeatability rest on it. Single-threaded: a process renders one job, processes run abreast.
     """
     compiled = numba.njit(cache=True, error_model="numpy")(function)
+    return cast("Callable[_P, _R]", compiled)
+
+
+def inlined(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Compile into the callers, as a call that hands over a scene's arrays costs microseconds."""
+    compiled = numba.njit(cache=True, error_model="numpy", forceinline=True)(function)
     return cast("Callable[_P, _R]", compiled)

@@ -34,7 +34,7 @@ def auto_exposure(radiance: NDArray[np.float32]) -> float:
     luminance = radiance @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     # The mean of logarithms: a lamp or a dark corner does not decide.
     mean = float(np.exp(np.mean(np.log(luminance + 1e-4), dtype=np.float64)))
-    return _TARGET / 0.35 * (0.35 / mean) ** _COMPENSATION
+    return float(_TARGET / 0.35 * (0.35 / mean) ** _COMPENSATION)
 
 
 def develop(

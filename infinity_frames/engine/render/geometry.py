@@ -12,7 +12,10 @@ from infinity_frames.engine.render.patterns import PATTERNS
 from infinity_frames.engine.scene.model import Material, Object, Placement, Scene
 from infinity_frames.errors import RenderError
 
-__all__ = ["Geometry", "Surfaces", "flatten"]
+__all__ = ["Geometry", "Surfaces", "coarse_faces", "flatten"]
+
+_MANY_FACES = 5000  # an object of more casts its shadow from coarser ones
+_SHADOW_CELL = 0.035  # m
 
 _T = TypeVar("_T", bound=np.generic)
 
@@ -132,14 +135,49 @@ def flatten(scene: Scene) -> Geometry:
         first_vertex=first_vertex,
         first_face=first_face,
         casters=[
-            np.ascontiguousarray(
-                (item.mesh.faces if item.shadow_faces is None else item.shadow_faces) + start,
-                np.int32,
-            )
+            np.ascontiguousarray(_shadow_faces(item) + start, np.int32)
             for item, start in zip(objects, first_vertex, strict=False)
         ],
         names=names,
     )
+
+
+def coarse_faces(
+    vertices: NDArray[np.float64], faces: NDArray[np.int32], cell: float
+) -> NDArray[np.int32]:
+    """Fewer faces over the same vertices: those of a cell are drawn to one of them.
+
+    Vertex clustering of Rossignac and Borrel (1993).
+
+    Parameters
+    ----------
+    vertices : (V, 3) float64 array
+        Positions, m.
+    faces : (F, 3) int32 array
+        Vertex indices.
+    cell : float
+        Side of a cubic cell, m.
+
+    Returns
+    -------
+    (S, 3) int32 array
+        What is left of the faces; none has two corners in one cell.
+    """
+    cells = np.floor(vertices / cell).astype(np.int64)
+    _, first, inverse = np.unique(cells, axis=0, return_index=True, return_inverse=True)
+    drawn = first[inverse.reshape(-1)][faces]
+    a, b, c = drawn.T
+    kept = drawn[(a != b) & (b != c) & (c != a)]
+    return np.unique(kept, axis=0).astype(np.int32)
+
+
+def _shadow_faces(item: Object) -> NDArray[np.int32]:
+    if item.shadow_faces is not None:
+        return item.shadow_faces
+    if len(item.mesh.faces) <= _MANY_FACES:
+        return item.mesh.faces
+    rest = item.mesh.vertices if item.mesh.texture is None else item.mesh.texture
+    return coarse_faces(rest, item.mesh.faces, _SHADOW_CELL)
 
 
 def _starts(counts: list[int]) -> list[int]:

@@ -26,6 +26,7 @@ class Lamps(NamedTuple):
     position: NDArray[np.float64]  # (N, 3) m
     facing: NDArray[np.float64]  # (N, 3)
     intensity: NDArray[np.float64]  # (N, 3) along facing, W/sr
+    spacing: NDArray[np.float64]  # (N,) how far a point is from its neighbours, m
     first: NDArray[np.int64]  # (L + 1,) where each light's points begin
     centre: NDArray[np.float64]  # (L, 3) m
     size: NDArray[np.float64]  # (L,) m
@@ -68,6 +69,7 @@ def sample_lights(lights: Sequence[Light]) -> Lamps:
         np.concatenate([none, *positions]),
         np.concatenate([none, *facings]),
         np.concatenate([none, *intensities]),
+        np.repeat([light.size / math.sqrt(count) for light in lit], count).astype(float),
         np.arange(len(lit) + 1) * count,
         np.array([light.location for light in lit], float).reshape(-1, 3),
         np.array([light.size for light in lit], float),

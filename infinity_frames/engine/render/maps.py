@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.render._jit import kernel
+from infinity_frames.engine.render._jit import inlined, kernel
 from infinity_frames.engine.render.raster import clip_coordinates, rasterise
 
-__all__ = ["Casters", "DepthMaps", "blocked", "orthographic", "perspective", "render_maps"]
+__all__ = ["Casters", "DepthMaps", "occluded", "orthographic", "perspective", "shadowed"]
 
 _EMPTY = -1e30
 
@@ -23,7 +23,9 @@ class Casters(NamedTuple):
     faces: NDArray[np.int32]  # (F, 3)
 
     def sphere(self) -> tuple[NDArray[np.float64], float]:
-        """Centre and radius of a sphere around all."""
+        """Centre and radius of a sphere around all; of a small one where there are none."""
+        if not len(self.vertices):
+            return np.zeros(3), 0.02
         low, high = self.vertices.min(axis=0), self.vertices.max(axis=0)
         centre = (low + high) / 2
         return centre, float(np.linalg.norm(self.vertices - centre, axis=1).max()) + 0.02
@@ -35,66 +37,75 @@ class DepthMaps(NamedTuple):
     projection: NDArray[np.float64]  # (N, 3, 4) global to homogeneous map pixels
     row: NDArray[np.float64]  # (N, 4) what is interpolated as nearness
     nearness: NDArray[np.float32]  # (N, S, S) 1/z, or height towards the source if orthographic
+    blur: NDArray[np.float64]  # (N, 4) 1/z of the casters' middle; px per 1/z off it; cos, sin
 
 
-def _basis(forward: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Right-handed axes whose third is ``forward``, as rows."""
-    helper = np.eye(3)[np.argmin(np.abs(forward))]
+def _axes(forward: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Right-handed axes (N, 3, 3) whose third rows are ``forward`` (N, 3)."""
+    helper = np.eye(3)[np.abs(forward).argmin(axis=1)]
     right = np.cross(helper, forward)
-    right /= np.linalg.norm(right)
-    return np.stack([right, np.cross(forward, right), forward])
+    right /= np.linalg.norm(right, axis=1, keepdims=True)
+    return np.stack([right, np.cross(forward, right), forward], axis=1)
 
 
 def perspective(
     positions: NDArray[np.float64],
     facing: NDArray[np.float64],
+    spacing: NDArray[np.float64],
     casters: Casters,
     size: int,
 ) -> DepthMaps:
     """Maps from points, each fitted to the sphere around the casters.
 
     A point inside of that sphere looks along ``facing`` with a field of view of 150 degrees.
+    ``spacing`` is how far apart the points are, m: shadows are blurred to fill the steps between.
     """
-    projections = []
-    centre, radius = casters.sphere() if len(casters.faces) else (np.zeros(3), 0.0)
-    for position, ahead in zip(positions, facing, strict=True):
-        distance = float(np.linalg.norm(centre - position))
-        if distance > 1.1 * radius and distance > 0:
-            forward, half_width = (
-                (centre - position) / distance,
-                math.tan(math.asin(radius / distance)) + 1e-3,
-            )
-        else:
-            forward, half_width = ahead, math.tan(math.radians(75))
-        axes = _basis(forward)
-        focal = size / 2 / half_width
-        intrinsics = np.array([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1]])
-        projections.append(intrinsics @ np.c_[axes, -axes @ position])
+    centre, radius = casters.sphere()
+    offset = centre - positions
+    distance = np.maximum(np.linalg.norm(offset, axis=1), 1e-6)
+    outside = distance > 1.1 * radius
+    forward = np.where(outside[:, None], offset / distance[:, None], facing)
+    half_angle = np.where(outside, np.arcsin(np.minimum(radius / distance, 0.95)), 1.309)
+    focal = size / 2 / (np.tan(half_angle) + 1e-3)
+    axes = _axes(forward)
+    view = np.concatenate([axes, -axes @ positions[:, :, None]], axis=2)
+    projection = np.empty_like(view)
+    projection[:, :2] = focal[:, None, None] * view[:, :2] + size / 2 * view[:, 2:]
+    projection[:, 2] = view[:, 2]
     row = np.tile([0.0, 0.0, 0.0, 1.0], (len(positions), 1))
-    return _rendered(np.array(projections).reshape(-1, 3, 4), row, casters, size)
+    angle = np.arange(len(positions)) * math.pi * (3 - math.sqrt(5))  # golden: no two alike
+    blur = np.stack(
+        [1 / distance, np.where(outside, spacing * focal, 0.0), np.cos(angle), np.sin(angle)], 1
+    )
+    return _rendered(projection, row, blur, casters, size)
 
 
 def orthographic(directions: NDArray[np.float64], casters: Casters, size: int) -> DepthMaps:
     """Maps from infinitely far off in some directions, fitted to the sphere around the casters."""
-    centre, radius = casters.sphere() if len(casters.faces) else (np.zeros(3), 1.0)
-    projections = []
-    for direction in directions:
-        axes = _basis(-direction)[:2] * (size / 2 / radius)
-        projections.append(np.r_[np.c_[axes, size / 2 - axes @ centre], [[0, 0, 0, 1]]])
-    row = np.c_[directions, np.zeros(len(directions))]
-    return _rendered(np.array(projections).reshape(-1, 3, 4), row, casters, size)
+    centre, radius = casters.sphere()
+    axes = _axes(-directions)[:, :2] * (size / 2 / radius)
+    projection = np.zeros((len(directions), 3, 4))
+    projection[:, :2, :3] = axes
+    projection[:, :2, 3] = size / 2 - axes @ centre
+    projection[:, 2, 3] = 1.0
+    row = np.concatenate([directions, np.zeros((len(directions), 1))], axis=1)
+    return _rendered(projection, row, np.zeros((len(directions), 4)), casters, size)
 
 
 def _rendered(
-    projection: NDArray[np.float64], row: NDArray[np.float64], casters: Casters, size: int
+    projection: NDArray[np.float64],
+    row: NDArray[np.float64],
+    blur: NDArray[np.float64],
+    casters: Casters,
+    size: int,
 ) -> DepthMaps:
     nearness = np.full((len(projection), size, size), _EMPTY, np.float32)
-    render_maps(projection, row, casters.vertices, casters.faces, nearness)
-    return DepthMaps(projection, row, nearness)
+    _render_maps(projection, row, casters.vertices, casters.faces, nearness)
+    return DepthMaps(projection, row, nearness, blur)
 
 
 @kernel
-def render_maps(
+def _render_maps(
     projection: NDArray[np.float64],
     row: NDArray[np.float64],
     vertices: NDArray[np.float64],
@@ -114,45 +125,65 @@ def render_maps(
         rasterise(clip, weight, faces, members, one_sided, 0.0, 0.0, 1e4, nearness[i], winner)
 
 
-@kernel
-def blocked(
-    maps: DepthMaps, i: int, x: float, y: float, z: float, bias: float, reach: float
-) -> float:
-    """How much of the light from map i a point does not get, 0..1.
+@inlined
+def shadowed(maps: DepthMaps, i: int, x: float, y: float, z: float, bias: float) -> float:
+    """How much of the light from the source of perspective map i a point does not get, 0..1.
 
-    The four texels around the point are compared one by one and blended (percentage-closer
-    filtering). With ``reach`` above 0 (orthographic maps) a blocker counts less the farther it is
-    from the point, and beyond ``reach`` not at all; with 0 any blocker counts fully.
+    Four texels are compared one by one and averaged (percentage-closer filtering). They lie on a
+    ring, turned differently for every map, as wide as the shadows of neighbouring sources are apart
+    at the point: so a few sources look like many.
     """
     p = maps.projection[i]
     w = p[2, 0] * x + p[2, 1] * y + p[2, 2] * z + p[2, 3]
-    if w <= 1e-6:
+    if w <= bias:
         return 0.0
     size = maps.nearness.shape[1]
-    u = (p[0, 0] * x + p[0, 1] * y + p[0, 2] * z + p[0, 3]) / w - 0.5
-    v = (p[1, 0] * x + p[1, 1] * y + p[1, 2] * z + p[1, 3]) / w - 0.5
-    if not (u >= 0.0 and v >= 0.0 and u < size - 1 and v < size - 1):
+    near = 1.0 / w
+    u = (p[0, 0] * x + p[0, 1] * y + p[0, 2] * z + p[0, 3]) * near
+    v = (p[1, 0] * x + p[1, 1] * y + p[1, 2] * z + p[1, 3]) * near
+    if u < 0.0 or v < 0.0 or u >= size or v >= size:
+        return 0.0
+    ring = max(0.7, maps.blur[i, 1] * (maps.blur[i, 0] - near))
+    own = 1.0 / (w - bias)
+    du, dv = ring * maps.blur[i, 2], ring * maps.blur[i, 3]
+    texels = maps.nearness[i]
+    hidden = 0
+    for tap in range(4):
+        column, line = int(u + du), int(v + dv)
+        if 0 <= column < size and 0 <= line < size and texels[line, column] > own:
+            hidden += 1
+        du, dv = -dv, du
+        if tap == 1:  # two taps on the ring, two nearer
+            du, dv = 0.6 * du, 0.6 * dv
+    return 0.25 * hidden
+
+
+@inlined
+def occluded(
+    maps: DepthMaps, i: int, x: float, y: float, z: float, bias: float, reach: float
+) -> float:
+    """How much things hide orthographic map i's direction from a point, 0..1.
+
+    A thing counts less the farther it is from the point, and beyond ``reach`` not at all.
+    """
+    p = maps.projection[i]
+    size = maps.nearness.shape[1]
+    u = p[0, 0] * x + p[0, 1] * y + p[0, 2] * z + p[0, 3] - 0.5
+    v = p[1, 0] * x + p[1, 1] * y + p[1, 2] * z + p[1, 3] - 0.5
+    if u < 0.0 or v < 0.0 or u >= size - 1 or v >= size - 1:
         return 0.0
     column, line = int(u), int(v)
     fu, fv = u - column, v - line
-    nearness = maps.nearness
-    t00, t01 = nearness[i, line, column], nearness[i, line, column + 1]
-    t10, t11 = nearness[i, line + 1, column], nearness[i, line + 1, column + 1]
-    if reach == 0.0:
-        if w <= bias:
-            return 0.0
-        own = 1.0 / (w - bias)
-        s00, s01 = 1.0 if t00 > own else 0.0, 1.0 if t01 > own else 0.0
-        s10, s11 = 1.0 if t10 > own else 0.0, 1.0 if t11 > own else 0.0
-    else:
-        r = maps.row[i]
-        own = r[0] * x + r[1] * y + r[2] * z + r[3] + bias
-        s00, s01 = _nearby(t00 - own, reach), _nearby(t01 - own, reach)
-        s10, s11 = _nearby(t10 - own, reach), _nearby(t11 - own, reach)
-    return (1 - fv) * ((1 - fu) * s00 + fu * s01) + fv * ((1 - fu) * s10 + fu * s11)
+    r, nearness = maps.row[i], maps.nearness
+    own = r[0] * x + r[1] * y + r[2] * z + bias
+    upper = (1 - fu) * _nearby(nearness[i, line, column] - own, reach)
+    upper += fu * _nearby(nearness[i, line, column + 1] - own, reach)
+    lower = (1 - fu) * _nearby(nearness[i, line + 1, column] - own, reach)
+    lower += fu * _nearby(nearness[i, line + 1, column + 1] - own, reach)
+    return float((1 - fv) * upper + fv * lower)
 
 
-@kernel
+@inlined
 def _nearby(distance: float, reach: float) -> float:
     if distance <= 0.0 or distance >= reach:
         return 0.0

@@ -1,10 +1,10 @@
 """Procedural patterns: how a material's colour and gloss vary over a surface.
 
-A pattern is a kernel ``pattern(u, v, w, footprint) -> (mix, tint, gloss)``. Its coordinates are in
-repeats (metres over the material's ``scale``), ``w`` along the axis that the surface faces;
-``footprint`` is the width of a pixel in repeats, by which detail too fine to be drawn is faded
-out instead of aliasing. ``mix`` blends the material's first colour into its second, ``tint``
-multiplies the result, ``gloss`` multiplies the roughness.
+A pattern is a kernel ``pattern(u, v, w, footprint) -> (mix, tint, gloss)``, less the coordinates it
+has no use for. Those are in repeats (metres over the material's ``scale``), ``w`` along the axis
+that the surface faces; ``footprint`` is the width of a pixel in repeats, by which detail too fine
+to be drawn is faded out instead of aliasing. ``mix`` blends the material's first colour into its
+second, ``tint`` multiplies the result, ``gloss`` multiplies the roughness.
 
 A new pattern is a function here, its name in ``PATTERNS``, and its line in ``evaluate``.
 """
@@ -104,7 +104,7 @@ def _grid(x: float) -> float:
 
 
 @kernel
-def _planks(u: float, v: float, w: float, footprint: float) -> _Texel:
+def _planks(u: float, v: float, footprint: float) -> _Texel:
     row = math.floor(v)
     along = u / 8.0 + 7.0 * _hash(row, 3, 0)
     board = math.floor(along)
@@ -174,7 +174,7 @@ def _brushed_metal(u: float, v: float, w: float, footprint: float) -> _Texel:
 
 
 @kernel
-def _painting_abstract(u: float, v: float, w: float, footprint: float) -> _Texel:
+def _painting_abstract(u: float, v: float, footprint: float) -> _Texel:
     # Overlapping discs and bars on a ground, then brush strokes over all.
     mix, tint = 0.12, 1.0
     i, j = math.floor(u * 0.8), math.floor(v * 0.8)
@@ -195,7 +195,7 @@ def _painting_abstract(u: float, v: float, w: float, footprint: float) -> _Texel
 
 
 @kernel
-def _stripes(u: float, v: float, w: float, footprint: float) -> _Texel:
+def _stripes(u: float, footprint: float) -> _Texel:
     edge = 0.5 - 2.0 * _grid(u)  # above 0 within half a repeat
     keep = _keep(footprint, 1.0)
     band = _smooth(-2.0 * footprint - 0.01, 2.0 * footprint + 0.01, edge)
@@ -243,7 +243,7 @@ def _concrete(u: float, v: float, w: float, footprint: float) -> _Texel:
 def evaluate(pattern: int, u: float, v: float, w: float, footprint: float) -> _Texel:
     """Evaluate the pattern of some number in ``PATTERNS``."""
     if pattern == 1:
-        return _planks(u, v, w, footprint)
+        return _planks(u, v, footprint)
     if pattern == 2:
         return _tiles(u, v, w, footprint)
     if pattern == 3:
@@ -259,9 +259,9 @@ def evaluate(pattern: int, u: float, v: float, w: float, footprint: float) -> _T
     if pattern == 8:
         return _brushed_metal(u, v, w, footprint)
     if pattern == 9:
-        return _painting_abstract(u, v, w, footprint)
+        return _painting_abstract(u, v, footprint)
     if pattern == 10:
-        return _stripes(u, v, w, footprint)
+        return _stripes(u, footprint)
     if pattern == 11:
         return _brick(u, v, w, footprint)
     if pattern == 12:

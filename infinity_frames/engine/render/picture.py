@@ -7,17 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.render._jit import kernel
+from infinity_frames.engine.render._jit import inlined, kernel
 from infinity_frames.engine.render.geometry import Surfaces
-from infinity_frames.engine.render.shading import (
-    Frame,
-    Lighting,
-    Point,
-    influenced,
-    point_at,
-    radiance,
-    unmoving_light,
-)
+from infinity_frames.engine.render.lighting import Lamps
+from infinity_frames.engine.render.shading import Lighting, finish, influenced, receive
+from infinity_frames.engine.render.surface import Frame, Vector, point_at
 
 __all__ = ["SAMPLES", "Backdrop", "shade_frame", "shade_still", "smooth_edges"]
 
@@ -26,38 +20,58 @@ SAMPLES = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125))
 
 
 class Backdrop(NamedTuple):
-    """What stands still, shaded once; per pixel."""
+    """What stands still, lit once; per pixel."""
 
     winner: NDArray[np.int32]  # (H, W) face
-    point: NDArray[np.float64]  # (H, W, 11) position, normal, colour, roughness, specular
-    seen: NDArray[np.uint8]  # (H, W, N) of each lamp point, 0..255
-    ambient: NDArray[np.float64]  # (H, W, 3)
-    color: NDArray[np.float32]  # (H, W, 3) finished
+    point: NDArray[np.float64]  # (H, W, 6) position, normal
+    share: NDArray[np.uint8]  # (H, W, N) of each lamp point
+    direct: NDArray[np.float32]  # (H, W, L, 3) due to each lamp
+    ambient: NDArray[np.float64]  # (H, W, 3) due to the room
+    color: NDArray[np.float32]  # (H, W, 3) all together
+
+    @classmethod
+    def empty(cls, winner: NDArray[np.int32], lamps: Lamps) -> Backdrop:
+        """Nothing lit yet."""
+        shape = winner.shape
+        return cls(
+            winner,
+            np.zeros((*shape, 6)),
+            np.zeros((*shape, len(lamps.position)), np.uint8),
+            np.zeros((*shape, len(lamps.size), 3), np.float32),
+            np.zeros((*shape, 3)),
+            np.zeros((*shape, 3), np.float32),
+        )
 
 
 @kernel
 def shade_still(surfaces: Surfaces, frame: Frame, lighting: Lighting, out: Backdrop) -> None:
-    """Shade everything that ``out.winner`` sees, and keep what later frames need of it."""
+    """Light everything that ``out.winner`` sees, and keep what later frames need of it."""
     height, width = out.winner.shape
-    seen = np.empty(len(lighting.lamps.position), np.float32)
     for row in range(height):
         for column in range(width):
             face = out.winner[row, column]
             if face < 0:
                 continue
             point = point_at(surfaces, frame, face, column + 0.5, row + 0.5)
-            ambient = unmoving_light(lighting, point, True, seen)
-            for i in range(len(seen)):
-                out.seen[row, column, i] = int(seen[i] * 255.0 + 0.5)
-            color = radiance(lighting, point, frame.eye, seen, ambient)
+            share, direct = out.share[row, column], out.direct[row, column]
+            ambient = receive(lighting, point, frame.eye, True, share, direct)
             for k in range(3):
                 out.point[row, column, k] = point.position[k]
                 out.point[row, column, 3 + k] = point.normal[k]
-                out.point[row, column, 6 + k] = point.color[k]
                 out.ambient[row, column, k] = ambient[k]
-                out.color[row, column, k] = color[k]
-            out.point[row, column, 9] = point.roughness
-            out.point[row, column, 10] = point.specular
+                out.color[row, column, k] = ambient[k] + direct[:, k].sum()
+
+
+@inlined
+def _shade(
+    surfaces: Surfaces, frame: Frame, lighting: Lighting, face: int, x: float, y: float
+) -> Vector:
+    """Radiance of a face at some pixel coordinates, from nothing."""
+    share = np.empty(len(lighting.lamps.position), np.uint8)
+    direct = np.empty((len(lighting.lamps.size), 3), np.float32)
+    point = point_at(surfaces, frame, face, x, y)
+    ambient = receive(lighting, point, frame.eye, False, share, direct)
+    return finish(lighting, point.position, point.normal, share, direct, ambient)
 
 
 @kernel
@@ -69,34 +83,33 @@ def shade_frame(
     winner: NDArray[np.int32],
     out: NDArray[np.float32],
 ) -> None:
-    """Shade what moves, and what of the backdrop it shadows; ``out`` holds the backdrop's colours."""
+    """Shade what moves and what that shadows into ``out``, which holds the backdrop's colours."""
     height, width = winner.shape
-    seen = np.empty(len(lighting.lamps.position), np.float32)
     for row in range(height):
         for column in range(width):
             face = winner[row, column]
             if face < 0:
                 continue
             if face == backdrop.winner[row, column]:
-                p = backdrop.point[row, column]
-                if not influenced(lighting, p[0], p[1], p[2]):
+                p, a = backdrop.point[row, column], backdrop.ambient[row, column]
+                position = p[0], p[1], p[2]
+                if not influenced(lighting, position):
                     continue
-                point = Point(
-                    (p[0], p[1], p[2]), (p[3], p[4], p[5]), (p[6], p[7], p[8]), p[9], p[10]
+                color = finish(
+                    lighting,
+                    position,
+                    (p[3], p[4], p[5]),
+                    backdrop.share[row, column],
+                    backdrop.direct[row, column],
+                    (a[0], a[1], a[2]),
                 )
-                for i in range(len(seen)):
-                    seen[i] = backdrop.seen[row, column, i] / 255.0
-                a = backdrop.ambient[row, column]
-                ambient = (a[0], a[1], a[2])
             else:
-                point = point_at(surfaces, frame, face, column + 0.5, row + 0.5)
-                ambient = unmoving_light(lighting, point, False, seen)
-            color = radiance(lighting, point, frame.eye, seen, ambient)
+                color = _shade(surfaces, frame, lighting, face, column + 0.5, row + 0.5)
             for k in range(3):
                 out[row, column, k] = color[k]
 
 
-@kernel
+@inlined
 def _alike(surfaces: Surfaces, frame: Frame, one: int, other: int) -> bool:
     """Whether two faces belong to one smooth surface."""
     if one == other:
@@ -107,10 +120,10 @@ def _alike(surfaces: Surfaces, frame: Frame, one: int, other: int) -> bool:
         return False
     a, b = surfaces.faces[one, 0], surfaces.faces[other, 0]
     n, m = frame.normals[a], frame.normals[b]
-    return n[0] * m[0] + n[1] * m[1] + n[2] * m[2] > 0.8
+    return bool(n[0] * m[0] + n[1] * m[1] + n[2] * m[2] > 0.8)
 
 
-@kernel
+@inlined
 def _near(one: float, other: float) -> bool:
     """Whether two nearnesses may belong to one surface: a step in depth of 3 % is an edge."""
     return abs(one - other) < 0.03 * max(one, other)
@@ -137,7 +150,6 @@ def smooth_edges(
     """
     height, width = winner.shape
     count = len(shifts)
-    seen = np.empty(len(lighting.lamps.position), np.float32)
     for row in range(height):
         for column in range(width):
             centre, depth = winner[row, column], nearness[row, column]
@@ -173,11 +185,14 @@ def smooth_edges(
                     green += color[best_r, best_c, 1]
                     blue += color[best_r, best_c, 2]
                 elif face >= 0:
-                    point = point_at(
-                        surfaces, frame, face, column + 0.5 + shifts[s, 0], row + 0.5 + shifts[s, 1]
+                    extra = _shade(
+                        surfaces,
+                        frame,
+                        lighting,
+                        face,
+                        column + 0.5 + shifts[s, 0],
+                        row + 0.5 + shifts[s, 1],
                     )
-                    ambient = unmoving_light(lighting, point, False, seen)
-                    extra = radiance(lighting, point, frame.eye, seen, ambient)
                     red += extra[0]
                     green += extra[1]
                     blue += extra[2]

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.render._jit import kernel
+from infinity_frames.engine.render._jit import inlined, kernel
 
 __all__ = ["NEAREST", "clip_coordinates", "rasterise"]
 
@@ -34,13 +34,13 @@ def clip_coordinates(
     return homogeneous
 
 
-@kernel
+@inlined
 def _owns(ex: float, ey: float) -> bool:
     # Of two triangles that share an edge exactly one sees it with this sign (the top-left rule).
     return ex > 0.0 or (ex == 0.0 and ey > 0.0)
 
 
-@kernel
+@inlined
 def _span(
     ex: float, rest: float, scale: float, first: int, last: int, offset: float
 ) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.render.geometry import Geometry, flatten
+from infinity_frames.engine.render.geometry import flatten
 from infinity_frames.engine.render.labels import LabelPass, Visibility
 from infinity_frames.engine.render.lighting import Ambient, Lamps, ambient_light, sample_lights
 from infinity_frames.engine.render.maps import Casters, DepthMaps, orthographic, perspective
@@ -20,7 +20,8 @@ from infinity_frames.engine.render.picture import (
     smooth_edges,
 )
 from infinity_frames.engine.render.raster import clip_coordinates
-from infinity_frames.engine.render.shading import Body, Frame, Lighting
+from infinity_frames.engine.render.shading import Body, Lighting
+from infinity_frames.engine.render.surface import Frame
 from infinity_frames.engine.scene.model import Placement, Scene
 
 __all__ = ["Renderer"]
@@ -167,14 +168,7 @@ class Renderer:
 
     def _backdrop_of(self, still: _Still) -> Backdrop:
         if still.backdrop is None:
-            shape = still.seen[0].winner.shape
-            still.backdrop = Backdrop(
-                still.seen[0].winner,
-                np.zeros((*shape, 11)),
-                np.zeros((*shape, len(self._lamps.position)), np.uint8),
-                np.zeros((*shape, 3)),
-                np.zeros((*shape, 3), np.float32),
-            )
+            still.backdrop = Backdrop.empty(still.seen[0].winner, self._lamps)
             frame = self._frame(self._geometry.vertices, self._geometry.normals)
             shade_still(self._geometry.surfaces, frame, still.lighting, still.backdrop)
         return still.backdrop
@@ -208,5 +202,5 @@ def _body(lamps: Lamps, ambient: Ambient, casters: Casters, sizes: tuple[int, in
         low, high = casters.vertices.min(axis=0), casters.vertices.max(axis=0)
     else:
         low, high = np.full(3, 1e9), np.full(3, 1e9)
-    shadow: DepthMaps = perspective(lamps.position, lamps.facing, casters, sizes[0])
+    shadow: DepthMaps = perspective(lamps.position, lamps.facing, lamps.spacing, casters, sizes[0])
     return Body(shadow, orthographic(ambient.direction, casters, sizes[1]), low, high)
