@@ -10,6 +10,6 @@ SELECT
     min(camera_height) AS min_camera_height,
     max(camera_height) AS max_camera_height
 FROM jobs
-WHERE status::VARCHAR = 'completed'
+WHERE status = 'completed'
 GROUP BY ALL
 ORDER BY jobs DESC, exercise, scene;

@@ -6,6 +6,6 @@ SELECT
     count(*) AS jobs,
     min(job_id) AS example_job_id
 FROM jobs
-WHERE status::VARCHAR <> 'completed'
+WHERE status <> 'completed'
 GROUP BY ALL
-ORDER BY jobs DESC, generator, status, error;
+ORDER BY jobs DESC, generator, example_job_id;

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import av
 import orjson
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from infinity_frames import schemas
+from infinity_frames.errors import MediaError
 from infinity_frames.results.infer import label_array
 from infinity_frames.results.layout import JobFiles, read_json
 from infinity_frames.results.problems import Problem
@@ -321,9 +321,9 @@ def _frame_rate(job: JobFiles, record: Mapping[str, Any]) -> float | None:
             return float(params[name])
     if job.video is None:
         return None
+    from infinity_frames.video import video_info  # FFmpeg is loaded only where it is needed
+
     try:
-        with av.open(str(job.video)) as container:
-            rate = container.streams.video[0].average_rate
-            return None if not rate else float(rate)
-    except (av.FFmpegError, IndexError):
+        return video_info(job.video).frame_rate or None
+    except MediaError:
         return None

@@ -245,9 +245,21 @@ def _connection() -> duckdb.DuckDBPyConnection:
 
 def _register(connection: duckdb.DuckDBPyConnection, name: str, content: pa.Table) -> None:
     # A table, not a registered object: cursors of other threads see tables only.
+    columns = ", ".join(map(_column, content.schema, content.columns))
     connection.register("_incoming", content)
-    connection.execute(f"CREATE TABLE {_quoted(name)} AS SELECT * FROM _incoming")  # noqa: S608
+    connection.execute(f"CREATE TABLE {_quoted(name)} AS SELECT {columns} FROM _incoming")  # noqa: S608
     connection.unregister("_incoming")
+
+
+def _column(field: pa.Field, values: pa.ChunkedArray) -> str:
+    """A column in SQL; categories of text become an ENUM, which comes back as categories."""
+    name = _quoted(field.name)
+    found = []
+    if pa.types.is_dictionary(field.type) and values.num_chunks:
+        found = values.chunk(0).dictionary.to_pylist()
+    if not found or not all(isinstance(value, str) for value in found):
+        return name
+    return f"CAST({name} AS ENUM ({', '.join(map(_literal, found))})) AS {name}"
 
 
 def _register_user(connection: duckdb.DuckDBPyConnection, name: str, frame: pd.DataFrame) -> None:
@@ -269,7 +281,7 @@ def _rows_of(name: str, caches: Iterable[LabelCache], job_ids: Sequence[str]) ->
     source = f"SELECT {columns}, 0::BIGINT AS file_row_number WHERE false"
     files = [str(file) for cache in caches for file in cache.files(name, job_ids)]
     if files:
-        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        listed = ", ".join(map(_literal, files))
         options = "union_by_name = true, file_row_number = true"
         source += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], {options})"  # noqa: S608
     return f"(SELECT * FROM ({source}) WHERE job_id IN (SELECT job_id FROM jobs))"  # noqa: S608
@@ -277,23 +289,28 @@ def _rows_of(name: str, caches: Iterable[LabelCache], job_ids: Sequence[str]) ->
 
 def _run(connection: duckdb.DuckDBPyConnection, query: str, params: Mapping[str, Any]) -> Frame:
     values = {name: _parameter(value) for name, value in params.items()}
+    out = pa.table({})
     try:
         statements = connection.extract_statements(query)
-        known = {name for statement in statements for name in statement.named_parameters}
-        out = pa.table({})
+        _refuse_unused(values, {name for s in statements for name in s.named_parameters}, query)
         for statement in statements:
             own = {name: values[name] for name in statement.named_parameters if name in values}
             relation = connection.sql(statement, params=own)
             out = pa.table({}) if relation is None else relation.to_arrow_table()
     except duckdb.Error as error:
-        raise QueryError(_message(error), advice=_tables_there(connection), query=query) from None
-    if unused := sorted(set(values) - known):
+        problem = f"The query cannot run: {str(error).strip()}\n"
+        raise QueryError(problem, advice=_tables_there(connection), query=query) from None
+    return to_frame(out)
+
+
+def _refuse_unused(given: Iterable[str], taken: set[str], query: str) -> None:
+    unused = sorted(set(given) - taken)
+    if unused:
         raise QueryError(
             f"The query has no parameter {', '.join('$' + name for name in unused)}.",
-            advice=f"It takes: {', '.join('$' + n for n in sorted(known)) or 'none'}.",
+            advice=f"It takes: {', '.join('$' + name for name in sorted(taken)) or 'none'}.",
             query=query,
         )
-    return to_frame(out)
 
 
 def _parameter(value: Any) -> Any:
@@ -309,10 +326,6 @@ def _parameter(value: Any) -> Any:
     return None if value is pd.NA or value is pd.NaT else value
 
 
-def _message(error: duckdb.Error) -> str:
-    return f"The query cannot run: {str(error).strip()}\n"
-
-
 def _tables_there(connection: duckdb.DuckDBPyConnection) -> str:
     rows = connection.execute(
         "SELECT table_name, string_agg(column_name, ', ' ORDER BY column_index) "
@@ -320,6 +333,10 @@ def _tables_there(connection: duckdb.DuckDBPyConnection) -> str:
         "GROUP BY table_name ORDER BY min(table_oid)"
     ).fetchall()
     return "Tables and their columns:\n" + "\n".join(f"  {name}: {cols}" for name, cols in rows)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _quoted(name: str) -> str:
