@@ -15,7 +15,7 @@ from infinity_frames.errors import RenderError
 __all__ = ["Geometry", "Surfaces", "coarse_faces", "flatten"]
 
 _MANY_FACES = 5000  # an object of more casts its shadow from coarser ones
-_SHADOW_CELL = 0.035  # m
+_SHADOW_CELL = 0.045  # m
 
 _T = TypeVar("_T", bound=np.generic)
 

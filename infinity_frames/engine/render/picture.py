@@ -1,4 +1,4 @@
-"""Lit pictures from visibility buffers: shading, and smoothing of edges."""
+"""Lit pictures from visibility buffers: shading of lists of points, and smoothing of edges."""
 
 from __future__ import annotations
 
@@ -10,103 +10,167 @@ from numpy.typing import NDArray
 from infinity_frames.engine.render._jit import inlined, kernel
 from infinity_frames.engine.render.geometry import Surfaces
 from infinity_frames.engine.render.lighting import Lamps
-from infinity_frames.engine.render.shading import Lighting, finish, influenced, receive
-from infinity_frames.engine.render.surface import Frame, Vector, point_at
+from infinity_frames.engine.render.shading import Lighting, attenuate, influenced, receive
+from infinity_frames.engine.render.surface import Frame, point_at
 
-__all__ = ["SAMPLES", "Backdrop", "shade_frame", "shade_still", "smooth_edges"]
+__all__ = [
+    "SAMPLES",
+    "Lit",
+    "Samples",
+    "attenuate_points",
+    "between",
+    "coarse_grid",
+    "compose",
+    "edge_samples",
+    "receive_points",
+]
 
 SAMPLES = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125))
 """Where in a pixel further samples lie, from its centre, px: a rotated grid."""
 
+_FLAT = 0.06  # attenuations that differ by less are interpolated
 
-class Backdrop(NamedTuple):
-    """What stands still, lit once; per pixel."""
 
-    winner: NDArray[np.int32]  # (H, W) face
-    point: NDArray[np.float64]  # (H, W, 6) position, normal
-    share: NDArray[np.uint8]  # (H, W, N) of each lamp point
-    direct: NDArray[np.float32]  # (H, W, L, 3) due to each lamp
-    ambient: NDArray[np.float64]  # (H, W, 3) due to the room
-    color: NDArray[np.float32]  # (H, W, 3) all together
+class Samples(NamedTuple):
+    """Points of the image to shade."""
+
+    face: NDArray[np.int32]  # (n,) -1 where nothing is seen
+    x: NDArray[np.float64]  # (n,) px
+    y: NDArray[np.float64]  # (n,) px
+
+
+class Lit(NamedTuple):
+    """Points and the light they send to the camera while nothing moving is there."""
+
+    point: NDArray[np.float64]  # (n, 6) position, normal
+    share: NDArray[np.uint8]  # (n, N) of each lamp point in its lamp's light
+    direct: NDArray[np.float32]  # (n, L, 3) due to each lamp
+    ambient: NDArray[np.float32]  # (n, 3) due to the room
 
     @classmethod
-    def empty(cls, winner: NDArray[np.int32], lamps: Lamps) -> Backdrop:
-        """Nothing lit yet."""
-        shape = winner.shape
+    def empty(cls, count: int, lamps: Lamps) -> Lit:
+        """So many points, not lit yet."""
         return cls(
-            winner,
-            np.zeros((*shape, 6)),
-            np.zeros((*shape, len(lamps.position)), np.uint8),
-            np.zeros((*shape, len(lamps.size), 3), np.float32),
-            np.zeros((*shape, 3)),
-            np.zeros((*shape, 3), np.float32),
+            np.zeros((count, 6)),
+            np.zeros((count, len(lamps.position)), np.uint8),
+            np.zeros((count, len(lamps.size), 3), np.float32),
+            np.zeros((count, 3), np.float32),
         )
 
 
 @kernel
-def shade_still(surfaces: Surfaces, frame: Frame, lighting: Lighting, out: Backdrop) -> None:
-    """Light everything that ``out.winner`` sees, and keep what later frames need of it."""
-    height, width = out.winner.shape
-    for row in range(height):
-        for column in range(width):
-            face = out.winner[row, column]
-            if face < 0:
-                continue
-            point = point_at(surfaces, frame, face, column + 0.5, row + 0.5)
-            share, direct = out.share[row, column], out.direct[row, column]
-            ambient = receive(lighting, point, frame.eye, True, share, direct)
-            for k in range(3):
-                out.point[row, column, k] = point.position[k]
-                out.point[row, column, 3 + k] = point.normal[k]
-                out.ambient[row, column, k] = ambient[k]
-                out.color[row, column, k] = ambient[k] + direct[:, k].sum()
-
-
-@inlined
-def _shade(
-    surfaces: Surfaces, frame: Frame, lighting: Lighting, face: int, x: float, y: float
-) -> Vector:
-    """Radiance of a face at some pixel coordinates, from nothing."""
-    share = np.empty(len(lighting.lamps.position), np.uint8)
-    direct = np.empty((len(lighting.lamps.size), 3), np.float32)
-    point = point_at(surfaces, frame, face, x, y)
-    ambient = receive(lighting, point, frame.eye, False, share, direct)
-    return finish(lighting, point.position, point.normal, share, direct, ambient)
-
-
-@kernel
-def shade_frame(
+def receive_points(
     surfaces: Surfaces,
     frame: Frame,
     lighting: Lighting,
-    backdrop: Backdrop,
-    winner: NDArray[np.int32],
-    out: NDArray[np.float32],
+    samples: Samples,
+    with_shell: bool,
+    out: Lit,
 ) -> None:
-    """Shade what moves and what that shadows into ``out``, which holds the backdrop's colours."""
-    height, width = winner.shape
+    """Fill ``out`` with what every sample receives past what stands still."""
+    for i in range(len(samples.face)):
+        face = samples.face[i]
+        if face < 0:
+            continue
+        point = point_at(surfaces, frame, face, samples.x[i], samples.y[i])
+        ambient = receive(lighting, point, frame.eye, with_shell, out.share[i], out.direct[i])
+        for k in range(3):
+            out.point[i, k] = point.position[k]
+            out.point[i, 3 + k] = point.normal[k]
+            out.ambient[i, k] = ambient[k]
+
+
+@kernel
+def attenuate_points(
+    lighting: Lighting, lit: Lit, which: NDArray[np.int64], left: NDArray[np.float32]
+) -> None:
+    """Fill ``left`` (n, L + 1) of some points: what of each lamp and the room still arrives."""
+    for j in range(len(which)):
+        i = which[j]
+        p = lit.point[i]
+        attenuate(lighting, (p[0], p[1], p[2]), (p[3], p[4], p[5]), lit.share[i], left[i])
+
+
+@kernel
+def compose(lit: Lit, left: NDArray[np.float32], color: NDArray[np.float32]) -> None:
+    """Add up the light that is left, into ``color`` (n, 3)."""
+    lamps = lit.direct.shape[1]
+    for i in range(len(color)):
+        for k in range(3):
+            total = left[i, lamps] * lit.ambient[i, k]
+            for light in range(lamps):
+                total += left[i, light] * lit.direct[i, light, k]
+            color[i, k] = total
+
+
+@kernel
+def coarse_grid(
+    lighting: Lighting, lit: Lit, still: NDArray[np.bool_], step: int
+) -> NDArray[np.int64]:
+    """Pixels of every ``step``-th row and column whose light what moves can change."""
+    height, width = still.shape
+    chosen = np.empty(still.size, np.int64)
+    count = 0
+    for row in range(0, height, step):
+        for column in range(0, width, step):
+            i = row * width + column
+            p = lit.point[i]
+            if still[row, column] and influenced(lighting, (p[0], p[1], p[2])):
+                chosen[count] = i
+                count += 1
+    return chosen[:count]
+
+
+@kernel
+def between(
+    lit: Lit,
+    still: NDArray[np.bool_],
+    owner: NDArray[np.int32],
+    step: int,
+    left: NDArray[np.float32],
+) -> NDArray[np.int64]:
+    """Interpolate ``left`` between the pixels of the coarse grid; return where that will not do.
+
+    It does where the four around lie on one flat surface and their light hardly differs.
+    """
+    height, width = still.shape
+    chosen = np.empty(still.size, np.int64)
+    count = 0
+    corners = np.empty(4, np.int64)
     for row in range(height):
+        top = row - row % step
+        bottom = top if top == row else top + step
         for column in range(width):
-            face = winner[row, column]
-            if face < 0:
+            near = column - column % step
+            far = near if near == column else near + step
+            if not still[row, column] or (top == row and near == column):
                 continue
-            if face == backdrop.winner[row, column]:
-                p, a = backdrop.point[row, column], backdrop.ambient[row, column]
-                position = p[0], p[1], p[2]
-                if not influenced(lighting, position):
-                    continue
-                color = finish(
-                    lighting,
-                    position,
-                    (p[3], p[4], p[5]),
-                    backdrop.share[row, column],
-                    backdrop.direct[row, column],
-                    (a[0], a[1], a[2]),
-                )
-            else:
-                color = _shade(surfaces, frame, lighting, face, column + 0.5, row + 0.5)
-            for k in range(3):
-                out[row, column, k] = color[k]
+            i = row * width + column
+            fits = bottom < height and far < width
+            if fits:
+                corners[0], corners[1] = top * width + near, top * width + far
+                corners[2], corners[3] = bottom * width + near, bottom * width + far
+                for j in corners:
+                    fits = fits and still[j // width, j % width] and owner[j] == owner[i]
+                    fits = fits and _parallel(lit.point, i, j)
+            if fits:
+                fx, fy = (column - near) / step, (row - top) / step
+                for k in range(left.shape[1]):
+                    a, b = left[corners[0], k], left[corners[1], k]
+                    c, d = left[corners[2], k], left[corners[3], k]
+                    if max(a, b, c, d) - min(a, b, c, d) > _FLAT:
+                        fits = False
+                    left[i, k] = (1 - fy) * ((1 - fx) * a + fx * b) + fy * ((1 - fx) * c + fx * d)
+            if not fits:
+                chosen[count] = i
+                count += 1
+    return chosen[:count]
+
+
+@inlined
+def _parallel(point: NDArray[np.float64], i: int, j: np.int64) -> bool:
+    a, b = point[i], point[j]
+    return bool(a[3] * b[3] + a[4] * b[4] + a[5] * b[5] > 0.98)
 
 
 @inlined
@@ -130,26 +194,33 @@ def _near(one: float, other: float) -> bool:
 
 
 @kernel
-def smooth_edges(
+def edge_samples(
     surfaces: Surfaces,
     frame: Frame,
-    lighting: Lighting,
     winner: NDArray[np.int32],
     nearness: NDArray[np.float64],
     winners: NDArray[np.int32],
     nearnesses: NDArray[np.float64],
     shifts: NDArray[np.float64],
-    color: NDArray[np.float32],
-    out: NDArray[np.float32],
-) -> None:
-    """Average further samples of pixels that an edge runs through.
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find the pixels that edges run through, and where each of their samples has its light from.
 
     Only visibility is sampled more often: a sample takes its light from the neighbouring pixel
     that sees the same surface, and is shaded itself only where there is none (Chajdas, McGuire and
     Luebke, "Subpixel reconstruction antialiasing", 2011).
+
+    Returns
+    -------
+    (E,) int64 array
+        The pixels, counted row by row.
+    (E, S) int64 array
+        The pixel that each sample takes its light from; -1 for none.
     """
     height, width = winner.shape
     count = len(shifts)
+    pixels = np.empty(winner.size, np.int64)
+    sources = np.empty((winner.size, count), np.int64)
+    found = 0
     for row in range(height):
         for column in range(width):
             centre, depth = winner[row, column], nearness[row, column]
@@ -164,38 +235,20 @@ def smooth_edges(
                     break
             if flat:
                 continue
-            red, green, blue = color[row, column, 0], color[row, column, 1], color[row, column, 2]
+            pixels[found] = row * width + column
             for s in range(count):
                 face, near = winners[s, row, column], nearnesses[s, row, column]
-                best, best_r, best_c = 1e30, -1, -1
+                best, source = 1e30, -1
                 for r in range(max(row - 1, 0), min(row + 2, height)):
                     for c in range(max(column - 1, 0), min(column + 2, width)):
-                        other = winner[r, c]
-                        if not (
-                            _alike(surfaces, frame, face, other)
-                            and (face < 0 or _near(near, nearness[r, c]))
+                        dx, dy = c - column - shifts[s, 0], r - row - shifts[s, 1]
+                        distance = dx * dx + dy * dy
+                        if (
+                            distance < best
+                            and _alike(surfaces, frame, face, winner[r, c])
+                            and _near(near, nearness[r, c])
                         ):
-                            continue
-                        dx = c - column - shifts[s, 0]
-                        dy = r - row - shifts[s, 1]
-                        if dx * dx + dy * dy < best:
-                            best, best_r, best_c = dx * dx + dy * dy, r, c
-                if best_r >= 0:
-                    red += color[best_r, best_c, 0]
-                    green += color[best_r, best_c, 1]
-                    blue += color[best_r, best_c, 2]
-                elif face >= 0:
-                    extra = _shade(
-                        surfaces,
-                        frame,
-                        lighting,
-                        face,
-                        column + 0.5 + shifts[s, 0],
-                        row + 0.5 + shifts[s, 1],
-                    )
-                    red += extra[0]
-                    green += extra[1]
-                    blue += extra[2]
-            out[row, column, 0] = red / (count + 1)
-            out[row, column, 1] = green / (count + 1)
-            out[row, column, 2] = blue / (count + 1)
+                            best, source = distance, r * width + c
+                sources[found, s] = source
+            found += 1
+    return pixels[:found], sources[:found]

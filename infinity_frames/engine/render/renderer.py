@@ -14,10 +14,14 @@ from infinity_frames.engine.render.lighting import Ambient, Lamps, ambient_light
 from infinity_frames.engine.render.maps import Casters, DepthMaps, orthographic, perspective
 from infinity_frames.engine.render.picture import (
     SAMPLES,
-    Backdrop,
-    shade_frame,
-    shade_still,
-    smooth_edges,
+    Lit,
+    Samples,
+    attenuate_points,
+    between,
+    coarse_grid,
+    compose,
+    edge_samples,
+    receive_points,
 )
 from infinity_frames.engine.render.raster import clip_coordinates
 from infinity_frames.engine.render.shading import Body, Lighting
@@ -29,6 +33,7 @@ __all__ = ["Renderer"]
 _STILL_MAPS = (512, 192)  # sizes of shadow and ambient maps, px
 _MOVING_MAPS = (176, 80)
 _SHELL_MAPS = 160
+_STEP = 2  # px between the pixels at which moving shadows are always computed
 
 
 class Renderer:
@@ -101,30 +106,71 @@ class Renderer:
         still = self._still_for(placements)
         vertices, normals = self._geometry.placed(placements)
         frame = self._frame(vertices, normals)
-        backdrop = self._backdrop_of(still)
+        lit = self._lit(still)
         lighting = still.lighting._replace(
             moving=_body(self._lamps, self._ambient, still.casters(vertices), _MOVING_MAPS)
         )
         passes = [seen.copy() for seen in still.seen]
         for seen, shift in zip(passes, ((0.0, 0.0), *SAMPLES), strict=True):
             seen.draw(self._geometry, frame.clip, still.moving, shift)
-        surfaces, winner = self._geometry.surfaces, passes[0].winner
-        color = backdrop.color.copy()
-        shade_frame(surfaces, frame, lighting, backdrop, winner, color)
-        smooth = color.copy()
-        smooth_edges(
-            surfaces,
+        winner = passes[0].winner
+        color = self._relit(still, lit, lighting, winner)
+        moved = (winner != still.seen[0].winner).reshape(-1).nonzero()[0]
+        row, column = np.divmod(moved, winner.shape[1])
+        samples = Samples(winner.reshape(-1)[moved], column + 0.5, row + 0.5)
+        color[moved] = self._shaded(frame, lighting, samples)
+        self._smooth(frame, lighting, passes, color)
+        return color.reshape(*winner.shape, 3)
+
+    def _relit(
+        self, still: _Still, lit: Lit, lighting: Lighting, winner: NDArray[np.int32]
+    ) -> NDArray[np.float32]:
+        """What stands still, with the shadows of what moves, (H W, 3)."""
+        unmoved = (winner == still.seen[0].winner) & (winner >= 0)
+        left = np.ones((winner.size, len(self._lamps.size) + 1), np.float32)
+        attenuate_points(lighting, lit, coarse_grid(lighting, lit, unmoved, _STEP), left)
+        rest = between(lit, unmoved, still.owner, _STEP, left)
+        attenuate_points(lighting, lit, rest, left)
+        color = np.empty((winner.size, 3), np.float32)
+        compose(lit, left, color)
+        return color
+
+    def _shaded(self, frame: Frame, lighting: Lighting, samples: Samples) -> NDArray[np.float32]:
+        """Colours of samples, from nothing, (n, 3)."""
+        count = len(samples.face)
+        lit = Lit.empty(count, self._lamps)
+        receive_points(self._geometry.surfaces, frame, lighting, samples, False, lit)
+        left = np.ones((count, len(self._lamps.size) + 1), np.float32)
+        attenuate_points(lighting, lit, np.arange(count), left)
+        color = np.empty((count, 3), np.float32)
+        compose(lit, left, color)
+        return color
+
+    def _smooth(
+        self,
+        frame: Frame,
+        lighting: Lighting,
+        passes: list[Visibility],
+        color: NDArray[np.float32],
+    ) -> None:
+        """Average the samples of the pixels that edges run through, in place."""
+        winners = np.stack([seen.winner for seen in passes[1:]])
+        pixels, sources = edge_samples(
+            self._geometry.surfaces,
             frame,
-            lighting,
-            winner,
+            passes[0].winner,
             passes[0].nearness,
-            np.stack([seen.winner for seen in passes[1:]]),
+            winners,
             np.stack([seen.nearness for seen in passes[1:]]),
             np.array(SAMPLES),
-            color,
-            smooth,
         )
-        return smooth
+        sampled = color[sources]
+        edge, sample = (sources < 0).nonzero()
+        row, column = np.divmod(pixels[edge], winners.shape[2])
+        shift = np.array(SAMPLES)[sample] + 0.5
+        own = Samples(winners[sample, row, column], column + shift[:, 0], row + shift[:, 1])
+        sampled[edge, sample] = self._shaded(frame, lighting, own)
+        color[pixels] = (color[pixels] + sampled.sum(axis=1)) / np.float32(len(SAMPLES) + 1)
 
     def _frame(self, vertices: NDArray[np.float64], normals: NDArray[np.float64]) -> Frame:
         camera = self.scene.camera
@@ -148,6 +194,7 @@ class Renderer:
             view = Visibility.empty(camera.height, camera.width)
             view.draw(geometry, clip, geometry.members(unmoving), shift)
             seen.append(view)
+        owner = np.append(geometry.surfaces.owner, -1).astype(np.int32)[seen[0].winner]
         objects = self.scene.objects
         faces = [geometry.casters[i] for i in moving if objects[i].casts_shadow]
         vertex_ids, local = _compact(faces)
@@ -164,14 +211,19 @@ class Renderer:
                 ambient.direction, Casters(geometry.vertices[shell[0]], shell[1]), _SHELL_MAPS
             ),
         )
-        return _Still(names, geometry.members(moving), seen, vertex_ids, local, lighting)
+        return _Still(
+            names, geometry.members(moving), seen, vertex_ids, local, lighting, owner.reshape(-1)
+        )
 
-    def _backdrop_of(self, still: _Still) -> Backdrop:
-        if still.backdrop is None:
-            still.backdrop = Backdrop.empty(still.seen[0].winner, self._lamps)
+    def _lit(self, still: _Still) -> Lit:
+        if still.lit is None:
+            winner = still.seen[0].winner
+            row, column = np.divmod(np.arange(winner.size), winner.shape[1])
+            samples = Samples(winner.reshape(-1), column + 0.5, row + 0.5)
             frame = self._frame(self._geometry.vertices, self._geometry.normals)
-            shade_still(self._geometry.surfaces, frame, still.lighting, still.backdrop)
-        return still.backdrop
+            still.lit = Lit.empty(winner.size, self._lamps)
+            receive_points(self._geometry.surfaces, frame, still.lighting, samples, True, still.lit)
+        return still.lit
 
 
 @dataclass(eq=False)
@@ -184,7 +236,8 @@ class _Still:
     caster_vertices: NDArray[np.int64]
     caster_faces: NDArray[np.int32]
     lighting: Lighting
-    backdrop: Backdrop | None = None
+    owner: NDArray[np.int32]
+    lit: Lit | None = None
 
     def casters(self, vertices: NDArray[np.float64]) -> Casters:
         return Casters(vertices[self.caster_vertices], self.caster_faces)

@@ -1,8 +1,8 @@
 """How light reaches a point and leaves it towards the camera.
 
 It is done in two steps, so that what stands still takes the first one once: ``receive`` finds what
-each lamp and the room would send past the unmoving things, ``finish`` takes off what the moving
-ones hide. Units: W/m^2/sr; a diffuse white sheet 2.5 m below a lamp of 100 W has about 1.6.
+each lamp and the room would send past the unmoving things, ``attenuate`` what the moving ones
+leave of it. Units: W/m^2/sr; a diffuse white sheet 2.5 m below a lamp of 100 W has about 1.6.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from infinity_frames.engine.render.lighting import Ambient, Lamps
 from infinity_frames.engine.render.maps import DepthMaps, occluded, shadowed
 from infinity_frames.engine.render.surface import Point, Vector, unit
 
-__all__ = ["REACH", "Body", "Lighting", "finish", "influenced", "receive"]
+__all__ = ["REACH", "Body", "Lighting", "attenuate", "influenced", "receive"]
 
 REACH = 1.2
 """How far away a thing can be and still dim the ambient light of a point, m."""
@@ -205,36 +205,33 @@ def _surrounding(lighting: Lighting, point: Point, with_shell: bool) -> Vector:
 
 
 @inlined
-def finish(
+def attenuate(
     lighting: Lighting,
     position: Vector,
     normal: Vector,
     share: NDArray[np.uint8],
-    direct: NDArray[np.float32],
-    ambient: Vector,
-) -> Vector:
-    """Radiance that is left of what ``receive`` found when the moving things are there."""
+    left: NDArray[np.float32],
+) -> None:
+    """What the moving things leave of what ``receive`` found, 0..1.
+
+    Fills ``left`` (L + 1,): of each lamp's light, then of the room's.
+    """
     x, y, z = position
     nx, ny, nz = normal
     x, y, z = x + nx * _BIAS, y + ny * _BIAS, z + nz * _BIAS
-    open_ = _openness(lighting, x, y, z, nx, ny, nz)
-    red, green, blue = ambient[0] * open_, ambient[1] * open_, ambient[2] * open_
     lamps = lighting.lamps
     for light in range(len(lamps.size)):
-        left = 1.0
+        left[light] = 1.0
         if _crosses(lighting.moving, x, y, z, lamps.centre[light], 0.5 * lamps.size[light]):
-            total, passed = 1e-9, 0.0
+            total, passed = 1e-9, 1e-9
             for i in range(lamps.first[light], lamps.first[light + 1]):
                 if share[i] > 0:
                     part = float(share[i])
                     total += part
                     hidden = shadowed(lighting.moving.shadow, i, x, y, z, _BIAS)
                     passed += part * (1.0 - hidden)
-            left = passed / total
-        red += left * direct[light, 0]
-        green += left * direct[light, 1]
-        blue += left * direct[light, 2]
-    return red, green, blue
+            left[light] = passed / total
+    left[len(lamps.size)] = _openness(lighting, x, y, z, nx, ny, nz)
 
 
 @inlined
