@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.motion.exercises import Exercise, Held
-from infinity_frames.engine.motion.ik import unit
+from infinity_frames.engine.motion.ik import aim, unit
 from infinity_frames.engine.motion.skeleton import JOINT_INDEX, T_POSE, forward
 
-__all__ = ["BACK_BAR", "GOBLET", "grip_point", "held_transforms"]
+__all__ = ["BACK_BAR", "GOBLET", "grip_point", "hands_on", "held_transforms"]
 
 Array = NDArray[np.float64]
 
@@ -26,6 +26,10 @@ _PALM_SHARE = 0.85
 BACK_BAR: Array = np.array([0.0, 0.11, -0.125])
 """Middle of a barbell on the shoulders, from the joint ``spine3``, m."""
 
+_GRIP_WIDTH = {"hands": 0.1, "back": 0.23}
+
+GOBLET_GRIP = (0.05, 0.03)
+
 GOBLET: Array = np.array([0.0, 0.03, 0.215])
 """Middle of an upright dumbbell before the chest, from the joint ``spine3``, m."""
 
@@ -34,6 +38,47 @@ def grip_point(side: str, rest: Array) -> Array:
     """Middle of a gripped bar from the wrist, in the T-pose, (3,) m."""
     knuckles = rest[JOINT_INDEX[f"{side}_middle1"]] - rest[JOINT_INDEX[f"{side}_wrist"]]
     return np.asarray(_PALM_SHARE * knuckles - [0.0, _PALM_DEPTH, 0.0])
+
+
+def hands_on(
+    held: Held, positions: Array, rotations: Array, rest: Array
+) -> dict[str, tuple[Array, Array]]:
+    """Where the hands must be to hold what both of them hold.
+
+    Parameters
+    ----------
+    held : Held
+        What is held.
+    positions, rotations : (F, 55, 3) and (F, 55, 3, 3) array
+        Joints of the poses before the hands are put on it.
+    rest : (55, 3) array
+        Joint positions of the body in the T-pose, m.
+
+    Returns
+    -------
+    dict of str to ((F, 3) array, (F, 3, 3) array)
+        Position and rotation of the wrist, by side; empty for what one hand holds.
+    """
+    if held.grip == "hand":
+        return {}
+    place = _PLACES[held.grip](held, positions, rotations, rest)
+    out = {}
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        turn = rotations[:, JOINT_INDEX[f"{side}_wrist"]]
+        if held.grip == "goblet":
+            # The hands cup the upper head from both sides.
+            point = np.array([GOBLET_GRIP[0], 0.0, 0.0]) + sign * np.array([0, 0, GOBLET_GRIP[1]])
+        else:
+            shoulder = rest[JOINT_INDEX["left_shoulder"], 0]
+            point = np.array([sign * (shoulder + _GRIP_WIDTH[held.grip]), 0.0, 0.0])
+            thumb = np.array([0.0, 0.0, 1.0])
+            towards = place[:, :3, 0] * np.sign(
+                np.sum(turn[..., 2] * place[:, :3, 0], axis=-1, keepdims=True)
+            )
+            turn = aim(thumb, turn, towards)
+        grip = place[:, :3, 3] + place[:, :3, :3] @ point
+        out[side] = (grip - turn @ grip_point(side, rest), turn)
+    return out
 
 
 def held_transforms(

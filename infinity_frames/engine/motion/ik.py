@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-__all__ = ["TwoBone", "aim", "unit"]
+__all__ = ["TwoBone", "aim", "blend", "soft_positive", "unit"]
 
 Array = NDArray[np.float64]
 
@@ -69,10 +69,25 @@ class TwoBone:
         lower = _turn(self.lower, rest_axis, distance * direction - hinge, axis)
         return upper, lower
 
-    def twisted(self, lower: Array, degrees: Array) -> Array:
-        """The lower bone's rotations after a twist about the bone itself, (F, 3, 3)."""
-        vectors = np.radians(degrees)[:, None] * unit(self.lower)
-        return np.asarray(lower @ Rotation.from_rotvec(vectors).as_matrix())
+    def twisted(self, lower: Array, end: Array) -> Array:
+        """The lower bone twisted about itself as far as what it ends in asks for.
+
+        A forearm turns with the hand: what is left for the wrist is bending only.
+
+        Parameters
+        ----------
+        lower, end : (F, 3, 3) array
+            Rotations of the lower bone, before the twist, and of the joint it ends in.
+
+        Returns
+        -------
+        (F, 3, 3) array
+        """
+        axis = unit(self.lower)
+        relative = Rotation.from_matrix(np.swapaxes(lower, -1, -2) @ end)
+        x, y, z, w = np.moveaxis(relative.as_quat(canonical=True), -1, 0)
+        angle = 2.0 * np.arctan2(np.stack([x, y, z], axis=-1) @ axis, w)
+        return np.asarray(lower @ Rotation.from_rotvec(angle[:, None] * axis).as_matrix())
 
 
 def aim(bone: Array, rotation: Array, direction: Array) -> Array:
@@ -99,6 +114,19 @@ def aim(bone: Array, rotation: Array, direction: Array) -> Array:
     for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
         cross[:, i, j], cross[:, j, i] = -axis[:, k], axis[:, k]
     return np.asarray((np.eye(3) + cross + cross @ cross / (1.0 + cosine)) @ rotation)
+
+
+def blend(first: Array, second: Array, share: Array) -> Array:
+    """Rotations between two, (F, 3, 3); ``share`` (F, 1) of the second."""
+    a, b = (Rotation.from_matrix(turn).as_quat() for turn in (first, second))
+    signs = np.where(np.sum(a * b, axis=-1, keepdims=True) < 0.0, -1.0, 1.0)
+    # The sum of two rotations less than half a turn apart is never 0.
+    return np.asarray(Rotation.from_quat((1.0 - share) * a + share * signs * b).as_matrix())
+
+
+def soft_positive(x: Array, softness: float) -> Array:
+    """Smooth max(x, 0): off by half the softness at 0, and by nothing far from it."""
+    return np.asarray(0.5 * (x + np.sqrt(x * x + softness * softness)))
 
 
 def unit(vectors: Array) -> Array:

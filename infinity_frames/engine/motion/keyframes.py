@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +112,8 @@ class Goals:
     toes : (K, 4) array
         Rotation of the toes relative to the foot; identity for all but feet.
     planted : (K,) array
-        1 where it rests on the floor, 0 where it does not.
+        1 where it rests on the floor, 0 where it does not: hands and knees follow their goal so
+        far only.
     carries : (K,) array
         Its share in carrying the body; over all effectors the shares add up to 1.
     """
@@ -190,8 +191,10 @@ class Keyframes:
             row, root = _solve_key(key, effectors, positions[k], rotations[k], floor, root)
             rows.append(row)
         goals = tuple(
-            Goals(*(np.array([row[e][part] for row in rows]) for part in range(5)))
-            for e in range(len(effectors))
+            _holding(
+                effector, Goals(*(np.array([row[e][part] for row in rows]) for part in range(5)))
+            )
+            for e, effector in enumerate(effectors)
         )
         return cls(np.array(at), angles, effectors, goals)
 
@@ -253,6 +256,19 @@ def _solve_key(
             )
         )
     return rows, root
+
+
+def _holding(effector: Effector, goals: Goals) -> Goals:
+    """Goals of a hand or knee between contacts: the nearest place, which the motion blends out.
+
+    A foot off the floor steps from place to place, so it keeps the way its key poses give it;
+    hands and knees swing freely, and only reach for the floor.
+    """
+    if not effector.name.endswith(("_hand", "_knee")):
+        return goals
+    planted = np.flatnonzero(goals.planted)
+    nearest = planted[np.abs(np.arange(len(goals.planted))[:, None] - planted).argmin(axis=1)]
+    return replace(goals, point=goals.point[nearest], rotation=goals.rotation[nearest])
 
 
 def _carriers(contacts: tuple[Contact, ...]) -> list[str]:

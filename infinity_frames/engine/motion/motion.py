@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from infinity_frames.engine.motion.exercises import Exercise
-from infinity_frames.engine.motion.ik import TwoBone, aim
+from infinity_frames.engine.motion.floor import chains, lifted
+from infinity_frames.engine.motion.held import hands_on, held_transforms
+from infinity_frames.engine.motion.ik import TwoBone, aim, blend, soft_positive
 from infinity_frames.engine.motion.keyframes import (
     CLEARANCES,
     Effector,
@@ -94,6 +96,9 @@ class Motion:
         self._noise_factor = noise_factor
         self._keys = Keyframes.of(exercise, rest_joints, {**CLEARANCES, **(clearances or {})})
         self._spread = noise_factor * joint_spread(self._keys.angles)
+        # Who only ever stands on the feet has nothing else near the floor.
+        names = frozenset(effector.name for effector in self._keys.effectors)
+        self._free = () if names == {"left_foot", "right_foot"} else chains(names)
 
     def pose(self, frames: Frames) -> Pose:
         """Poses of the body at given moments of a timeline.
@@ -115,18 +120,31 @@ class Motion:
             for effector, goal in zip(effectors, goals, strict=True)
         ]
         root = self._carried(positions, targets, goals)
-        root = self._within_reach(root, positions, limbs, targets, goals)
+        root = self._within_reach(root, positions, rotations, limbs, targets, goals)
         positions = positions + root[:, None]
         solved = dict[int, Array]()
         for effector, limb, target, goal in zip(effectors, limbs, targets, goals, strict=True):
+            joint = effector.joint
+            target, turn = _followed(effector, target, goal, positions, rotations)
             if limb is not None:
-                solved |= self._reach(effector, limb, target, goal, positions, rotations, angles)
+                solved |= _reach(limb, joint, target, turn, positions, rotations)
             elif effector.name.endswith("_knee"):
-                start = PARENTS[effector.joint]
-                bone = self.rest[effector.joint] - self.rest[start]
+                start = PARENTS[joint]
+                bone = self.rest[joint] - self.rest[start]
                 solved[start] = aim(bone, rotations[:, start], target - positions[:, start])
-                solved[effector.joint] = rotations[:, effector.joint]
-        return Pose(_local(turns, rotations, solved, effectors, goals), root)
+                solved[joint] = rotations[:, joint]
+        for held in self.exercise.held:
+            for side, (target, turn) in hands_on(held, positions, rotations, self.rest).items():
+                joint = JOINT_INDEX[f"{side}_wrist"]
+                solved |= _reach(self._arm(side), joint, target, turn, positions, rotations)
+        turns = _local(turns, rotations, solved, effectors, goals)
+        if self._free:
+            turns = lifted(turns, root, self.rest, self._free)
+        return Pose(turns, root)
+
+    def held(self, pose: Pose) -> dict[str, Array]:
+        """Where what is held is: transforms from object to body axes, (F, 4, 4), by name."""
+        return held_transforms(self.exercise, pose.quaternions, pose.root, self.rest)
 
     def _course(self, phase: Array) -> Array:
         m = self.exercise.midpoint
@@ -144,21 +162,25 @@ class Motion:
         for side in ("left", "right"):
             for name, axis, sign in (("knee", 0, 1.0), ("elbow", 1, -1.0 if side == "left" else 1)):
                 hinge = angles[:, JOINT_INDEX[f"{side}_{name}"], axis]
-                hinge[:] = sign * _soft_positive(sign * hinge, _HINGE_SOFTNESS)
+                hinge[:] = sign * soft_positive(sign * hinge, _HINGE_SOFTNESS)
         return angles
 
     def _limb(self, effector: Effector) -> TwoBone | None:
-        if not effector.name.endswith(("_foot", "_hand")):
+        side, _, part = effector.name.partition("_")
+        if part == "hand":
+            return self._arm(side)
+        if part != "foot":
             return None
-        end = effector.joint
-        middle = PARENTS[end]
-        start = PARENTS[middle]
-        forwards = 1.0 if effector.name.endswith("_foot") else -1.0
-        return TwoBone(
-            self.rest[middle] - self.rest[start],
-            self.rest[end] - self.rest[middle],
-            np.array([0.0, 0.0, forwards]),
+        hip, knee, ankle = (
+            self.rest[JOINT_INDEX[f"{side}_{part}"]] for part in ("hip", "knee", "ankle")
         )
+        return TwoBone(knee - hip, ankle - knee, np.array([0.0, 0.0, 1.0]))
+
+    def _arm(self, side: str) -> TwoBone:
+        shoulder, elbow, wrist = (
+            self.rest[JOINT_INDEX[f"{side}_{part}"]] for part in ("shoulder", "elbow", "wrist")
+        )
+        return TwoBone(elbow - shoulder, wrist - elbow, np.array([0.0, 0.0, -1.0]))
 
     def _carried(self, positions: Array, targets: list[Array], goals: tuple[Goals, ...]) -> Array:
         """Root that puts what carries the body where it should be, (F, 3)."""
@@ -173,6 +195,7 @@ class Motion:
         self,
         root: Array,
         positions: Array,
+        rotations: Array,
         limbs: list[TwoBone | None],
         targets: list[Array],
         goals: tuple[Goals, ...],
@@ -185,35 +208,38 @@ class Motion:
                 if limb is None:
                     continue
                 start = PARENTS[PARENTS[effector.joint]]
-                reach = target - positions[:, start] - root
+                placed = positions + root[:, None]
+                end, _ = _followed(effector, target, goal, placed, rotations)
+                reach = end - placed[:, start]
                 distance = np.linalg.norm(reach, axis=-1, keepdims=True)
-                excess = _soft_positive(distance - _REACH * limb.length, _SOFTNESS)
+                excess = soft_positive(distance - _REACH * limb.length, _SOFTNESS)
                 root = root + goal.planted[:, None] * excess * reach / distance
         return root
 
-    def _reach(
-        self,
-        effector: Effector,
-        limb: TwoBone,
-        target: Array,
-        goal: Goals,
-        positions: Array,
-        rotations: Array,
-        angles: Array,
-    ) -> dict[int, Array]:
-        end = effector.joint
-        middle = PARENTS[end]
-        start = PARENTS[middle]
-        pole = rotations[:, start] @ limb.bend
-        upper, lower = limb.solve(positions[:, start], target, pole)
-        if effector.name.endswith("_hand"):
-            lower = limb.twisted(lower, angles[:, middle, 0] * np.sign(limb.lower[0]))
-        return {start: upper, middle: lower, end: matrices(goal.rotation)}
+
+def _followed(
+    effector: Effector, target: Array, goal: Goals, positions: Array, rotations: Array
+) -> tuple[Array, Array]:
+    """Where an effector's joint goes, and its rotation: hands and knees only as far as planted."""
+    turn = matrices(goal.rotation)
+    if effector.name.endswith("_foot"):
+        return target, turn
+    share = goal.planted[:, None]
+    free = positions[:, effector.joint]
+    return free + share * (target - free), blend(rotations[:, effector.joint], turn, share)
 
 
-def _soft_positive(x: Array, softness: float) -> Array:
-    """Smooth max(x, 0)."""
-    return np.asarray(0.5 * (x + np.sqrt(x * x + softness * softness)))
+def _reach(
+    limb: TwoBone, end: int, target: Array, turn: Array, positions: Array, rotations: Array
+) -> dict[int, Array]:
+    """Rotations of a limb's three joints that bring its end to a place and a rotation."""
+    middle = PARENTS[end]
+    start = PARENTS[middle]
+    pole = rotations[:, start] @ limb.bend
+    upper, lower = limb.solve(positions[:, start], target, pole)
+    if limb.bend[2] < 0.0:
+        lower = limb.twisted(lower, turn)
+    return {start: upper, middle: lower, end: turn}
 
 
 def _local(

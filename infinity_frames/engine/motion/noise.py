@@ -22,7 +22,7 @@ _LARGEST = 2.5
 # Standard deviation of the control points, deg, and as a share of the range the exercise moves
 # the angle through: people vary most in what they move most.
 _SPREAD = {
-    "pelvis": 0.8,
+    "pelvis": 0.5,
     "spine1": 0.7,
     "spine2": 0.7,
     "spine3": 0.7,

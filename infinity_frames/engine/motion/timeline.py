@@ -255,5 +255,5 @@ def _column(jobs: pd.DataFrame, name: str) -> Array:
     default = float(_DEFAULTS[name])
     if name not in jobs:
         return np.full(len(jobs), default)
-    values: Array = jobs[name].astype("Float64").fillna(default).to_numpy(np.float64)
-    return values
+    values = jobs[name].astype("Float64").fillna(default)
+    return np.asarray(values, dtype=np.float64)
