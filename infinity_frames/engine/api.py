@@ -137,14 +137,25 @@ def _json(content: bytes | Any, status: int = 200) -> Response:
 
 def _takes(model: type[BaseModel], *, once: bool = False) -> dict[str, Any]:
     """The OpenAPI description of a body that is read as bytes."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
+    schema = model.model_json_schema()
+    schema = _inlined(schema, schema.pop("$defs", {}))
     content = {"application/json": {"schema": schema}}
     extra: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
     if once:
         key = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}}
         extra["parameters"] = [key]
     return extra
+
+
+def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
+    """A JSON schema with its references replaced by what they refer to."""
+    if isinstance(node, list):
+        return [_inlined(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        return _inlined(definitions[node["$ref"].rpartition("/")[2]], definitions)
+    return {key: _inlined(value, definitions) for key, value in node.items()}
 
 
 def _queried(*names: str) -> dict[str, Any]:
