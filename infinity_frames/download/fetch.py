@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import threading
@@ -13,10 +14,9 @@ from typing import Any
 
 import orjson
 import requests
-from urllib3.exceptions import HTTPError
 
 from infinity_frames.errors import ArchiveError, DownloadError, InfinityError
-from infinity_frames.rest import CHUNK, Backoff, Rest, retry_after
+from infinity_frames.rest import Backoff, Rest, pieces, retry_after
 
 __all__ = ["Fetcher", "Interrupted"]
 
@@ -146,7 +146,8 @@ class Fetcher:
         """Stop at once, also those that wait for a server that hangs."""
         self.stop.set()
         for stream in list(self._streams):
-            stream.raw.shutdown()
+            with contextlib.suppress(RuntimeError, ValueError, OSError):  # it has just ended
+                stream.raw.shutdown()
 
     def _attempt(self, job_id: str, part: _Part) -> str:
         """Ask for what is missing and append it; the digest of the whole."""
@@ -197,24 +198,20 @@ class Fetcher:
         _room(expected, part.path, job_id)
         if offset:
             _digest_file(digest, part.path)
-        got = self._append(response, part.path, digest)
-        if expected is not None and got != expected:
-            raise _Cut("the connection broke")
+        try:
+            self._append(response, part.path, digest)
+        except requests.RequestException:
+            if self.stop.is_set():
+                raise Interrupted from None
+            raise _Cut("the connection broke") from None
         return digest.hexdigest()
 
-    def _append(self, response: requests.Response, path: Path, digest: Any) -> int:
+    def _append(self, response: requests.Response, path: Path, digest: Any) -> None:
         got, since, mark = 0, time.monotonic(), 0
         with path.open("ab", buffering=0) as file:
-            while True:
+            for piece in pieces(response):
                 if self.stop.is_set():
                     raise Interrupted
-                try:
-                    # read1 gives what is there: a cut then loses nothing that had arrived
-                    piece = response.raw.read1(CHUNK)
-                except (HTTPError, OSError):
-                    raise _Cut("the connection broke") from None
-                if not piece:
-                    return got
                 file.write(piece)
                 digest.update(piece)
                 got += len(piece)

@@ -4,22 +4,22 @@ from infinity_frames.rest.answers import UNFINISHED, status, statuses
 from infinity_frames.rest.client import Rest
 from infinity_frames.rest.threads import concurrently
 from infinity_frames.rest.transport import (
-    CHUNK,
     CONNECTIONS,
     Backoff,
     Limits,
+    pieces,
     retry_after,
     server_address,
 )
 
 __all__ = [
-    "CHUNK",
     "CONNECTIONS",
     "UNFINISHED",
     "Backoff",
     "Limits",
     "Rest",
     "concurrently",
+    "pieces",
     "retry_after",
     "server_address",
     "status",

@@ -31,15 +31,14 @@ from infinity_frames.errors import (
 )
 from infinity_frames.rest import answers
 from infinity_frames.rest.transport import (
-    CHUNK,
     Backoff,
     Http,
     Limits,
     Token,
     never_sent,
+    pieces,
     retry_after,
     server_address,
-    timed_out,
 )
 
 __all__ = ["Rest"]
@@ -257,17 +256,16 @@ class Rest:
             timeout=(min(self.limits.connect, left), min(self.limits.read, left)),
             stream=True,
         ) as response:
-            pieces = []
-            for piece in response.iter_content(CHUNK):
-                pieces.append(piece)
+            body = []
+            for piece in pieces(response):
+                body.append(piece)
                 if time.monotonic() > deadline:
                     raise requests.ReadTimeout("the answer came too slowly")
-            if (announced := response.headers.get("Infinity-Extensions")) is not None or (
-                response.ok
-            ):
-                names = (name.strip() for name in (announced or "").split(","))
+            announced = response.headers.get("Infinity-Extensions", "")
+            if announced or response.ok:
+                names = (name.strip() for name in announced.split(","))
                 self.extensions = frozenset(filter(None, names))
-            return response.status_code, retry_after(response), b"".join(pieces)
+            return response.status_code, retry_after(response), b"".join(body)
 
     def _no_answer(
         self, error: requests.RequestException, method: str, path: str
@@ -279,13 +277,13 @@ class Rest:
                 advice="Check the address, and that its certificate is one this machine trusts.",
                 **where,
             )
-        if timed_out(error):
+        if isinstance(error, requests.Timeout):
             return RequestTimeout(
                 f"{self.url} did not answer {method} {path} in time.",
                 advice="Try again; if it goes on, the server or the network is overloaded.",
                 **where,
             )
-        if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
+        if isinstance(error, requests.ConnectionError):
             return ServerUnreachable(
                 f"No answer to {method} {path} from {self.url}: the connection "
                 f"{'could not be made' if never_sent(error) else 'broke'}.",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from urllib3.exceptions import NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 from urllib3.util import Retry
 
 from infinity_frames.errors import SessionError
@@ -22,9 +23,9 @@ __all__ = [
     "Limits",
     "Token",
     "never_sent",
+    "pieces",
     "retry_after",
     "server_address",
-    "timed_out",
 ]
 
 CHUNK = 64 * 1024
@@ -125,6 +126,26 @@ def server_address(text: str) -> str:
     return f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 
+def pieces(response: requests.Response) -> Iterator[bytes]:
+    """The body as it arrives, up to 64 KiB at a time, decompressed where the server compressed it.
+
+    Each is what is there, not a full chunk waited for: a deadline can be kept between two, and a
+    connection that breaks loses nothing that had arrived.
+
+    Raises
+    ------
+    requests.ReadTimeout, requests.ConnectionError
+        The body stopped before its end.
+    """
+    try:
+        while piece := response.raw.read1(CHUNK, decode_content=True):
+            yield piece
+    except ReadTimeoutError as error:
+        raise requests.ReadTimeout(error) from None
+    except (HTTPError, OSError) as error:
+        raise requests.ConnectionError(error) from None
+
+
 def retry_after(response: requests.Response) -> float | None:
     """Seconds the server asks to wait, from ``Retry-After`` (a number or a date), if it does."""
     text = response.headers.get("Retry-After")
@@ -142,9 +163,3 @@ def never_sent(error: requests.RequestException) -> bool:
         return True
     cause = error.args[0] if error.args else None
     return isinstance(getattr(cause, "reason", None), NewConnectionError)
-
-
-def timed_out(error: requests.RequestException) -> bool:
-    """Whether the server was too slow, before its answer or within it."""
-    cause = error.args[0] if error.args else None
-    return isinstance(error, requests.Timeout) or isinstance(cause, ReadTimeoutError)
