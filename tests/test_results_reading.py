@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import warnings
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infinity_frames.errors import NoResults
+from infinity_frames.errors import NoResults, ResultsError
 from infinity_frames.results import ResultsWarning, read_results, table
 from infinity_frames.results.infer import typed
 from infinity_frames.schemas import RESULTS, context
@@ -86,6 +87,7 @@ def test_parameters_are_typed_from_their_values_and_tags_are_left_as_they_are(ba
         ([True, "x"], "string", ["true", "x"]),
         ([[1, 2], None], "string", ["[1,2]", pd.NA]),
         ([2**63], "Float64", [2.0**63]),
+        (["1e400", "1"], "string", ["1e400", "1"]),
     ],
 )
 def test_types_come_from_the_values(values, dtype, expected):
@@ -209,6 +211,39 @@ def test_one_bad_job_is_reported_and_the_others_are_read(tmp_path, damage, names
     assert images["job_id"].unique().tolist() == ["good"]
     if record:
         assert results["num_frames"].isna().tolist() == [False, True]
+
+
+def test_a_fraction_where_a_whole_number_belongs_is_reported_and_not_cut(tmp_path):
+    root = factory.write_batch(tmp_path / "run", [{"id": "good"}, {"id": "bad"}])
+    labels = factory.visionfit_labels(2)
+    labels["annotations"][0]["armature_keypoints"]["head"]["v"] = 0.7
+    (root / "bad" / "labels.json").write_text(json.dumps(labels))
+    results = read_results(root)
+    with pytest.warns(ResultsWarning, match=r"bad.*labels.json holds odd labels"):
+        points = table(results, "keypoints")
+    assert set(points["job_id"]) == {"good"}
+
+
+def test_a_folder_that_cannot_be_opened_is_reported(batch, monkeypatch):
+    opened = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "job-a":
+            raise PermissionError(13, "Permission denied")
+        return opened(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.warns(ResultsWarning, match=r"job-a cannot be opened \(Permission denied\)"):
+        results = read_results(batch)
+    assert results["path"].isna().tolist() == [False, True, False, True, True]
+
+
+def test_a_batch_record_of_odd_values_is_an_error_that_names_it(batch):
+    record = json.loads((batch / "batch.json").read_text())
+    record["job_runs"][0]["is_preview"] = "perhaps"
+    (batch / "batch.json").write_text(json.dumps(record))
+    with pytest.raises(ResultsError, match="does not fit"):
+        read_results(batch)
 
 
 def test_labels_with_nan_are_read_as_missing(tmp_path):

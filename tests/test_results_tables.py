@@ -270,6 +270,10 @@ def test_what_a_frame_lacks_is_said(results):
     assert "path=" in str(caught.value)
     with pytest.raises(FrameError, match="annotations, keypoints"):
         table(results, "pictures")
+    with pytest.raises(FrameError, match="category"):
+        table(results, "images", category="person")
+    with pytest.raises(FrameError, match="job_id"):
+        masks(results[["path"]], "job-a")
 
 
 def test_files_of_jobs_are_found(results, batch):

@@ -210,7 +210,7 @@ def _source(job: JobFiles) -> list[Any]:
     """The state of the files that tables are made from, as the manifest keeps it."""
     found = []
     for file in (job.record, job.labels, job.series):
-        if file is not None:
+        if file is not None and file.is_file():  # a download may be replacing it just now
             state = file.stat()
             found.append([file.name, state.st_size, state.st_mtime_ns])
     return found

@@ -9,11 +9,12 @@ from typing import Any
 
 import pandas as pd
 
-from infinity_frames.errors import FrameError
+from infinity_frames.errors import FrameError, ResultsError
 from infinity_frames.results.cache import LabelCache
 from infinity_frames.results.infer import columns_of
 from infinity_frames.results.labels import Summary
 from infinity_frames.results.layout import (
+    BATCH_FILE,
     Folder,
     JobFiles,
     find_folders,
@@ -195,7 +196,14 @@ def _frame(kind: Kind, rows: Sequence[Mapping[str, Any]], folder: Folder) -> Fra
         name if name not in kind.columns else f"{name}_parameter": column
         for name, column in parameters.items()
     } | {f"{TAG_PREFIX}{name}": column for name, column in tags.items()}
-    frame = kind.conform(pd.concat([own, pd.DataFrame(more, index=own.index)], axis=1))
+    try:
+        frame = kind.conform(pd.concat([own, pd.DataFrame(more, index=own.index)], axis=1))
+    except (TypeError, ValueError) as error:
+        raise ResultsError(
+            f"The record of the batch in {folder.root} holds a value that does not fit: {error}.",
+            advice="Download the batch again; results that are there already are kept.",
+            file=str(folder.root / BATCH_FILE),
+        ) from None
     record = folder.batch[0] or {}
     server, generator = record.get("server"), record.get("generator")
     if isinstance(server, str) and isinstance(generator, str):
@@ -241,7 +249,7 @@ def _records(folder: Folder) -> tuple[list[dict[str, Any]], list[Problem]]:
             rows.append(_recorded(run, record or {}, folder, left.pop(run["id"], None)))
         else:
             what = "lists a job without an id"
-            problems.append(Problem(folder.root.name, str(folder.root / "batch.json"), what))
+            problems.append(Problem(folder.root.name, str(folder.root / BATCH_FILE), what))
     for files in left.values():
         row, problem = _found(files, record or {}, folder)
         if problem is None:
@@ -264,8 +272,8 @@ def _recorded(
         "samples": run.get("num_samples", run.get("samples")),
         "status": run.get("status") or ("running" if run.get("in_progress") else finished),
         "files": files,
-        "parameters": run.get("param_values") or {},
-        "tags": run.get("tags") or {},
+        "parameters": _mapping(run.get("param_values")),
+        "tags": _mapping(run.get("tags")),
     }
 
 
@@ -288,7 +296,11 @@ def _found(
         "status": "completed",
         "seed": (own or {}).get("seed"),
         "files": files,
-        "parameters": (own or {}).get("params") or {},
+        "parameters": _mapping((own or {}).get("params")),
         "tags": {},
     }
     return row, problem
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -85,9 +85,12 @@ def _as_float(array: pa.Array) -> pa.Array:
 
 
 def _number(value: Any) -> Any:
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
+        return value
+    try:
         return orjson.loads(value)
-    return value
+    except orjson.JSONDecodeError:  # larger than any float
+        return value
 
 
 def _text(value: Any) -> str | None:

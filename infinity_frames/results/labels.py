@@ -141,11 +141,13 @@ class _Rows:
         arrays: dict[str, pa.Array] = {}
         for name, values in self.columns.items():
             index = self.schema.get_field_index(name)
-            array = (
-                label_array(values)
-                if index < 0
-                else pa.array(values, self.schema.field(index).type)
-            )
+            if index < 0:
+                array = label_array(values)
+            elif pa.types.is_integer(self.schema.field(index).type):
+                # Told the type, Arrow would cut 2.7 to 2; cast, it refuses.
+                array = pa.array(values).cast(pa.int64())
+            else:
+                array = pa.array(values, self.schema.field(index).type)
             if array is not None:
                 arrays[name] = array
         return pa.table(arrays)

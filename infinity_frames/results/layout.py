@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 
 from infinity_frames.errors import NoResults
-from infinity_frames.results.problems import Problem
+from infinity_frames.results.problems import Problem, report
 
 __all__ = ["BATCH_FILE", "Folder", "JobFiles", "find_folders", "find_jobs", "locate", "read_json"]
 
@@ -280,12 +280,20 @@ def _named(jobs: dict[str, JobFiles], job_id: str) -> JobFiles | None:
 
 
 def _file_names(folder: Path) -> set[str]:
-    with os.scandir(folder) as entries:
-        return {entry.name for entry in entries if entry.is_file()}
+    return {entry.name for entry in _entries(folder) if entry.is_file()}
 
 
 def _subfolders(folder: Path) -> list[Path]:
     """Folders below, without the hidden ones: caches and half-finished downloads."""
-    with os.scandir(folder) as entries:
-        names = sorted(e.name for e in entries if not e.name.startswith(".") and e.is_dir())
-    return [folder / name for name in names]
+    entries = (entry for entry in _entries(folder) if not entry.name.startswith("."))
+    return [folder / name for name in sorted(entry.name for entry in entries if entry.is_dir())]
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        what = f"cannot be opened ({error.strerror})"
+        report([Problem(folder.name, str(folder), what)], stacklevel=2)
+        return []

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.errors import NoResults, ResultsError
 from infinity_frames.results.frames import job_files, with_columns
+from infinity_frames.schemas import RESULTS
 
 __all__ = ["masks"]
 
@@ -56,6 +57,7 @@ def masks(
     if kind not in _MEMBERS:
         raise ResultsError(f"There are no {kind!r} masks.", advice="Ask for instance or semantic.")
     frame = with_columns(results)
+    RESULTS.require(frame, ["job_id"], "Reading masks")
     jobs = job_files(frame[frame["job_id"] == job_id], path=path)
     archive = jobs[0].segmentation if jobs else None
     if archive is None:

@@ -75,8 +75,7 @@ def run_sql(
     """
     with connect(results, tables=tables, path=path) as connection:
         out = _run(connection, query, params or {})
-    known = context(results)
-    return with_context(out, **known) if len(known) == 2 else out
+    return _in_context_of(results, out)
 
 
 def table(
@@ -119,10 +118,11 @@ def table(
     """
     if name not in TABLES:
         raise FrameError(f"There is no table {name!r}.", advice=f"Tables: {', '.join(TABLES)}.")
-    jobs = job_files(results, path=path)
-    ids = [job.job_id for job in jobs]
     wanted = {"category": category, "skeleton": skeleton}
     params = {column: value for column, value in wanted.items() if value is not None}
+    TABLES[name].require(TABLES[name].empty(), params, f"Selecting by {' and '.join(params)}")
+    jobs = job_files(results, path=path)
+    ids = [job.job_id for job in jobs]
     where = " AND ".join(f"{column} = ${column}" for column in params) or "true"
     with _connection() as connection:
         _register(connection, "jobs", pa.table({"job_id": ids, "place": range(len(ids))}, _PLACES))
@@ -132,6 +132,10 @@ def table(
             f"WHERE {where} ORDER BY place, file_row_number"
         )
         out = TABLES[name].conform(_run(connection, statement, params))
+    return _in_context_of(results, out)
+
+
+def _in_context_of(results: pd.DataFrame, out: Frame) -> Frame:
     known = context(results)
     return with_context(out, **known) if len(known) == 2 else out
 
