@@ -94,9 +94,9 @@ class Proportions:
 
     @property
     def girth(self) -> float:
-        """Growth of the trunk's girth over the mean: -0.26..0.44 for -4..4 deviations."""
+        """Growth of the trunk's girth over the mean: -0.19..0.44 for -4..4 deviations."""
         weight = float(self.betas[1])
-        return 0.11 * weight if weight > 0 else 0.065 * weight
+        return 0.11 * weight if weight > 0 else 0.048 * weight
 
     @property
     def limb(self) -> float:

@@ -53,7 +53,9 @@ class Piece:
         return body_weights(self.part.vertices, body)
 
 
-def assemble(appearance: Appearance, body: Proportions, face: Face) -> tuple[list[Piece], float, float]:
+def assemble(
+    appearance: Appearance, body: Proportions, face: Face
+) -> tuple[list[Piece], float, float]:
     """All parts of a person of unit size in the A-pose; height of the crown; girth of the waist."""
     field = add_trunk(Field(), body)
     for add in (add_neck, add_arm, add_legs, add_foot, add_palm):
@@ -141,8 +143,9 @@ def _head(field: Field, face: Face, colors: Look) -> list[Piece]:
     if hair is not None:
         pieces = [Piece("hair", mesh_hair(hair, face))]
         depth = hair(skull.vertices)
-        skull.colors[depth < 0.0015] = np.array(colors.hair) / colors.skin
-        skull = keep(skull, ~(depth < -0.004)[skull.faces].all(axis=1))
+        rooted = np.clip((0.004 - depth) / 0.006, 0.0, 1.0)[:, None]
+        skull.colors += rooted * (np.array(colors.hair) / colors.skin - skull.colors)
+        skull = keep(skull, np.any(depth[skull.faces] > -0.004, axis=1))
     sheets = features(field, face, colors)
     return [Piece("head", skull), *pieces, *(Piece(*item, casts=False) for item in sheets.items())]
 
@@ -181,7 +184,7 @@ def _uncovered(piece: Piece, covers: list[Garment]) -> Piece:
     for garment in covers:
         hidden |= garment.covers(piece.part.vertices)
         hidden |= garment.covers(piece.part.vertices * (-1.0, 1.0, 1.0))
-    faces = ~hidden[piece.part.faces].all(axis=1)
+    faces = np.any(~hidden[piece.part.faces], axis=1)
     return piece if faces.all() else Piece(piece.name, keep(piece.part, faces))
 
 

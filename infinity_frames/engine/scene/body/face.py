@@ -67,7 +67,9 @@ def _sheet(points: Array, normal: Array, shape: tuple[int, int], colors: Array, 
     index = np.arange(rows * columns, dtype=np.int32).reshape(rows, columns)
     if wrap:
         index = np.hstack([index, index[:, :1]])
-    a, b, c, d = (q.ravel() for q in (index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:]))
+    a, b, c, d = (
+        q.ravel() for q in (index[:-1, :-1], index[:-1, 1:], index[1:, :-1], index[1:, 1:])
+    )
     faces = np.vstack([np.stack([a, b, d], axis=1), np.stack([a, d, c], axis=1)])
     corners = points[faces]
     area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -84,7 +86,7 @@ def _opening(face: Face, angle: Array) -> tuple[Array, Array]:
     size = 1 + 0.04 * face.traits["eyes"] + (0.05 if face.body.female else 0.0)
     x = _HALF_WIDTH * np.cos(angle)
     arch = np.abs(np.sin(angle)) ** 1.15
-    y = np.where(np.sin(angle) > 0, 0.0062, -0.0044) * size * arch
+    y = np.where(np.sin(angle) > 0, 0.0053, -0.0043) * size * arch
     return x, y + 0.07 * x
 
 
@@ -143,8 +145,11 @@ def _brow(field: Field, face: Face, look: Look) -> Part:
     """An arched strip, thick towards the nose."""
     along = np.linspace(0, 1, 11)
     full = 0.8 if face.body.female else 1.1
-    thick = 0.0030 * full * (1 + 0.15 * face.traits["brow"]) * np.interp(
-        along, [0, 0.15, 0.6, 1], [0.7, 1.1, 0.9, 0.15]
+    thick = (
+        0.0030
+        * full
+        * (1 + 0.15 * face.traits["brow"])
+        * np.interp(along, [0, 0.15, 0.6, 1], [0.7, 1.1, 0.9, 0.15])
     )
     x = face.eye[0] - 0.0165 + 0.0385 * along * face.width
     y = face.eye[1] + 0.0155 + 0.0050 * np.sin(np.pi * np.clip(along * 0.85, 0, 1)) - 0.002 * along

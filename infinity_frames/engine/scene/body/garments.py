@@ -57,7 +57,7 @@ class Garment:
     edges: tuple[Scalar, ...]
     low: Corner
     high: Corner
-    voxel: Corner = (0.019, 0.024, 0.018)
+    voxel: Corner = (0.023, 0.030, 0.021)
 
     def mesh(self, material: int, band: float = 1.0) -> Part:
         """The cloth, hems capped; `band` is the factor on the colour along the hems."""
@@ -71,10 +71,10 @@ class Garment:
 
     def covers(self, points: Array) -> NDArray[np.bool_]:
         """Which points (N, 3) of the skin are safely beneath the cloth."""
-        under = self.field(points) < -0.0015
-        for edge in self.edges:
-            under &= edge(points) < -0.008
-        return np.asarray(under)
+        inward = np.max([edge(points) for edge in self.edges], axis=0)
+        # Where smooth joints differ, skin may stand out a little far from any hem: it goes too.
+        limit = np.where(inward < -0.03, 0.006, -0.0015)
+        return np.asarray((self.field(points) < limit) & (inward < -0.008))
 
 
 def _joint(body: Proportions, name: str) -> Array:
@@ -88,11 +88,11 @@ def floor_height(body: Proportions) -> float:
 
 
 def _below(height: float) -> Scalar:
-    return lambda points: points[:, 1] - height
+    return lambda points: np.asarray(points[:, 1] - height)
 
 
 def _above(height: float) -> Scalar:
-    return lambda points: height - points[:, 1]
+    return lambda points: np.asarray(height - points[:, 1])
 
 
 def _sleeve(body: Proportions, length: float) -> Scalar:
@@ -104,7 +104,7 @@ def _sleeve(body: Proportions, length: float) -> Scalar:
         offset = np.hstack([folded, points[:, 1:]]) - shoulder
         along = offset @ ARM_AXES[0]
         across = np.linalg.norm(offset - along[:, None] * ARM_AXES[0], axis=1)
-        return np.minimum(along - length, 0.115 + 0.4 * max(length, 0.0) - across)
+        return np.asarray(np.minimum(along - length, 0.115 + 0.4 * max(length, 0.0) - across))
 
     return scalar
 
@@ -115,8 +115,9 @@ def _neckline(body: Proportions, radius: float, depth: float) -> Scalar:
     size = radius * (1 + 0.25 * body.girth) * (0.9 if body.female else 1.0)
 
     def scalar(points: Array) -> Array:
-        x, _, z = (points - base).T
-        return size * (1.0 - np.hypot(x / size, (z - 0.012) / (1.12 * size + depth)))
+        x, y, z = (points - base).T
+        hole = size * (1.0 - np.hypot(x / size, (z - 0.012) / (1.12 * size + depth)))
+        return np.asarray(np.minimum(hole, y + 0.16))
 
     return scalar
 
@@ -127,7 +128,7 @@ def _trouser_leg(body: Proportions, part: str, above: float) -> Scalar:
     at = _joint(body, f"left_{part}") - above * axis
 
     def scalar(points: Array) -> Array:
-        return (np.hstack([np.abs(points[:, :1]), points[:, 1:]]) - at) @ axis
+        return np.asarray((np.hstack([np.abs(points[:, :1]), points[:, 1:]]) - at) @ axis)
 
     return scalar
 
@@ -142,7 +143,7 @@ def top(name: str, body: Proportions) -> Garment:
     add_arm(field, body, min(ease, 0.010), flare)
     add_legs(field, body, ease)
     add_neck(field, body, 0.004)
-    sleeve = {"T_SHIRT": 0.185, "FITTED_T_SHIRT": 0.150, "LONG_SLEEVE": 0.505, "TANK_TOP": -0.012}
+    sleeve = {"T_SHIRT": 0.185, "FITTED_T_SHIRT": 0.150, "LONG_SLEEVE": 0.505, "TANK_TOP": -0.035}
     length = sleeve[name] * (body.arm if name != "TANK_TOP" else 1.0)
     neck = (0.088, 0.03) if name == "TANK_TOP" else (0.074, 0.012)
     hem = float(body.height(0.915 if not tight else 0.945))
@@ -194,7 +195,8 @@ def shoe(body: Proportions) -> Garment:
 
     def collar(points: Array) -> Array:
         forward = points[:, 2] - ankle[2]
-        return points[:, 1] - floor - 0.083 + 0.10 * forward - 3.0 * np.clip(forward, 0, None) ** 2
+        rise = 0.10 * forward - 3.0 * np.clip(forward, 0, None) ** 2
+        return np.asarray(points[:, 1] - floor - 0.083 + rise)
 
     return Garment(field, (_above(floor + 0.012), collar), low, high, (0.011, 0.011, 0.014))
 
@@ -209,8 +211,9 @@ def sole(body: Proportions) -> Garment:
 
 def sock(body: Proportions) -> Garment:
     """The left sock, to a hand's breadth above the ankle."""
-    field = add_foot(Field(), body, 0.0028, toes=False)
-    add_legs(field, body, 0.0028)
+    field = add_foot(Field(), body, 0.0045, toes=False)
+    add_legs(field, body, 0.0050)
     low, high = _foot_box(body, 0.24)
-    edges = (_above(floor_height(body)), _trouser_leg(body, "ankle", 0.085))
+    cuff = _trouser_leg(body, "ankle", 0.085)
+    edges = (_above(floor_height(body)), lambda points: -cuff(points))
     return Garment(field, edges, low, high, (0.012, 0.016, 0.015))

@@ -39,7 +39,12 @@ class _Wig:
         self.field.ellipsoid(at, wide, blend, cut=cut, mirrored=mirrored, pitch=pitch)
 
     def rod(
-        self, start: Sequence[float], end: Sequence[float], ra: float, rb: float, blend: float = 0.02
+        self,
+        start: Sequence[float],
+        end: Sequence[float],
+        ra: float,
+        rb: float,
+        blend: float = 0.02,
     ) -> None:
         size = self.face.body.head
         self.field.cone(self.face.at(start), self.face.at(end), ra * size, rb * size, blend)
@@ -49,16 +54,16 @@ class _Wig:
         center = (0.0, 1.668 + 0.5 * top, -0.016 - 0.5 * back)
         self.ball(center, (0.0745 + side, 0.087 + 0.55 * top, 0.093 + 0.5 * back))
 
-    def open_face(self, low: float = 1.60, temple: float = 0.066) -> None:
-        """Clear face, ears and nape."""
-        self.ball((0.0, low, 0.075), (temple, 1.712 - low, 0.082), 0.022, cut=True)
-        self.ball((0.082, 1.618, -0.004), (0.030, 0.044, 0.027), 0.014, cut=True)
+    def open_face(self, hairline: float = 1.702, depth: float = 0.066) -> None:
+        """Clear face, ears and nape; the thinner the hair, the smaller the opening may be."""
+        self.ball((0.0, 1.60, 0.088), (0.066, hairline - 1.60, depth), 0.016, cut=True)
+        self.ball((0.084, 1.620, 0.002), (0.030, 0.042, 0.026), 0.010, cut=True)
         self.ball((0.0, 1.525, -0.010), (0.16, 0.075, 0.15), 0.020, cut=True)
 
 
 def _buzz(wig: _Wig) -> None:
-    wig.cap(0.0022, 0.003, 0.003)
-    wig.open_face()
+    wig.cap(0.0030, 0.004, 0.003)
+    wig.open_face(1.688, 0.054)
 
 
 def _crop(wig: _Wig) -> None:
@@ -69,42 +74,45 @@ def _crop(wig: _Wig) -> None:
 
 def _swept(wig: _Wig) -> None:
     wig.cap(0.007, 0.014, 0.008)
-    wig.ball((0.018, 1.742, 0.040), (0.052, 0.028, 0.044), 0.025, mirrored=False, pitch=0.3)
-    wig.ball((-0.040, 1.728, 0.010), (0.040, 0.030, 0.060), 0.025, mirrored=False)
+    wig.ball((0.012, 1.738, 0.036), (0.050, 0.026, 0.046), 0.030, mirrored=False, pitch=0.35)
+    wig.ball((-0.038, 1.722, 0.012), (0.036, 0.030, 0.058), 0.030, mirrored=False)
     wig.open_face()
 
 
 def _curls(wig: _Wig) -> None:
-    wig.cap(0.026, 0.050, 0.034)
-    draws = np.random.Generator(np.random.PCG64(5))
-    for y in np.linspace(1.64, 1.79, 6):
-        for angle in np.linspace(0.2, np.pi - 0.1, 7):
-            swing = angle + 0.2 * draws.normal()
-            tall = np.sqrt(max(1 - ((y - 1.69) / 0.115) ** 2, 0.05))
-            at = (0.098 * tall * np.sin(swing), y, -0.02 + 0.108 * tall * np.cos(swing))
-            wig.ball(at, (0.019, 0.018, 0.019), 0.008)
-    wig.open_face(1.595, 0.064)
+    wig.cap(0.016, 0.034, 0.022)
+    # Curls lie on a spiral of equal areas (Fibonacci) over the left half of the head.
+    center = np.array([0.0, 1.682, -0.018])
+    for k in range(64):
+        height = 1.0 - 1.45 * (k + 0.5) / 64
+        turn = (k * 0.61803399) % 1.0 * np.pi
+        ring = np.sqrt(1.0 - height * height)
+        wobble = 0.006 * np.sin(7.0 * k)
+        reach = np.array([0.089, 0.102, 0.108]) + wobble
+        at = np.array([ring * np.sin(turn), height, ring * np.cos(turn)]) * reach
+        wig.ball(at + center, (0.0165, 0.0155, 0.0165), 0.007)
+    wig.open_face(1.696)
 
 
 def _bob(wig: _Wig) -> None:
     wig.cap(0.011, 0.014, 0.012)
     wig.ball((0.072, 1.625, -0.020), (0.024, 0.090, 0.058), 0.03)
     wig.ball((0.0, 1.610, -0.080), (0.070, 0.090, 0.036), 0.03)
-    wig.ball((0.0, 1.600, 0.085), (0.062, 0.112, 0.085), 0.020, cut=True)
+    wig.ball((0.0, 1.590, 0.092), (0.064, 0.112, 0.075), 0.016, cut=True)
     wig.ball((0.0, 1.500, 0.0), (0.2, 0.045, 0.2), 0.010, cut=True)
 
 
 def _tail(wig: _Wig) -> None:
-    wig.cap(0.005, 0.008, 0.006)
-    wig.open_face()
+    wig.cap(0.0055, 0.009, 0.006)
+    wig.open_face(1.690, 0.056)
     wig.ball((0.0, 1.695, -0.112), (0.019, 0.019, 0.016), 0.012)
     wig.rod((0.0, 1.700, -0.120), (0.0, 1.655, -0.158), 0.015, 0.024, 0.012)
     wig.rod((0.0, 1.655, -0.158), (0.0, 1.520, -0.146), 0.024, 0.011, 0.012)
 
 
 def _bun(wig: _Wig) -> None:
-    wig.cap(0.005, 0.008, 0.006)
-    wig.open_face()
+    wig.cap(0.0055, 0.009, 0.006)
+    wig.open_face(1.690, 0.056)
     wig.ball((0.0, 1.738, -0.098), (0.036, 0.034, 0.033), 0.010)
 
 
@@ -112,7 +120,7 @@ def _long(wig: _Wig) -> None:
     wig.cap(0.011, 0.014, 0.012)
     wig.ball((0.070, 1.610, -0.030), (0.024, 0.110, 0.050), 0.03)
     wig.ball((0.0, 1.575, -0.088), (0.074, 0.140, 0.032), 0.03)
-    wig.ball((0.0, 1.600, 0.085), (0.060, 0.114, 0.088), 0.020, cut=True)
+    wig.ball((0.0, 1.590, 0.092), (0.062, 0.114, 0.078), 0.016, cut=True)
 
 
 STYLES: dict[str, Callable[[_Wig], None] | None] = {
@@ -133,8 +141,7 @@ _FEMALE = ("tail", "bob", "bun", "long", "curls", "tail", "crop", "bob", "swept"
 def style(face: Face) -> str:
     """The identity's hair style, a key of `STYLES`."""
     choices = _FEMALE if face.body.female else _MALE
-    turn = int(face.appearance.draws("hair").integers(0, len(choices)))
-    return choices[(face.appearance.identity + turn // 5) % len(choices)]
+    return choices[3 * face.appearance.identity % len(choices)]
 
 
 def hair_field(face: Face) -> Field | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,10 +55,10 @@ def add_palm(field: Field, body: Proportions) -> Field:
         hand_points(body, np.zeros(3)), ARM_AXES[0], ARM_AXES[1], _PALM * scale, 0.012, power=2.4
     )
     base, middle = _wrist_relative("thumb1"), _wrist_relative("thumb2")
-    start = hand_points(body, base + (-0.004, 0.002, -0.010))
+    start = hand_points(body, base + np.array([-0.004, 0.002, -0.010]))
     field.cone(start, hand_points(body, middle), 0.0165 * scale, 0.0118 * scale, 0.014)
     for name in ("index", "middle", "ring", "pinky"):
-        at = hand_points(body, _wrist_relative(f"{name}1") + (-0.002, 0.000, 0.0))
+        at = hand_points(body, _wrist_relative(f"{name}1") + np.array([-0.002, 0.0, 0.0]))
         radius = 1.04 * _RADII[name] * scale
         field.ellipsoid(at, (radius * 1.2, radius, radius), 0.008)
     return field
@@ -64,7 +66,7 @@ def add_palm(field: Field, body: Proportions) -> Field:
 
 def finger(name: str, body: Proportions, material: int) -> tuple[Part, Array]:
     """A left finger as a closed tube, in the A-pose, and its bone weights (V, bones)."""
-    joints = tuple(JOINT_INDEX[f"left_{name}{k}"] for k in (1, 2, 3))
+    joints = [JOINT_INDEX["left_wrist"]] + [JOINT_INDEX[f"left_{name}{k}"] for k in (1, 2, 3)]
     bends = np.array([_wrist_relative(f"{name}{k}") for k in (1, 2, 3)])
     tip = bends[2] + _TIP * (bends[2] - bends[1]) / np.linalg.norm(bends[2] - bends[1])
     root = bends[0] - _ROOT * (bends[1] - bends[0]) / np.linalg.norm(bends[1] - bends[0])
@@ -75,7 +77,7 @@ def finger(name: str, body: Proportions, material: int) -> tuple[Part, Array]:
     vertices, normals = _tube(centers, radii)
     faces = _tube_faces(len(along))
     distance = np.concatenate([np.repeat(along, _SIDES), along[[0, -1]]])
-    weights = finger_weights(distance, reach[1:4], (JOINT_INDEX["left_wrist"], *joints))
+    weights = finger_weights(distance, reach[1:4], joints)
     part = Part(
         hand_points(body, vertices),
         normals @ ARM_AXES,
@@ -90,7 +92,7 @@ def _profile(reach: Array, radius: float) -> tuple[Array, Array]:
     """Rings along a finger: thick at the joints, slim between, rounded at the tip."""
     end = reach[-1]
     knots = [0.0]
-    for a, b in zip(reach[1:4], reach[2:5], strict=True):
+    for a, b in pairwise(reach[1:].tolist()):
         knots += [a - 0.004, a + 0.004, 0.5 * (a + b)]
     knots[-1] = end - 0.9 * radius
     along = np.array([*knots, end - 0.45 * radius, end - 0.12 * radius])

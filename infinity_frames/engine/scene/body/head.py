@@ -25,17 +25,17 @@ Array = NDArray[np.float64]
 _MASK = np.array(
     [
         [1.529, 0.010, 0.066, -0.040],
-        [1.536, 0.024, 0.076, -0.030],
-        [1.548, 0.036, 0.0815, -0.025],
-        [1.562, 0.045, 0.0805, -0.020],
-        [1.580, 0.053, 0.0830, -0.015],
-        [1.600, 0.059, 0.0855, -0.015],
-        [1.620, 0.063, 0.0850, -0.015],
-        [1.640, 0.066, 0.0845, -0.020],
-        [1.660, 0.067, 0.0885, -0.020],
-        [1.680, 0.067, 0.0870, -0.020],
-        [1.705, 0.063, 0.0790, -0.020],
-        [1.730, 0.046, 0.0580, -0.030],
+        [1.536, 0.023, 0.076, -0.030],
+        [1.548, 0.034, 0.0815, -0.025],
+        [1.562, 0.042, 0.0805, -0.020],
+        [1.580, 0.050, 0.0830, -0.015],
+        [1.600, 0.0565, 0.0855, -0.015],
+        [1.620, 0.061, 0.0850, -0.015],
+        [1.640, 0.0635, 0.0845, -0.020],
+        [1.660, 0.0635, 0.0885, -0.020],
+        [1.680, 0.062, 0.0870, -0.020],
+        [1.705, 0.057, 0.0790, -0.020],
+        [1.730, 0.042, 0.0580, -0.030],
     ]
 )
 
@@ -58,10 +58,10 @@ class Face:
     @cached_property
     def traits(self) -> dict[str, float]:
         """Identity's features, in standard deviations within -1.6..1.6."""
-        names = ("nose_length", "nose_width", "nose_bridge", "lips", "eyes", "eye_gap", "brow")
-        names += ("cheeks", "chin", "ears")
-        drawn = self.appearance.draws("face").normal(0.0, 0.8, len(names))
-        return dict(zip(names, np.clip(drawn, -1.6, 1.6).tolist(), strict=True))
+        names = ("nose_length", "nose_width", "nose_bridge", "lips", "eyes")
+        more = ("eye_gap", "brow", "cheeks", "chin", "ears")
+        drawn = self.appearance.draws("face").normal(0.0, 0.8, len(names + more))
+        return dict(zip(names + more, np.clip(drawn, -1.6, 1.6).tolist(), strict=True))
 
     @property
     def width(self) -> float:
@@ -97,7 +97,7 @@ def add_head(field: Field, face: Face) -> Field:
     ) -> None:
         field.ellipsoid(face.at(center), np.asarray(radii) * scale, blend, **turn)  # type: ignore[arg-type]
 
-    ball((0.0, 1.668, -0.012), (0.0745 * width, 0.087, 0.095), 0.03)
+    ball((0.0, 1.668, -0.012), (0.0725 * width, 0.087, 0.096), 0.03)
     ball((0.0, 1.610, -0.035), (0.058 * width, 0.060, 0.058), 0.03)
     rows = _MASK.copy()
     y, wide, front, back = rows.T
@@ -109,7 +109,7 @@ def add_head(field: Field, face: Face) -> Field:
     depth, middle = (front + chin - back) / 2, (front + chin + back) / 2
     stations = np.column_stack([y - y[0], 0 * y, -middle, wide, wide, depth, depth]) * scale
     field.loft(face.at((0, y[0], 0)), (0, 1, 0), (1, 0, 0), stations, 0.02, power=2.25)
-    jaw = 0.050 * width * face.jaw
+    jaw = 0.044 * width * face.jaw
     field.cone(
         face.at((jaw, 1.588, 0.004)),
         face.at((0.016 * face.jaw, 1.545, 0.064)),
@@ -136,12 +136,15 @@ def _add_features(field: Field, face: Face) -> None:
 
     cheek = (0.043 * width * full, 1.612 + 0.002 * t["cheeks"], 0.054)
     ball(cheek, (0.022 * full, 0.018 * full, 0.022 * full), 0.022)
-    brow = 0.0088 + 0.0010 * male + 0.0006 * t["brow"]
+    brow = 0.0080 + 0.0018 * male + 0.0006 * t["brow"]
     rod((0.012, 1.657, 0.0795), (0.046 * width, 1.6555, 0.062), brow, brow * 0.9, 0.014)
     x, ey, ez = face.eye
     ball((x, ey - 0.001, ez + 0.0235), (0.019, 0.0125, 0.014), 0.012, cut=True)
     ball((x, ey, ez), (0.0140, 0.0122, 0.0122), 0.005)
-    length, wing = 0.0020 * t["nose_length"], 1 + 0.08 * t["nose_width"] - 0.06 * (1 - male)
+    length, wing = (
+        0.0020 * t["nose_length"] - 0.0025 * (1 - male),
+        1 + 0.08 * t["nose_width"] - 0.06 * (1 - male),
+    )
     bridge = 0.0825 + 0.0012 * t["nose_bridge"]
     rod((0, 1.650, bridge), (0, 1.6125, 0.1005 + length), 0.0075, 0.0088 * wing, 0.010)
     ball((0, 1.6085, 0.1025 + length), (0.0105 * wing, 0.0090, 0.0100), 0.008)
@@ -150,13 +153,7 @@ def _add_features(field: Field, face: Face) -> None:
     ball((0, 1.5835, 0.0800), (0.0235, 0.0062 * lips, 0.0085), 0.007)
     ball((0, 1.5735, 0.0788), (0.0195, 0.0068 * lips, 0.0088), 0.007)
     ball((0, 1.5640, 0.0905), (0.0200, 0.0040, 0.0055), 0.008, cut=True)
-    ear = 1 + 0.06 * t["ears"]
-    side = 0.0735 * width
-    ball((side, 1.632, -0.012), (0.0075, 0.031 * ear, 0.0185 * ear), 0.007, yaw=-0.45, roll=-0.16)
-    ball(
-        (side + 0.010, 1.636, -0.008),
-        (0.0070, 0.019 * ear, 0.0100 * ear),
-        0.006,
-        yaw=-0.45,
-        cut=True,
-    )
+    ear, side = 1 + 0.06 * t["ears"], 0.0755 * width
+    ball((side, 1.632, -0.012), (0.0085, 0.031 * ear, 0.0180 * ear), 0.006, yaw=-0.50, roll=-0.20)
+    hollow = (side + 0.0115, 1.636, -0.006)
+    ball(hollow, (0.0075, 0.019 * ear, 0.0100 * ear), 0.005, yaw=-0.50, cut=True)

@@ -49,16 +49,16 @@ def _targets(body: Proportions, face: Face) -> dict[str, Array]:
         "nose": face.at((0.0, 1.608, 0.125)),
         "chin": face.at((0.0, 1.540, 0.095)),
         "head_top": face.at((0.0, 1.80, -0.012)),
-        "neck_front": neck + (0.0, -0.02, 0.09),
-        "sternum": chest + (0.0, 0.0, 0.20),
-        "upper_back": chest + (0.0, 0.03, -0.20),
-        "left_eye": face.at(eye + (0.0, 0.0, 0.014)),
+        "neck_front": neck + np.array([0.0, -0.02, 0.09]),
+        "sternum": chest + np.array([0.0, 0.0, 0.20]),
+        "upper_back": chest + np.array([0.0, 0.03, -0.20]),
+        "left_eye": face.at(eye + np.array([0.0, 0.0, 0.014])),
         "left_ear": face.at((0.079 * width, 1.632, -0.008)),
         "left_mouth": face.at((0.024, 1.578, 0.080)),
-        "left_hip": hip + (0.16 * (1 + body.girth), 0.02, 0.0),
-        "left_heel": ground + (0.0, 0.02, -0.075),
-        "left_big_toe": ground + (-0.020, 0.012, 0.215),
-        "left_small_toe": ground + (0.052, 0.010, 0.180),
+        "left_hip": hip + np.array([0.16 * (1 + body.girth), 0.02, 0.0]),
+        "left_heel": ground + np.array([0.0, 0.02, -0.075]),
+        "left_big_toe": ground + np.array([-0.020, 0.012, 0.215]),
+        "left_small_toe": ground + np.array([0.052, 0.010, 0.180]),
     }
     for finger, local in {
         "thumb": (0.090, -0.029, 0.090),
@@ -92,6 +92,6 @@ def locate(vertices: Array, body: Proportions, face: Face) -> dict[str, int]:
     for name, point in _targets(body, face).items():
         points[name] = point
         if name.startswith("left_"):
-            points["right_" + name.removeprefix("left_")] = point * (-1.0, 1.0, 1.0)
+            points["right_" + name.removeprefix("left_")] = point * np.array([-1.0, 1.0, 1.0])
     _, nearest = tree.query(np.stack(list(points.values())))
     return dict(zip(points, nearest.tolist(), strict=True))

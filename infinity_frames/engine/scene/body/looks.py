@@ -35,8 +35,10 @@ class Surface(IntEnum):
 _SKIN = ("#f0cdb6", "#e3b596", "#d09b78", "#b57d58", "#94613f", "#6f452c", "#4c2f20", "#38231a")
 _HAIR = ("#17120f", "#2a1c13", "#3f2917", "#5d3d20", "#8a5f31", "#b98d4e", "#6e2f17", "#8b8680")
 _IRIS = ("#3b2314", "#54351c", "#6f5a2e", "#51683f", "#4b6f8c", "#6d8794")
-_TOP = ("#2f6fb5", "#b8322f", "#2f7d5b", "#e6e6e2", "#2b2d33", "#6b4a93", "#d9822b", "#7fa6b8")
-_TOP += ("#c65b7c", "#8f9499", "#17494d", "#d8c04a")
+_TOP = (
+    *("#2f6fb5", "#b8322f", "#2f7d5b", "#e6e6e2", "#2b2d33", "#6b4a93", "#d9822b", "#7fa6b8"),
+    *("#c65b7c", "#8f9499", "#17494d", "#d8c04a"),
+)
 _BOTTOM = ("#22252b", "#2b3550", "#4a4d52", "#1d3b36", "#5a2e3a", "#6b6a5e", "#101114", "#3a2c4f")
 _SHOE = ("#e9e9e6", "#25272b", "#b7332d", "#2d5e9e", "#7c8288", "#3d7a5d")
 _SOCK = ("#f2f2ee", "#2a2b2f", "#b9bcc0")
@@ -66,31 +68,32 @@ def _color(values: Array) -> Color:
     return red, green, blue
 
 
-def _skin_tone(draws: np.random.Generator) -> tuple[Color, float]:
-    place = float(draws.uniform(0.0, len(_SKIN) - 1.0))
-    low = min(int(place), len(_SKIN) - 2)
-    mix = place - low
-    return _color((1 - mix) * _linear(_SKIN[low]) + mix * _linear(_SKIN[low + 1])), place
+def _skin_tone(place: float) -> Color:
+    """Skin between two neighbours of the palette; `place` is 0 (lightest) to 1."""
+    at = place * (len(_SKIN) - 1.0)
+    low = min(int(at), len(_SKIN) - 2)
+    mix = at - low
+    return _color((1 - mix) * _linear(_SKIN[low]) + mix * _linear(_SKIN[low + 1]))
 
 
 def look(appearance: Appearance) -> Look:
     """Colours of a person: the identity's, the skin tone drawn anew where a seed is given."""
+    # The golden ratio spreads the identities evenly over the palette.
+    place = (0.21 + 0.61803399 * appearance.identity) % 1.0
     seed = appearance.skin_tone_seed
-    own = appearance.draws("skin_tone")
-    skin, place = _skin_tone(own)
-    if seed is not None:
-        skin, _ = _skin_tone(stream(seed, "skin_tone"))
+    tone = place if seed is None else float(stream(seed, "skin_tone").uniform())
     draws = appearance.draws("colors")
     # Fair hair and eyes go with fair skin more often than not.
-    hair = draws.integers(0, len(_HAIR)) if place < 2.5 else draws.integers(0, 3)
-    iris = draws.integers(0, len(_IRIS)) if place < 2.5 else draws.integers(0, 2)
+    fair = place < 0.42
+    hair = draws.integers(0, len(_HAIR) if fair else 3)
+    iris = draws.integers(0, len(_IRIS) if fair else 2)
     clothes = appearance.draws("clothes")
     # Another outfit is other clothes of the same wardrobe.
     first = int(clothes.integers(0, len(_TOP))) + 5 * appearance.outfit
     second = int(clothes.integers(0, len(_BOTTOM))) + 3 * appearance.outfit
     shoe, sock = clothes.integers(0, len(_SHOE)), clothes.integers(0, len(_SOCK))
     return Look(
-        skin=skin,
+        skin=_skin_tone(tone),
         hair=_color(_linear(_HAIR[hair])),
         iris=_color(_linear(_IRIS[iris])),
         top=_color(_linear(_TOP[first % len(_TOP)])),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from skimage.measure import marching_cubes
 
 from infinity_frames.engine.scene.body.sdf import Field, normals, project, sample
@@ -47,9 +47,9 @@ class Part:
 
 def from_field(
     field: Field,
-    low: Sequence[float],
-    high: Sequence[float],
-    voxel: Sequence[float],
+    low: ArrayLike,
+    high: ArrayLike,
+    voxel: ArrayLike,
     material: int,
     *,
     step: float = 0.006,
@@ -61,9 +61,9 @@ def from_field(
     ----------
     field : Field
         What to mesh; closed inside the box.
-    low, high : (3,) sequence
+    low, high : (3,) array-like
         Corners of the box, m.
-    voxel : (3,) sequence
+    voxel : (3,) array-like
         Spacing of the grid, m: longer along limbs, where the surface bends least.
     material : int
         Material of every face.
@@ -76,14 +76,15 @@ def from_field(
     -------
     Part
     """
-    counts = np.maximum(np.round((np.asarray(high) - low) / voxel).astype(int), 4)
-    lines = [np.linspace(a, b, n + 1) for a, b, n in zip(low, high, counts.tolist(), strict=True)]
+    low, high = np.asarray(low, float), np.asarray(high, float)
+    counts = np.maximum(np.round((high - low) / voxel).astype(int), 4)
+    x, y, z = (np.linspace(a, b, n + 1) for a, b, n in zip(low, high, counts, strict=True))
     placed = np.eye(3, 4) if matrix is None else matrix
     shapes, tables = field.arrays()
-    values = sample(*lines, placed, shapes, tables, 4)
-    spacing = np.array([line[1] - line[0] for line in lines])
+    values = sample(x, y, z, placed, shapes, tables, 4)
+    spacing = np.array([line[1] - line[0] for line in (x, y, z)])
     values[np.abs(values) < _SNAP * spacing.min()] = 0.0
-    vertices, faces, _, _ = marching_cubes(
+    vertices, faces, _, _ = marching_cubes(  # type: ignore[no-untyped-call]
         values, 0.0, spacing=tuple(spacing), gradient_direction="ascent", allow_degenerate=False
     )
     vertices, faces = _weld(vertices, faces.astype(np.int32), 1e-3 * float(spacing.min()))

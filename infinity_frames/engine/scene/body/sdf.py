@@ -12,18 +12,16 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
 __all__ = ["Field", "evaluate", "normals", "project", "sample"]
 
 Array = NDArray[np.float64]
-Point = Sequence[float]
 
 _ELLIPSOID, _CONE, _LOFT = 0.0, 1.0, 2.0
 _WIDTH = 24  # columns of a shape: kind, blend, cut, mirrored, bounding sphere, then 16 of its own
@@ -39,7 +37,7 @@ class Field:
     sections: list[Array] = field(default_factory=list)
 
     def _add(
-        self, kind: float, values: Sequence[float], blend: float, cut: bool, mirrored: bool
+        self, kind: float, values: list[float] | Array, blend: float, cut: bool, mirrored: bool
     ) -> Field:
         row = np.zeros(_WIDTH)
         row[:4] = kind, blend, cut, mirrored
@@ -50,8 +48,8 @@ class Field:
 
     def ellipsoid(
         self,
-        center: Point,
-        radii: Point,
+        center: ArrayLike,
+        radii: ArrayLike,
         blend: float = 0.02,
         *,
         pitch: float = 0.0,
@@ -62,12 +60,13 @@ class Field:
     ) -> Field:
         """An ellipsoid, turned by pitch (about x), yaw (about y) and roll (about z), in rad."""
         axes = _turn(pitch, yaw, roll)
-        return self._add(_ELLIPSOID, [*center, *radii, *axes.ravel()], blend, cut, mirrored)
+        values = np.concatenate([np.asarray(center), np.asarray(radii), axes.ravel()])
+        return self._add(_ELLIPSOID, values, blend, cut, mirrored)
 
     def cone(
         self,
-        start: Point,
-        end: Point,
+        start: ArrayLike,
+        end: ArrayLike,
         radius: float,
         end_radius: float,
         blend: float = 0.02,
@@ -76,13 +75,14 @@ class Field:
         mirrored: bool = True,
     ) -> Field:
         """A round cone: spheres of changing radius along a segment."""
-        return self._add(_CONE, [*start, *end, radius, end_radius], blend, cut, mirrored)
+        values = [*np.asarray(start), *np.asarray(end), radius, end_radius]
+        return self._add(_CONE, values, blend, cut, mirrored)
 
     def loft(
         self,
-        origin: Point,
-        axis: Point,
-        side: Point,
+        origin: ArrayLike,
+        axis: ArrayLike,
+        side: ArrayLike,
         stations: Array,
         blend: float = 0.02,
         *,
@@ -125,7 +125,7 @@ class Field:
 
     def __call__(self, points: Array) -> Array:
         """Signed distance at points (N, 3), negative inside, m."""
-        return evaluate(np.ascontiguousarray(points), *self.arrays())
+        return np.asarray(evaluate(np.ascontiguousarray(points), *self.arrays()))
 
 
 def _bound(kind: float, own: Array, sections: list[Array]) -> Array:

@@ -276,5 +276,5 @@ def add_foot(field: Field, body: Proportions, ease: float = 0.0, toes: bool = Tr
 
 
 def hand_points(body: Proportions, local: Array) -> Array:
-    """Points given along, up across and forward of the left wrist (reference hand) in the A-pose."""
+    """A-pose places of points along, up across and forward of the left wrist, reference hand."""
     return np.asarray(_joint(body, "left_wrist") + body.hand * np.asarray(local) @ ARM_AXES)

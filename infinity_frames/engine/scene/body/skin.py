@@ -46,7 +46,7 @@ _SIDES = (("left", 1.0), ("right", -1.0))
 _OTHER = {"left": "right", "right": "left"}
 
 
-def _step(x: Array, low: float, high: float) -> Array:
+def _step(x: Array, low: float | Array, high: float | Array) -> Array:
     t = np.clip((x - low) / (high - low), 0.0, 1.0)
     return np.asarray(t * t * (3.0 - 2.0 * t))
 
@@ -67,7 +67,7 @@ def _shares(points: Array, body: Proportions) -> dict[int, Array]:
             part: rest[JOINT_INDEX[f"{side}_{part}"]]
             for part in ("hip", "knee", "ankle", "foot", "collar", "shoulder", "elbow", "wrist")
         }
-        axis = ARM_AXES[0] * (sign, 1.0, 1.0)
+        axis = ARM_AXES[0] * np.array([sign, 1.0, 1.0])
         along = (points - joint["shoulder"]) @ axis
         elbow = float((joint["elbow"] - joint["shoulder"]) @ axis)
         wrist = float((joint["wrist"] - joint["shoulder"]) @ axis)
@@ -101,7 +101,7 @@ def _shares(points: Array, body: Proportions) -> dict[int, Array]:
 def _leg_shares(
     points: Array, side: str, sign: float, joint: dict[str, Array], body: Proportions
 ) -> dict[int, Array]:
-    x, y, z = (points - joint["hip"]).T
+    x, y, _ = (points - joint["hip"]).T
     crease = 0.34 * sign * x - 0.94 * y
     wide = 0.075 * body.limb
     own = _step(points[:, 0] * sign, -0.018, 0.018)
@@ -159,7 +159,7 @@ def body_weights(points: Array, body: Proportions) -> Array:
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
-def finger_weights(along: Array, knots: Array, joints: tuple[int, int, int, int]) -> Array:
+def finger_weights(along: Array, knots: Array, joints: list[int]) -> Array:
     """Weights along a finger: wrist and three joints at `knots` (3,) of the distance `along`."""
     weights = np.zeros((len(along), BONES))
     reached = [np.ones(len(along)), *(_step(along, knot - 0.005, knot + 0.005) for knot in knots)]
