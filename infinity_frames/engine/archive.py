@@ -16,34 +16,52 @@ from pycocotools import mask as coco_mask
 
 from infinity_frames.errors import RenderError
 
-__all__ = ["LabelWriter", "MaskWriter", "png", "run_lengths"]
+__all__ = ["LabelWriter", "MaskWriter", "mask_png", "picture_png", "run_lengths"]
 
 # Masks are flat areas of a few colours: filtering rows only costs time.
-_FLAT_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE)
-_PICTURE_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 6)
+_MASK_PNG = (
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE),
+)
 
 # The earliest time a zip can hold: the same job makes the same bytes, whenever it runs.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def png(picture: NDArray[np.uint8], *, flat: bool = False) -> bytes:
+def picture_png(picture: NDArray[np.uint8]) -> bytes:
     """Encode a picture as PNG.
 
     Parameters
     ----------
     picture : (H, W, 3) uint8 array
         RGB.
-    flat : bool
-        It is a mask: a few colours in large areas.
 
     Returns
     -------
     bytes
     """
-    done, data = cv2.imencode(".png", picture[..., ::-1], _FLAT_PNG if flat else _PICTURE_PNG)
-    if not done:
-        raise RenderError(f"A picture of shape {picture.shape} could not be encoded as PNG.")
-    return data.tobytes()
+    return _encoded(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), ())
+
+
+def mask_png(ids: NDArray[np.integer | np.bool_], colors: NDArray[np.uint8]) -> bytes:
+    """Encode a mask as an RGB PNG: every pixel is exactly one of the colours.
+
+    Parameters
+    ----------
+    ids : (H, W) array
+        Which colour each pixel has, below 256.
+    colors : (N, 3) uint8 array
+        RGB of each id.
+
+    Returns
+    -------
+    bytes
+    """
+    table = np.zeros((256, 3), np.uint8)
+    table[: len(colors)] = colors
+    index = ids.astype(np.uint8)
+    channels = [cv2.LUT(index, np.ascontiguousarray(table[:, c])) for c in (2, 1, 0)]
+    return _encoded(cv2.merge(channels), _MASK_PNG)
 
 
 def run_lengths(masks: NDArray[np.bool_]) -> list[dict[str, Any]]:
@@ -140,6 +158,13 @@ class MaskWriter:
         traceback: TracebackType | None,
     ) -> None:
         self._zip.close()
+
+
+def _encoded(picture: NDArray[np.uint8], options: tuple[int, ...]) -> bytes:
+    done, data = cv2.imencode(".png", picture, options)
+    if not done:
+        raise RenderError(f"A picture of shape {picture.shape} could not be encoded as PNG.")
+    return bytes(data)
 
 
 def _json(value: Any) -> bytes:

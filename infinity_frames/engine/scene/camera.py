@@ -88,8 +88,9 @@ def project(
         Distance along the camera's z axis, m.
     """
     projection = camera.P
-    homogeneous = points @ projection[:, :3].T + projection[:, 3]
-    depth = homogeneous[:, 2]
+    # A row per axis: several times faster than a row per point.
+    homogeneous = projection[:, :3] @ points.T + projection[:, 3:]
+    depth = homogeneous[2]
     ahead = depth > NEAR
-    pixels = homogeneous[:, :2] / np.where(ahead, depth, 1.0)[:, None]
-    return np.where(ahead[:, None], pixels, 0.0), depth
+    pixels = homogeneous[:2] * ahead / np.where(ahead, depth, 1.0)
+    return pixels.T, depth

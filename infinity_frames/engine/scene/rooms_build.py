@@ -20,6 +20,7 @@ _Painter = Callable[
 ]
 
 _PAINT = Material((0.70, 0.70, 0.68), roughness=0.5)
+_CEILING = Material((0.62, 0.68, 0.76), roughness=0.95)  # cool: the floor's colour lights it
 _FRAME = Material((0.03, 0.025, 0.02), roughness=0.5)
 # Brighter than any paint: it is day outside.
 _SKY = Material((2.2, 2.3, 2.4), roughness=1.0, specular=0.0)
@@ -124,7 +125,7 @@ def _shell(room: Room) -> list[Object]:
     objects = [
         _fixed("floor", [floor], (room.floor,)),
         _fixed("walls", walls, (room.walls, room.accent, _PAINT)),
-        _fixed("ceiling", [ceiling], (_PAINT,)),
+        _fixed("ceiling", [ceiling], (_CEILING,)),
     ]
     if room.rug is not None:
         material, (rug_x, rug_y), (width, depth) = room.rug

@@ -27,6 +27,7 @@ Mask = NDArray[np.bool_]
 _STEP = 0.04  # of moving aside, m
 _ASIDE = 1.1  # farthest from the line of sight, m: there the room's own furniture begins
 _CLEARANCE = 0.30  # from the camera and from what the exercise takes up, m
+_FOREGROUND = 0.4  # share of the distance that is left free: what is nearer fills the picture
 _FLESH = 0.20  # around the joints that an exercise's extent is made of, m
 
 
@@ -112,7 +113,8 @@ def _spot(
     yaw, side, along = draw.uniform(-180, 180), draw.choice([-1.0, 1.0]), draw.uniform()
     radius = float(np.linalg.norm(furniture_mesh(kind).vertices[:, :2], axis=1).max())
     reach = extent(performance.exercise.name).reach + _FLESH
-    nearest = camera.location[1] + radius + _CLEARANCE
+    distance = location[1] - camera.location[1]
+    nearest = camera.location[1] + max(radius + _CLEARANCE, _FOREGROUND * distance)
     farthest = location[1] - reach - radius - 0.05
     if nearest > farthest:
         return None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.archive import LabelWriter, MaskWriter, png
+from infinity_frames.engine.archive import LabelWriter, MaskWriter, picture_png
 from infinity_frames.engine.generators.visionfit.categories import category_table
 from infinity_frames.engine.generators.visionfit.labels import Annotator
 from infinity_frames.engine.generators.visionfit.parameters import SPEC
@@ -96,7 +96,7 @@ def render_job(params: Mapping[str, Any], seed: int, directory: Path, preview: b
                 masks.add(name, mask)
             picture = film.develop(renderer.picture(instant.placements), instant.frame)
             if instant.frame == 0:
-                (directory / "video_preview.png").write_bytes(png(picture))
+                (directory / "video_preview.png").write_bytes(picture_png(picture))
             if video is not None:
                 video.write(picture)
     return frames
