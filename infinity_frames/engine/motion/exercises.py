@@ -1,4 +1,4 @@
-"""The exercises: key poses, contacts and timing, read from ``exercises.toml``.
+"""The exercises: key poses, contacts and timing, read from ``exercise_data/*.toml``.
 
 A joint's rotation is given as three angles in degrees about the body axes x (to the person's left),
 y (up) and z (forward). The rotation about the bone's own axis acts first and the main bending axis
@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -221,14 +222,35 @@ def exercise(name: str) -> Exercise:
         ) from None
 
 
+_POSES = "poses.toml"
+
+
 @cache
-def _data() -> dict[str, Any]:
-    text = resources.files(__package__).joinpath("exercises.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+def _poses() -> Mapping[str, Mapping[str, list[float]]]:
+    return _toml(_POSES)
+
+
+@cache
+def _entries() -> Mapping[str, Mapping[str, Any]]:
+    """What the data files say of each exercise, by the name without its side."""
+    files = sorted(path.name for path in _folder().iterdir() if path.name.endswith(".toml"))
+    entries: dict[str, Mapping[str, Any]] = {}
+    for name in files:
+        if name != _POSES:
+            entries |= _toml(name)
+    return entries
+
+
+def _folder() -> Traversable:
+    return resources.files(__package__).joinpath("exercise_data")
+
+
+def _toml(name: str) -> dict[str, Any]:
+    return tomllib.loads(_folder().joinpath(name).read_text(encoding="utf-8"))
 
 
 def _names(generator: str) -> Iterator[str]:
-    for name, entry in _data()["exercises"].items():
+    for name, entry in _entries().items():
         if generator in entry.get("offered_by", ("visionfit", "sensefit")):
             yield from (f"{name}-LEFT", f"{name}-RIGHT") if entry.get("sided") else (name,)
 
@@ -243,7 +265,7 @@ SENSEFIT_EXERCISES: tuple[str, ...] = tuple(sorted(_names("sensefit")))
 @cache
 def _library() -> Mapping[str, Exercise]:
     library: dict[str, Exercise] = {}
-    for name, entry in _data()["exercises"].items():
+    for name, entry in _entries().items():
         if entry.get("sided"):
             left = _read(f"{name}-LEFT", entry)
             library |= {left.name: left, left.mirrored.name: left.mirrored}
@@ -253,11 +275,7 @@ def _library() -> Mapping[str, Exercise]:
 
 
 def _read(name: str, entry: Mapping[str, Any]) -> Exercise:
-    poses = _data()["poses"]
-    base: dict[str, list[float]] = {}
-    for pose in ("relaxed", *entry["poses"]):
-        base |= poses[pose]
-    keys = [_read_key(key, base, entry["contacts"]) for key in entry["keys"]]
+    keys = [_read_key(key, entry) for key in entry["keys"]]
     if entry.get("alternates"):
         # Left, then the same to the right: the second half mirrors the first.
         keys = [replace(key, at=key.at / 2) for key in keys]
@@ -277,21 +295,25 @@ def _read(name: str, entry: Mapping[str, Any]) -> Exercise:
     )
 
 
-def _read_key(
-    entry: Mapping[str, Any], base: Mapping[str, list[float]], contacts: list[str]
-) -> KeyPose:
-    joints = {key: value for key, value in entry.items() if isinstance(value, list)}
-    contacts = joints.pop("contacts", contacts)
+def _read_key(key: Mapping[str, Any], entry: Mapping[str, Any]) -> KeyPose:
+    joints = {
+        part: value
+        for part, value in key.items()
+        if part not in {"at", "lift", "poses", "contacts"}
+    }
+    poses = _poses()
+    layers = [poses[name] for name in ("relaxed", *entry["poses"])]
+    layers += [entry.get("pose", {}), *(poses[name] for name in key.get("poses", ())), joints]
     angles = np.zeros((len(JOINTS), 3))
-    for pose in (base, joints):
-        # What names a side comes after what names both, in each layer.
-        for part in sorted(pose, key=lambda part: part.startswith(("left_", "right_"))):
-            _set(angles, part, np.array(pose[part], dtype=float))
+    for layer in layers:
+        # What names a side comes after what names both.
+        for part in sorted(layer, key=lambda part: part.startswith(("left_", "right_"))):
+            _set(angles, part, np.array(layer[part], dtype=float))
     return KeyPose(
-        at=float(entry["at"]),
+        at=float(key["at"]),
         angles=angles,
-        contacts=tuple(_read_contact(text) for text in contacts),
-        lift=float(entry.get("lift", 0.0)),
+        contacts=tuple(_read_contact(text) for text in key.get("contacts", entry["contacts"])),
+        lift=float(key.get("lift", 0.0)),
     )
 
 

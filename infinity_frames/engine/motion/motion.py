@@ -39,6 +39,10 @@ _REACH = 0.9985
 _SOFTNESS = 0.001
 _REACH_STEPS = 4
 
+# A limb on its way from the floor soon lets go of its place, and sooner of the root.
+_GRIP_SHARPNESS = 3
+_PULL_SHARPNESS = 12
+
 _BREATHS_PER_SECOND = 0.3
 _BREATH_DEGREES = 0.6
 _HINGE_SOFTNESS = 2.0
@@ -186,7 +190,7 @@ class Motion:
         """Root that puts what carries the body where it should be, (F, 3)."""
         root, total = np.zeros((len(positions), 3)), np.zeros((len(positions), 1))
         for effector, target, goal in zip(self._keys.effectors, targets, goals, strict=True):
-            share = goal.carries[:, None]
+            share = (goal.carries * _grip(effector, goal))[:, None]
             root += share * (target - positions[:, effector.joint])
             total += share
         return root / total
@@ -213,8 +217,16 @@ class Motion:
                 reach = end - placed[:, start]
                 distance = np.linalg.norm(reach, axis=-1, keepdims=True)
                 excess = soft_positive(distance - _REACH * limb.length, _SOFTNESS)
-                root = root + goal.planted[:, None] * excess * reach / distance
+                pull = goal.planted[:, None] ** _PULL_SHARPNESS
+                root = root + pull * excess * reach / distance
         return root
+
+
+def _grip(effector: Effector, goal: Goals) -> Array:
+    """How far an effector follows its goal, (F,): a foot always, the others near the floor."""
+    if effector.name.endswith("_foot"):
+        return np.ones_like(goal.planted)
+    return np.asarray(goal.planted**_GRIP_SHARPNESS)
 
 
 def _followed(
@@ -224,7 +236,7 @@ def _followed(
     turn = matrices(goal.rotation)
     if effector.name.endswith("_foot"):
         return target, turn
-    share = goal.planted[:, None]
+    share = _grip(effector, goal)[:, None]
     free = positions[:, effector.joint]
     return free + share * (target - free), blend(rotations[:, effector.joint], turn, share)
 
