@@ -122,15 +122,19 @@ def test_shards_are_flushed_by_size_and_read_as_one(batch, monkeypatch):
     assert images["job_id"].unique().tolist() == ["job-0", "job-1", "job-2", "job-3"]
 
 
-def test_old_shards_go_once_no_reader_can_use_them(batch):
+def test_old_shards_go_a_day_after_the_last_reader_could_open_them(batch):
+    def age(files):
+        for file in files:
+            os.utime(file, (time.time() - 2 * 86400,) * 2)
+
     results = read_results(batch)
     table(results, "images")
     old = set((batch / ".infinity").glob("*.parquet"))
+    age(old)
     change(batch, "job-0", 3)
     table(results, "images")
     assert all(file.is_file() for file in old)
-    for file in old:
-        os.utime(file, (time.time() - 2 * 86400,) * 2)
+    age(old)
     change(batch, "job-0", 4)
     table(results, "images")
     assert not any(file.is_file() for file in old)

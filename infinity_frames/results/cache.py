@@ -50,6 +50,7 @@ class LabelCache:
 
     def __init__(self, root: Path) -> None:
         self.folder = _writable(root)
+        self._known: dict[str, Any] = {}
 
     def refresh(self, jobs: Sequence[JobFiles], *, tables: bool, quiet: bool = False) -> None:
         """Read the files of jobs that are new or changed; of all others, nothing.
@@ -64,11 +65,14 @@ class LabelCache:
             No progress bar (one shows after a second otherwise).
         """
         sources = {job.job_id: _source(job) for job in jobs}
-        if not _stale(self._manifest(), sources, tables):
+        manifest = self._manifest()
+        self._known = manifest["jobs"]
+        if not _stale(manifest, sources, tables):
             return
         with FileLock(self.folder / "lock"):
             # Another process may have done the work while this one waited.
             manifest = self._manifest()
+            self._known = manifest["jobs"]
             stale = _stale(manifest, sources, tables)
             todo = [job for job in jobs if job.job_id in stale]
             writer = _ShardWriter(self.folder, manifest)
@@ -80,19 +84,19 @@ class LabelCache:
             self._sweep(manifest)
 
     def summaries(self, job_ids: Iterable[str]) -> dict[str, Summary]:
-        """What is known of each job's labels; jobs that were never refreshed are missing."""
-        known = self._manifest()["jobs"]
+        """What is known of each job's labels as of the last refresh."""
+        known = self._known
         return {id_: Summary(**known[id_]["summary"]) for id_ in job_ids if id_ in known}
 
     def problems(self, job_ids: Iterable[str]) -> list[Problem]:
         """What could not be read of these jobs."""
-        known = self._manifest()["jobs"]
+        known = self._known
         found = (known[id_]["problem"] for id_ in job_ids if id_ in known)
         return [Problem(**problem) for problem in found if problem is not None]
 
     def files(self, table: str, job_ids: Iterable[str]) -> list[Path]:
         """Parquet files that hold these jobs' rows of a table (and maybe those of other jobs)."""
-        known = self._manifest()["jobs"]
+        known = self._known
         shards = dict.fromkeys(known[id_]["shard"] for id_ in job_ids if id_ in known)
         files = (_shard_file(self.folder, table, shard) for shard in shards if shard is not None)
         return [file for file in files if file.is_file()]
@@ -147,6 +151,9 @@ class _ShardWriter:
         jobs = self._manifest["jobs"]
         shards = {jobs[id_]["shard"] for id_ in stale if id_ in jobs} - {None}
         for shard in shards:
+            # What nothing refers to is kept for a day from now: open connections still read it.
+            for file in self._folder.glob(f"*-{shard}.parquet"):
+                file.touch()
             kept = {id_ for id_, e in jobs.items() if e["shard"] == shard and id_ not in stale}
             if not kept:
                 continue

@@ -154,9 +154,10 @@ def batch_frame(results: pd.DataFrame, jobs: Sequence[JobFiles]) -> Frame:
     frame = with_columns(results)
     wanted = set(frame["job_id"].dropna())
     frames = []
-    for root, _ in _by_root(jobs):
+    for root, of_root in _by_root(jobs):
         folder = Folder(root)
-        rows = [row for row in _records(folder)[0] if row["job_id"] in wanted]
+        listed, _ = _records(folder, {job.job_id: job for job in of_root})
+        rows = [row for row in listed if row["job_id"] in wanted]
         wanted -= {row["job_id"] for row in rows}
         frames.append(_frame(BATCH, rows, folder))
     # Of a batch without a single download, the frame itself is all there is.
@@ -213,7 +214,7 @@ def _frame(kind: Kind, rows: Sequence[Mapping[str, Any]], folder: Folder) -> Fra
 
 def _rows(folder: Folder, *, quiet: bool) -> tuple[list[dict[str, Any]], list[Problem]]:
     """Every job of a folder with what a results frame says of it."""
-    rows, problems = _records(folder)
+    rows, problems = _records(folder, folder.jobs)
     jobs = [row["files"] for row in rows if row["files"] is not None]
     summaries: dict[str, Summary] = {}
     if jobs:
@@ -238,11 +239,13 @@ def _rows(folder: Folder, *, quiet: bool) -> tuple[list[dict[str, Any]], list[Pr
     return rows, problems
 
 
-def _records(folder: Folder) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """The jobs of a folder: as its batch record lists them, then any that only lie there."""
+def _records(
+    folder: Folder, there: Mapping[str, JobFiles]
+) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """The jobs of a folder: as its batch record lists them, then those that only lie there."""
     record, problem = folder.batch
     problems = [] if problem is None else [problem]
-    left = dict(folder.jobs)
+    left = dict(there)
     rows = []
     for run in (record or {}).get("job_runs", ()):
         if isinstance(run, dict) and isinstance(run.get("id"), str):
