@@ -284,13 +284,18 @@ def _box(box: Sequence[float] | None) -> tuple[float, float, float, float] | Non
 
 
 def _named(points: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Keypoint]:
-    return {name: _keypoint(point) for name, point in (points or {}).items()}
+    """Points by name; one without a place in the picture cannot be drawn and is left out."""
+    return {
+        name: _keypoint(point)
+        for name, point in (points or {}).items()
+        if point.get("x") is not None and point.get("y") is not None
+    }
 
 
 def _keypoint(point: Mapping[str, Any]) -> Keypoint:
-    position = tuple(point.get(f"{axis}_global") for axis in "xyz")
-    known = None if None in position else position
-    return Keypoint(float(point["x"]), float(point["y"]), int(point["v"]), known)  # type: ignore[arg-type]
+    x, y, z = (point.get(f"{axis}_global") for axis in "xyz")
+    position = None if x is None or y is None or z is None else (x, y, z)
+    return Keypoint(float(point["x"]), float(point["y"]), int(point.get("v", 2)), position)
 
 
 def _coco(flat: Sequence[float] | None) -> dict[str, Keypoint]:

@@ -238,7 +238,9 @@ class CuboidAnnotator:
         for annotation in labels.annotations:
             if annotation.cuboid is None:
                 continue
-            ink = _of_category(annotation)
+            red, green, blue = _of_category(annotation)
+            # Lighter than the same object's box, whose lines it crosses.
+            ink = ((red + 255) // 2, (green + 255) // 2, (blue + 255) // 2)
             for start, end in _CUBOID_EDGES:
                 (x0, y0, z0), (x1, y1, z1) = annotation.cuboid[start], annotation.cuboid[end]
                 if min(z0, z1) > _NEAREST_DEPTH:

@@ -170,11 +170,10 @@ class ChartPanel:
             axes = drawing.subplots()
             for index, name in enumerate(curves.columns):
                 values = curves[name].astype(float).to_numpy()
-                # A state that switches has no values in between.
-                steps = "steps-post" if curves[name].dtype == bool else "default"
-                style = ("-", "--", ":")[index // len(PALETTE) % 3]
-                look_of = {"linestyle": style, "drawstyle": steps, "color": colour(index)}
-                axes.plot(times, values, linewidth=1.4, label=str(name), **look_of)
+                (line,) = axes.plot(times, values, lw=1.4, color=colour(index), label=str(name))
+                line.set_linestyle(("-", "--", ":")[index // len(PALETTE) % 3])
+                if curves[name].dtype == bool:  # a state that switches has no values in between
+                    line.set_drawstyle("steps-post")
             axes.set(xlabel="s")
             axes.set_title(title, fontweight="bold")
             axes.grid()

@@ -1,0 +1,163 @@
+"""Videos with labels drawn over them: a whole video, all labels at once, two jobs side by side."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import vis_factory as factory
+
+from infinity_frames.errors import MediaError
+from infinity_frames.video import VideoWriter, read_frames, video_info
+from infinity_frames.vis import (
+    BoxAnnotator,
+    MaskAnnotator,
+    compare,
+    draw_labels,
+    visualize_all_labels,
+)
+
+SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
+needs_samples = pytest.mark.skipif(
+    not SAMPLES.is_dir(), reason="the published samples are not beside the project"
+)
+ORANGE = np.array([230, 159, 0])
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    return factory.make_job(tmp_path / "job-a")
+
+
+def test_every_frame_has_its_own_labels(job: Path) -> None:
+    path = draw_labels(job, annotators=[BoxAnnotator(3, names=False)])
+    assert path == job / "labels.mp4"
+    frames = list(read_frames(path))
+    assert len(frames) == 6
+    for number, frame in enumerate(frames):
+        x, y, w, h = factory.box(number)
+        edge = frame[y + h // 2, [x + 1, x + w - 2]].astype(int)
+        assert np.abs(edge - ORANGE).max() < 60
+        assert np.abs(frame[y + h // 2, [x - 4, x + w + 3]].astype(int) - 50).max() < 40
+
+
+def test_annotators_draw_in_the_order_given(job: Path, tmp_path: Path) -> None:
+    path = draw_labels(job, tmp_path / "a.mp4", [MaskAnnotator(1.0)])
+    x, y, w, h = factory.box(0)
+    centre = next(read_frames(path))[y + h // 2, x + w // 2]
+    assert np.abs(centre.astype(int) - ORANGE).max() < 12
+
+
+def test_a_job_without_a_video_says_so_and_writes_nothing(job: Path, tmp_path: Path) -> None:
+    (job / "video.mp4").unlink()
+    with pytest.raises(MediaError, match="has no video"):
+        draw_labels(job, tmp_path / "a.mp4")
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def test_a_job_without_labels_says_so(job: Path) -> None:
+    (job / "labels.json").unlink()
+    with pytest.raises(MediaError, match="has no labels"):
+        draw_labels(job)
+
+
+def test_a_folder_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="There is no job at"):
+        draw_labels(tmp_path / "nowhere")
+
+
+def test_labels_of_another_size_are_an_error_not_a_blank(tmp_path: Path) -> None:
+    job = factory.make_job(tmp_path / "job", label_size=(256, 192))
+    with pytest.raises(MediaError, match="128 x 96 pixels, and its labels are for 256 x 192"):
+        draw_labels(job)
+    assert "labels.mp4" not in os.listdir(job)
+
+
+@pytest.mark.parametrize(("frames", "word"), [(5, "fewer"), (7, "more")])
+def test_labels_of_another_length_are_an_error(job: Path, frames: int, word: str) -> None:
+    with VideoWriter(job / "video.mp4", factory.WIDTH, factory.HEIGHT, 12) as video:
+        for number in range(frames):
+            video.write(factory.picture(number))
+    with pytest.raises(MediaError, match=f"{word} frames than the 6"):
+        draw_labels(job)
+    assert "labels.mp4" not in os.listdir(job)
+
+
+def test_a_damaged_video_leaves_no_drawing(job: Path) -> None:
+    (job / "video.mp4").write_bytes(b"no video")
+    with pytest.raises(MediaError, match="cannot be read"):
+        draw_labels(job)
+    assert "labels.mp4" not in os.listdir(job)
+
+
+def test_all_labels_have_a_cell_each(job: Path) -> None:
+    path = visualize_all_labels(job)
+    info = video_info(path)
+    assert (info.width, info.height) == (3 * 240, 2 * 180)
+    assert (info.num_frames, info.frame_rate) == (6, 12)
+    frames = list(read_frames(path))
+    cells = [
+        [frame[r : r + 180, c : c + 240].astype(int) for r in (0, 180) for c in (0, 240, 480)]
+        for frame in frames
+    ]
+    plain = cells[3][0]
+    for index in range(1, 6):
+        assert (np.abs(cells[3][index] - plain).max(axis=2) > 60).mean() > 0.01, index
+    for index in range(6):  # the video moves, the joints turn, the mark on the chart advances
+        assert (np.abs(cells[5][index] - cells[0][index]).max(axis=2) > 40).any(), index
+
+
+def test_a_job_with_nothing_but_a_video_has_no_labels_to_show(job: Path) -> None:
+    (job / "labels.json").unlink()
+    with pytest.raises(MediaError, match="neither labels nor sensor data"):
+        visualize_all_labels(job)
+
+
+def test_sensor_data_are_curves_beside_the_video(job: Path) -> None:
+    (job / "labels.json").unlink()
+    rows = [f"{n / 12},{np.sin(n)},{n / 4}" for n in range(6)]
+    header = "time,rotation_matrix_m11,rep_count_from_start"
+    (job / "data.csv").write_text("\n".join([header, *rows]))
+    info = video_info(visualize_all_labels(job))
+    assert (info.width, info.height, info.num_frames) == (480, 360, 6)
+
+
+def test_comparing_names_what_differs_and_waits_for_the_longer(tmp_path: Path) -> None:
+    one = factory.make_job(tmp_path / "one", 4)
+    other = factory.make_job(tmp_path / "other", 7, num_reps=5, camera_height=1.25)
+    path = compare(one, other)
+    assert path == one / "compare_other.mp4"
+    frames = list(read_frames(path))
+    assert len(frames) == 7
+    assert frames[0].shape[1] == 2 * factory.WIDTH
+    strip = frames[0].shape[0] - factory.HEIGHT
+    assert strip > 2 * 18
+    left, right = frames[-1][strip:, : factory.WIDTH], frames[-1][strip:, factory.WIDTH :]
+    assert left.mean() < 0.6 * right.mean(), "the one that has ended is darkened"
+    same = list(read_frames(compare(one, one, tmp_path / "same.mp4")))
+    assert same[0].shape[0] < frames[0].shape[0]
+    assert len(same) == 4
+
+
+@needs_samples
+def test_a_published_sample_has_its_spill_in_its_box(tmp_path: Path) -> None:
+    sample = SAMPLES / "spills-basic"
+    boxes = draw_labels(sample, tmp_path / "boxes.mp4", [BoxAnnotator(3, names=False)])
+    masks = draw_labels(sample, tmp_path / "masks.mp4", [MaskAnnotator(1.0)])
+    spill = np.array([0, 114, 178])  # the palette's first colour
+    for number, (box, mask) in enumerate(zip(read_frames(boxes), read_frames(masks), strict=True)):
+        if number != 150:
+            continue
+        assert box.shape == (624, 960, 3)
+        assert np.abs(box[560, 53].astype(int) - spill).max() < 60
+        assert np.abs(box[560, 351].astype(int) - spill).max() < 60
+        assert np.abs(mask[570, 200].astype(int) - spill).max() < 20
+    assert number == 152
+
+
+@needs_samples
+def test_a_published_imu_sample_becomes_curves(tmp_path: Path) -> None:
+    path = visualize_all_labels(SAMPLES / "imu-random-motion", tmp_path / "imu.mp4")
+    assert video_info(path).num_frames == 146

@@ -1,0 +1,148 @@
+"""Videos: what is written comes back, plays everywhere, and is whole or not there."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infinity_frames.errors import MediaError
+from infinity_frames.video import VideoWriter, read_frames, video_info
+from infinity_frames.vis import display_video
+
+COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0), (120, 90, 200))
+
+
+def flat(colour: tuple[int, int, int], width: int = 32, height: int = 16) -> np.ndarray:
+    return np.full((height, width, 3), colour, np.uint8)
+
+
+def write(path: Path, pictures: list[np.ndarray], rate: float = 24) -> Path:
+    height, width = pictures[0].shape[:2]
+    with VideoWriter(path, width, height, rate) as video:
+        for picture in pictures:
+            video.write(picture)
+    return path
+
+
+def test_colours_and_order_survive(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mp4", [flat(colour) for colour in COLOURS])
+    frames = list(read_frames(path))
+    assert len(frames) == len(COLOURS)
+    for frame, colour in zip(frames, COLOURS, strict=True):
+        assert np.abs(frame.astype(int) - colour).max() <= 3
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70))
+def test_odd_sizes_gain_a_copy_of_the_last_column_or_row(width: int, height: int) -> None:
+    ramp = np.zeros((height, width, 3), np.uint8)
+    ramp[:, :, :] = np.linspace(40, 200, width, dtype=np.uint8)[None, :, None]
+    with tempfile.TemporaryDirectory() as folder:
+        (frame,) = read_frames(write(Path(folder, "a.mp4"), [ramp]))
+    assert frame.shape == (height + height % 2, width + width % 2, 3)
+    assert np.abs(frame[:height, :width].astype(int) - ramp).mean() < 4
+    if width % 2:
+        assert np.abs(frame[:, -1].astype(int) - frame[:, -2]).max() < 8
+
+
+def test_browsers_can_play_it_before_all_of_it_has_come(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mp4", [flat((9, 9, 9))] * 3, rate=12)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert stream.codec_context.name == "h264"
+        assert stream.codec_context.pix_fmt == "yuv420p"
+    data = path.read_bytes()
+    assert 0 < data.index(b"moov") < data.index(b"mdat")
+    info = video_info(path)
+    assert (info.width, info.height, info.frame_rate, info.num_frames) == (32, 16, 12, 3)
+
+
+def test_same_pictures_make_the_same_file(tmp_path: Path) -> None:
+    pictures = [flat(colour) for colour in COLOURS]
+    first, second = (write(tmp_path / name, pictures) for name in ("a.mp4", "b.mp4"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_an_error_while_writing_leaves_what_was_there(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mp4", [flat((1, 2, 3))])
+    before = path.read_bytes()
+
+    def fail_half_way() -> None:
+        with VideoWriter(path, 32, 16, 24) as video:
+            video.write(flat((5, 5, 5)))
+            raise RuntimeError("out of pictures")
+
+    with pytest.raises(RuntimeError, match="out of pictures"):
+        fail_half_way()
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["a.mp4"]
+
+
+def test_a_video_without_frames_is_an_error_and_no_file(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="No frame"), VideoWriter(tmp_path / "a.mp4", 32, 16, 24):
+        pass
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "picture", [flat((1, 1, 1), 30), flat((1, 1, 1)).astype(float), flat((1, 1, 1))[..., 0]]
+)
+def test_a_picture_of_the_wrong_kind_is_refused(tmp_path: Path, picture: np.ndarray) -> None:
+    with (
+        pytest.raises(MediaError, match="takes uint8 of shape"),
+        VideoWriter(tmp_path / "a.mp4", 32, 16, 24) as video,
+    ):
+        video.write(picture)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("size", [(0, 16, 24), (32, -1, 24), (32, 16, 0), (32, 16, float("nan"))])
+def test_impossible_videos_are_refused(tmp_path: Path, size: tuple[int, int, float]) -> None:
+    with pytest.raises(MediaError, match="cannot be"):
+        VideoWriter(tmp_path / "a.mp4", *size)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match=r"no folder .*nowhere"):
+        VideoWriter(tmp_path / "nowhere" / "a.mp4", 32, 16, 24)
+
+
+def test_what_is_no_video_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"no video at all")
+    with pytest.raises(MediaError, match="cannot be read"):
+        next(read_frames(tmp_path / "a.mp4"))
+    with pytest.raises(MediaError, match="There is no video"):
+        next(read_frames(tmp_path / "b.mp4"))
+
+
+def test_a_cut_video_is_told_from_a_short_one(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (24, 48, 64, 3), dtype=np.uint8)
+    path = write(tmp_path / "a.mp4", list(noise))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(MediaError):
+        list(read_frames(path))
+
+
+def test_notebooks_show_the_video_itself(tmp_path: Path) -> None:
+    page = display_video(write(tmp_path / "a<b.mp4", [flat((1, 2, 3))]))._repr_html_()
+    assert 'width="32"' in page
+    assert "a&lt;b.mp4" in page
+    assert "data:video/mp4;base64," in page
+
+
+def test_notebooks_show_what_browsers_cannot_play(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "old.mp4"), "w") as container:
+        stream = container.add_stream("mpeg4", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 32, 16, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(flat((9, 9, 9)), format="rgb24")))
+        container.mux(stream.encode(None))
+    player = display_video(tmp_path / "old.mp4")
+    (tmp_path / "played.mp4").write_bytes(player.data)
+    assert video_info(tmp_path / "played.mp4").codec == "h264"
