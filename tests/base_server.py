@@ -8,7 +8,7 @@ import json
 import threading
 import uuid
 import zipfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -42,11 +42,15 @@ def archive_of(job: dict[str, Any]) -> bytes:
     return zip_of({f"{job['id']}/job.json": json.dumps(job_json).encode()})
 
 
-def zip_of(files: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+def zip_of(
+    files: Mapping[str | zipfile.ZipInfo, bytes], compression: int = zipfile.ZIP_STORED
+) -> bytes:
+    """A zip; the same files make the same bytes, whatever the time."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", compression) as opened:
+    with zipfile.ZipFile(out, "w") as opened:
         for name, content in files.items():
-            opened.writestr(name, content)
+            info = zipfile.ZipInfo(name) if isinstance(name, str) else name
+            opened.writestr(info, content, compression)
     return out.getvalue()
 
 

@@ -80,6 +80,8 @@ def _names(members: list[zipfile.ZipInfo], job_id: str) -> list[str]:
     folded = [str(path).casefold() for path in paths]
     if len(set(folded)) < len(folded):
         raise _unsafe("names a file twice", job_id)
+    if {str(parent).casefold() for path in paths for parent in path.parents} & set(folded):
+        raise _unsafe("has a file that is also a folder", job_id)
     return [str(path) for path in paths]
 
 

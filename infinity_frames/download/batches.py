@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from infinity_frames.download.archive import unpack
-from infinity_frames.download.fetch import Fetcher, Interrupted
+from infinity_frames.download.fetch import Fetcher, Interrupted, Part
 from infinity_frames.download.folder import RECORD, BatchFolder, Receipt, checked_id
 from infinity_frames.errors import ArchiveError, DownloadError, DownloadIncomplete, InfinityError
 from infinity_frames.rest import CONNECTIONS, UNFINISHED, Rest, concurrently, status
@@ -137,17 +137,16 @@ class _BatchDownload:
         fetcher = Fetcher(self.rest, self.jobs, self._renewed, stop)
 
         def one(job: str) -> None:
-            part = folder.part(job)
+            part = Part(folder.part(job))
             digest, size = fetcher.fetch(job, part)
             staged = folder.staging(job)
             try:
-                files = unpack(part, job, staged)
+                files = unpack(part.path, job, staged)
             except ArchiveError:
-                part.unlink()
+                part.drop()
                 raise
             folder.place(staged, Receipt(job, digest, size, files))
-            part.unlink()
-            part.with_suffix(".etag").unlink(missing_ok=True)
+            part.drop()
 
         failed = []
         with tqdm(total=len(missing), unit="job", desc="download", disable=quiet, delay=0.5) as bar:

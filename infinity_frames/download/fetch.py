@@ -18,7 +18,7 @@ import requests
 from infinity_frames.errors import ArchiveError, DownloadError, InfinityError
 from infinity_frames.rest import Backoff, Rest, pieces, retry_after
 
-__all__ = ["Fetcher", "Interrupted"]
+__all__ = ["Fetcher", "Interrupted", "Part"]
 
 ATTEMPTS = 6
 """Attempts in a row that bring not a byte."""
@@ -43,13 +43,14 @@ class _Expired(_Cut):
 
 
 @dataclass
-class _Part:
+class Part:
     """The file being filled and what resuming it needs: the ETag it is a part of."""
 
     path: Path
 
     @property
     def size(self) -> int:
+        """Bytes that have arrived."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     @property
@@ -58,6 +59,7 @@ class _Part:
 
     @property
     def etag(self) -> str | None:
+        """What the server called the whole, if that identifies its bytes."""
         # A weak tag does not promise the same bytes, so it cannot join two pieces.
         try:
             tag = orjson.loads(self._tag_path.read_bytes())
@@ -66,10 +68,12 @@ class _Part:
         return tag if isinstance(tag, str) and not tag.startswith("W/") else None
 
     def start(self, etag: str | None) -> None:
+        """Begin anew."""
         self.path.write_bytes(b"")
         self._tag_path.write_bytes(orjson.dumps(etag))
 
     def drop(self) -> None:
+        """Forget all of it."""
         self.path.unlink(missing_ok=True)
         self._tag_path.unlink(missing_ok=True)
 
@@ -100,8 +104,8 @@ class Fetcher:
         self._renewing = threading.Lock()
         self._streams: set[requests.Response] = set()
 
-    def fetch(self, job_id: str, path: Path) -> tuple[str, int]:
-        """Fill `path` with a job's archive; its sha256 and size.
+    def fetch(self, job_id: str, part: Part) -> tuple[str, int]:
+        """Fill `part` with a job's archive; its sha256 and size.
 
         Raises
         ------
@@ -112,7 +116,7 @@ class Fetcher:
         Interrupted
             `stop` was set.
         """
-        part, backoff, altered, expired = _Part(path), Backoff(), 0, 0
+        backoff, altered, expired = Backoff(), 0, 0
         while True:
             before = part.size
             try:
@@ -149,7 +153,7 @@ class Fetcher:
             with contextlib.suppress(RuntimeError, ValueError, OSError):  # it has just ended
                 stream.raw.shutdown()
 
-    def _attempt(self, job_id: str, part: _Part) -> str:
+    def _attempt(self, job_id: str, part: Part) -> str:
         """Ask for what is missing and append it; the digest of the whole."""
         url = str(self.jobs[job_id]["result_url"])
         offset, etag = part.size, part.etag
@@ -170,7 +174,7 @@ class Fetcher:
             self._streams.discard(response)
             response.close()
 
-    def _receive(self, job_id: str, part: _Part, url: str, response: requests.Response) -> str:
+    def _receive(self, job_id: str, part: Part, url: str, response: requests.Response) -> str:
         status, offset = response.status_code, part.size
         digest = hashlib.sha256()
         if status == 416 and response.headers.get("Content-Range") == f"bytes */{offset}":

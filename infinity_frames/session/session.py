@@ -224,7 +224,7 @@ class Session:
             The connection broke while sending to a server that cannot tell repeats.
         """
         valid = parameters.validate(self.spec, self.jobs(jobs))
-        if valid.empty:
+        if not len(valid):
             raise FrameError("There is no job to submit.", advice="Give at least one row.")
         if is_preview and not self.spec.preview:
             raise RequestRejected(
