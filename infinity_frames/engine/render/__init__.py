@@ -8,5 +8,6 @@ from infinity_frames.engine.render.develop import auto_exposure, develop
 from infinity_frames.engine.render.labels import LabelPass
 from infinity_frames.engine.render.patterns import PATTERNS
 from infinity_frames.engine.render.renderer import Renderer
+from infinity_frames.engine.render.warm import warm_up
 
-__all__ = ["PATTERNS", "LabelPass", "Renderer", "auto_exposure", "develop"]
+__all__ = ["PATTERNS", "LabelPass", "Renderer", "auto_exposure", "develop", "warm_up"]

@@ -16,6 +16,9 @@ _R = TypeVar("_R")
 def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile on first call and keep the machine code on disk.
 
+    numba notices a change of the file a kernel is in, but not of the files of what it calls: remove
+    ``__pycache__`` after editing those.
+
     IEEE arithmetic is kept as written (no fastmath, no contraction): the coverage rule and
     repeatability rest on it. Single-threaded: a process renders one job, processes run abreast.
     """

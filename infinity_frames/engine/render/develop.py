@@ -9,8 +9,9 @@ from infinity_frames.engine.render._jit import kernel
 
 __all__ = ["auto_exposure", "develop"]
 
-_TARGET = 0.17  # mean exposed luminance of a scene of unit luminance
-_COMPENSATION = 0.72  # share of a change of light (in stops) that the exposure makes up for
+_USUAL = 0.35  # mean luminance of a room under a lamp of 100 W
+_TARGET = 0.17  # what that is exposed to
+_COMPENSATION = 0.62  # share of a change of light (in stops) that the exposure makes up for
 _FULL_WELL = 9000.0  # electrons at white, at unit exposure
 _READ_NOISE = 6.0  # electrons
 _LEVELS = 4096
@@ -32,9 +33,12 @@ def auto_exposure(radiance: NDArray[np.float32]) -> float:
         Factor on the radiance.
     """
     luminance = radiance @ np.array([0.2126, 0.7152, 0.0722], np.float32)
-    # The mean of logarithms: a lamp or a dark corner does not decide.
-    mean = float(np.exp(np.mean(np.log(luminance + 1e-4), dtype=np.float64)))
-    return float(_TARGET / 0.35 * (0.35 / mean) ** _COMPENSATION)
+    lit = luminance[luminance > 0]  # where nothing is seen, nothing is to be exposed
+    if not lit.size:
+        return 1.0
+    # The mean of logarithms: a lamp does not decide.
+    mean = float(np.exp(np.mean(np.log(lit + 1e-4), dtype=np.float64)))
+    return float(_TARGET / _USUAL * (_USUAL / mean) ** _COMPENSATION)
 
 
 def develop(
@@ -60,9 +64,10 @@ def develop(
     (H, W, 3) uint8 array
         sRGB.
     """
+    radiance = np.ascontiguousarray(radiance, np.float32)
     factor = auto_exposure(radiance) if exposure is None else exposure
     if rng is None:
-        noise = np.zeros((1, 1, 1), np.float32)
+        noise = np.empty((0, 0, 0), np.float32)
     else:
         noise = rng.standard_normal(radiance.shape, dtype=np.float32)
     out = np.empty(radiance.shape, np.uint8)
@@ -85,7 +90,7 @@ def _encode(
     out: NDArray[np.uint8],
 ) -> None:
     height, width, _ = out.shape
-    noisy = noise.shape[0] == height and noise.shape[2] == 3
+    noisy = len(noise) == height
     # A longer exposure gathers no more electrons: it stands for a higher gain.
     well = _FULL_WELL / max(exposure, 0.25)
     for row in range(height):

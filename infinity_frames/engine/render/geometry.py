@@ -39,7 +39,8 @@ class Geometry(NamedTuple):
     """The scene with every object's vertices behind one another.
 
     ``first_vertex[i]:first_vertex[i + 1]`` are the vertices of object i, likewise its faces;
-    ``casters[i]`` are the faces, numbered as all vertices are, that cast its shadow.
+    ``casters[i]`` are the faces, numbered as all vertices are, that cast its shadow, and
+    ``closed[i]`` says whether its mesh encloses a volume.
     """
 
     surfaces: Surfaces
@@ -49,6 +50,7 @@ class Geometry(NamedTuple):
     first_vertex: list[int]
     first_face: list[int]
     casters: list[NDArray[np.int32]]
+    closed: list[bool]
     names: dict[str, int]
 
     def members(self, objects: Sequence[int]) -> NDArray[np.int32]:
@@ -138,6 +140,7 @@ def flatten(scene: Scene) -> Geometry:
             np.ascontiguousarray(_shadow_faces(item) + start, np.int32)
             for item, start in zip(objects, first_vertex, strict=False)
         ],
+        closed=[_is_closed(item) for item in objects],
         names=names,
     )
 
@@ -178,6 +181,16 @@ def _shadow_faces(item: Object) -> NDArray[np.int32]:
         return item.mesh.faces
     rest = item.mesh.vertices if item.mesh.texture is None else item.mesh.texture
     return coarse_faces(rest, item.mesh.faces, _SHADOW_CELL)
+
+
+def _is_closed(item: Object) -> bool:
+    """Whether every edge is met by its opposite, vertices at one place being one."""
+    places = np.round(item.mesh.vertices / 1e-5).astype(np.int64)
+    _, merged = np.unique(places, axis=0, return_inverse=True)
+    corners = merged.reshape(-1)[item.mesh.faces].astype(np.int64)
+    start, end = corners.reshape(-1), np.roll(corners, -1, axis=1).reshape(-1)
+    count = len(places)
+    return bool(np.array_equal(np.sort(start * count + end), np.sort(end * count + start)))
 
 
 def _starts(counts: list[int]) -> list[int]:

@@ -21,6 +21,7 @@ class Casters(NamedTuple):
 
     vertices: NDArray[np.float64]  # (V, 3)
     faces: NDArray[np.int32]  # (F, 3)
+    closed: NDArray[np.bool_]  # (F,) whether a face is of a mesh that encloses a volume
 
     def sphere(self) -> tuple[NDArray[np.float64], float]:
         """Centre and radius of a sphere around all; of a small one where there are none."""
@@ -77,11 +78,16 @@ def perspective(
     blur = np.stack(
         [1 / distance, np.where(outside, spacing * focal, 0.0), np.cos(angle), np.sin(angle)], 1
     )
-    return _rendered(projection, row, blur, casters, size)
+    both = casters._replace(closed=np.zeros_like(casters.closed))
+    return _rendered(projection, row, blur, both, size)
 
 
 def orthographic(directions: NDArray[np.float64], casters: Casters, size: int) -> DepthMaps:
-    """Maps from infinitely far off in some directions, fitted to the sphere around the casters."""
+    """Maps from infinitely far off in some directions, fitted to the sphere around the casters.
+
+    Of closed meshes they hold the side away from the source: what a point on the far side of it
+    sees first, so that its distance counts and no surface hides itself.
+    """
     centre, radius = casters.sphere()
     axes = _axes(-directions)[:, :2] * (size / 2 / radius)
     projection = np.zeros((len(directions), 3, 4))
@@ -89,7 +95,9 @@ def orthographic(directions: NDArray[np.float64], casters: Casters, size: int) -
     projection[:, :2, 3] = size / 2 - axes @ centre
     projection[:, 2, 3] = 1.0
     row = np.concatenate([directions, np.zeros((len(directions), 1))], axis=1)
-    return _rendered(projection, row, np.zeros((len(directions), 4)), casters, size)
+    inside_out = np.where(casters.closed[:, None], casters.faces[:, ::-1], casters.faces)
+    turned = Casters(casters.vertices, inside_out, casters.closed)
+    return _rendered(projection, row, np.zeros((len(directions), 4)), turned, size)
 
 
 def _rendered(
@@ -100,7 +108,7 @@ def _rendered(
     size: int,
 ) -> DepthMaps:
     nearness = np.full((len(projection), size, size), _EMPTY, np.float32)
-    _render_maps(projection, row, casters.vertices, casters.faces, nearness)
+    _render_maps(projection, row, casters.vertices, casters.faces, casters.closed, nearness)
     return DepthMaps(projection, row, nearness, blur)
 
 
@@ -110,11 +118,11 @@ def _render_maps(
     row: NDArray[np.float64],
     vertices: NDArray[np.float64],
     faces: NDArray[np.int32],
+    one_sided: NDArray[np.bool_],
     nearness: NDArray[np.float32],
 ) -> None:
     """Draw the casters into every map."""
     members = np.arange(len(faces)).astype(np.int32)
-    one_sided = np.zeros(len(faces), np.bool_)
     winner = np.full(nearness.shape[1:], -1, np.int32)
     weight = np.empty(len(vertices))
     for i in range(len(projection)):

@@ -49,6 +49,7 @@ def _hash(x: int, y: int, z: int) -> float:
 
 @kernel
 def _smooth(low: float, high: float, x: float) -> float:
+    """Step from 0 at ``low`` to 1 at ``high``, which may be the lesser."""
     t = min(max((x - low) / (high - low), 0.0), 1.0)
     return t * t * (3.0 - 2.0 * t)
 
@@ -128,9 +129,25 @@ def _tiles(u: float, v: float, w: float, footprint: float) -> _Texel:
 
 
 @kernel
+def _speck(u: float, v: float) -> float:
+    """Crumbs of various sizes strewn about, in one cell in three."""
+    i, j = math.floor(u), math.floor(v)
+    cover = 0.0
+    for b in range(j - 1, j + 2):
+        for a in range(i - 1, i + 2):
+            if _hash(a, b, 7) < 0.35:
+                x, y = u - a - _hash(a, b, 8), v - b - _hash(a, b, 9)
+                size = 0.12 + 0.3 * _hash(a, b, 10)
+                stretch = 0.6 + 0.8 * _hash(a, b, 11)
+                far = math.sqrt(x * x * stretch + y * y / stretch + 0.8 * x * y * (stretch - 1.0))
+                cover = max(cover, _smooth(size + 0.12, size - 0.12, far))
+    return cover
+
+
+@kernel
 def _rubber(u: float, v: float, w: float, footprint: float) -> _Texel:
     keep = _keep(footprint, 0.8)
-    speck = _smooth(0.66, 0.8, _noise(u, v, w)) * keep + 0.14 * (1.0 - keep)
+    speck = _speck(u, v) * keep + 0.12 * (1.0 - keep)
     wear = _fractal(u * 0.03, v * 0.03, w * 0.03, footprint * 0.03) - 0.5
     return 0.8 * speck, 1.0 + 0.14 * wear, 1.0 + 0.2 * wear
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -196,24 +196,32 @@ class Renderer:
             seen.append(view)
         owner = np.append(geometry.surfaces.owner, -1).astype(np.int32)[seen[0].winner]
         objects = self.scene.objects
-        faces = [geometry.casters[i] for i in moving if objects[i].casts_shadow]
-        vertex_ids, local = _compact(faces)
-        fixed = _compact([geometry.casters[i] for i in unmoving if objects[i].casts_shadow])
-        shell = _compact([geometry.casters[i] for i in unmoving if not objects[i].casts_shadow])
-        nothing = Casters(np.empty((0, 3)), np.empty((0, 3), np.int32))
         lamps, ambient = self._lamps, self._ambient
+        solid = [i for i in unmoving if objects[i].casts_shadow]
+        shell = [i for i in unmoving if not objects[i].casts_shadow]
         lighting = Lighting(
             lamps,
             ambient,
-            _body(lamps, ambient, Casters(geometry.vertices[fixed[0]], fixed[1]), _STILL_MAPS),
-            _body(lamps, ambient, nothing, (2, 2)),
-            orthographic(
-                ambient.direction, Casters(geometry.vertices[shell[0]], shell[1]), _SHELL_MAPS
-            ),
+            _body(lamps, ambient, self._casters(solid)(geometry.vertices), _STILL_MAPS),
+            _body(lamps, ambient, self._casters([])(geometry.vertices), (2, 2)),
+            orthographic(ambient.direction, self._casters(shell)(geometry.vertices), _SHELL_MAPS),
         )
-        return _Still(
-            names, geometry.members(moving), seen, vertex_ids, local, lighting, owner.reshape(-1)
+        casters = self._casters([i for i in moving if objects[i].casts_shadow])
+        members = geometry.members(moving)
+        return _Still(names, members, seen, casters, lighting, owner.reshape(-1))
+
+    def _casters(self, objects: list[int]) -> Callable[[NDArray[np.float64]], Casters]:
+        """What casts the shadows of some objects, as a function of all vertices."""
+        faces = [self._geometry.casters[i] for i in objects]
+        closed = [
+            np.full(len(self._geometry.casters[i]), self._geometry.closed[i]) for i in objects
+        ]
+        used, local = np.unique(
+            np.concatenate([np.empty((0, 3), np.int32), *faces]), return_inverse=True
         )
+        own = local.reshape(-1, 3).astype(np.int32)
+        flags = np.concatenate([np.empty(0, np.bool_), *closed])
+        return lambda vertices: Casters(vertices[used], own, flags)
 
     def _lit(self, still: _Still) -> Lit:
         if still.lit is None:
@@ -233,21 +241,10 @@ class _Still:
     names: frozenset[str]
     moving: NDArray[np.int32]
     seen: list[Visibility]
-    caster_vertices: NDArray[np.int64]
-    caster_faces: NDArray[np.int32]
+    casters: Callable[[NDArray[np.float64]], Casters]
     lighting: Lighting
     owner: NDArray[np.int32]
     lit: Lit | None = None
-
-    def casters(self, vertices: NDArray[np.float64]) -> Casters:
-        return Casters(vertices[self.caster_vertices], self.caster_faces)
-
-
-def _compact(faces: list[NDArray[np.int32]]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """The vertices that faces use, and the faces over those."""
-    joined = np.concatenate([np.empty((0, 3), np.int32), *faces])
-    used, local = np.unique(joined, return_inverse=True)
-    return used.astype(np.int64), local.reshape(-1, 3).astype(np.int32)
 
 
 def _body(lamps: Lamps, ambient: Ambient, casters: Casters, sizes: tuple[int, int]) -> Body:
