@@ -198,3 +198,23 @@ def test_times_follow_the_parameters_file(batch):
     images = table(results, "images").set_index("job_id")
     assert images.loc["job-0", "time"].tolist() == [0, 0.1]
     assert images.loc["job-1", "time"].tolist() == [0, 1 / 24]
+
+
+def test_an_interrupted_build_keeps_what_was_done_and_goes_on_later(batch, monkeypatch):
+    results = read_results(batch)
+    monkeypatch.setattr(cache, "_SHARD_BYTES", 1)
+    original, read = cache.parse, []
+
+    def interrupted(job, *, tables):
+        read.append(job.job_id)
+        if len(read) == 3:
+            raise KeyboardInterrupt
+        return original(job, tables=tables)
+
+    monkeypatch.setattr(cache, "parse", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        table(results, "images")
+    done = read[:2]
+    images = table(results, "images")
+    assert images["job_id"].tolist() == [id_ for id_ in results["job_id"] for _ in range(2)]
+    assert not set(read[3:]) & set(done)
