@@ -117,18 +117,23 @@ def _along_arm(points: Array, body: Proportions) -> Array:
 def _trunk(field: Field, body: Proportions, barefoot: bool) -> Part:
     """Skin from ankles to neck and wrists."""
     neck = float(body.rest[JOINT_INDEX["neck"], 1]) + 0.035
-    ankle = float(body.rest[JOINT_INDEX["left_ankle"], 1]) + (0.02 if barefoot else -0.02)
+    ankle = float(body.rest[JOINT_INDEX["left_ankle"], 1])
     reach = float(body.rest[JOINT_INDEX["left_wrist"], 0]) + 0.07
-    low, high = (-reach, ankle - 0.03, -0.30), (reach, neck + 0.03, 0.36)
-    part = from_field(field, low, high, (0.017, 0.023, 0.016), Surface.SKIN, step=0.008)
-    part = clip(part, lambda points: points[:, 1] - neck - _OVERLAP)
-    part = clip(part, lambda points: ankle - _OVERLAP - points[:, 1])
+    low, high = (-reach, ankle - 0.05, -0.30), (reach, neck + 0.03, 0.36)
+    part = from_field(field, low, high, (0.019, 0.026, 0.018), Surface.SKIN, step=0.008)
+    lowest = ankle + (0.02 if barefoot else -0.02) - _OVERLAP
+
+    def head(points: Array) -> Array:
+        return np.asarray(points[:, 1] - neck - _OVERLAP)
+
+    def foot(points: Array) -> Array:
+        return np.asarray(lowest - points[:, 1])
 
     def hand(points: Array) -> Array:
         beyond = _along_arm(points, body) - _wrist(body) - _OVERLAP
         return np.minimum(beyond, np.abs(points[:, 0]) - 0.32)
 
-    return clip(part, hand)
+    return clip(part, (head, foot, hand))
 
 
 def _head(field: Field, face: Face, colors: Look) -> list[Piece]:
@@ -136,8 +141,8 @@ def _head(field: Field, face: Face, colors: Look) -> list[Piece]:
     neck = float(face.body.rest[JOINT_INDEX["neck"], 1]) + 0.035
     low, high = face.at((-0.11, 0, -0.14)), face.at((0.11, 1.80, 0.14))
     low[1] = neck - 0.02
-    skull = from_field(field, low, high, (0.0085, 0.0075, 0.0075), Surface.SKIN, step=0.003)
-    skull = clip(skull, lambda points: neck - points[:, 1])
+    skull = from_field(field, low, high, (0.0092, 0.0082, 0.0080), Surface.SKIN, step=0.003)
+    skull = clip(skull, (lambda points: neck - points[:, 1],))
     hair = hair_field(face)
     pieces = []
     if hair is not None:
@@ -157,7 +162,7 @@ def _palm(field: Field, body: Proportions) -> Part:
     part = from_field(
         field, low, high, (0.012, 0.0065, 0.0085), Surface.SKIN, step=0.004, matrix=matrix
     )
-    return clip(part, lambda points: _wrist(body) - _along_arm(points, body))
+    return clip(part, (lambda points: _wrist(body) - _along_arm(points, body),))
 
 
 def _foot(field: Field, body: Proportions) -> Part:
@@ -166,8 +171,7 @@ def _foot(field: Field, body: Proportions) -> Part:
     low = (ankle[0] - 0.08, floor - 0.02, ankle[2] - 0.09)
     high = (ankle[0] + 0.09, top + 0.03, ankle[2] + 0.23)
     part = from_field(field, low, high, (0.0075, 0.008, 0.009), Surface.SKIN, step=0.004)
-    part = clip(part, lambda points: points[:, 1] - top)
-    return clip(part, lambda points: floor - points[:, 1], shade=1.0)
+    return clip(part, (lambda points: points[:, 1] - top, lambda points: floor - points[:, 1]))
 
 
 def _crown(field: Field, face: Face) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.engine.motion.skeleton import JOINT_INDEX
 from infinity_frames.engine.scene.body.appearance import LEG_SPREAD, Proportions
-from infinity_frames.engine.scene.body.mesh import Part, clip, from_field, split
+from infinity_frames.engine.scene.body.mesh import Part, clip, from_field
 from infinity_frames.engine.scene.body.sdf import Field
 from infinity_frames.engine.scene.body.shape import (
     ARM_AXES,
@@ -36,8 +36,6 @@ OUTFITS = (
 )
 """Top and bottom of each outfit."""
 
-_HEM = 0.012  # width of the darker band along a hem, m
-
 
 @dataclass(frozen=True, eq=False)
 class Garment:
@@ -62,12 +60,7 @@ class Garment:
     def mesh(self, material: int, band: float = 1.0) -> Part:
         """The cloth, hems capped; `band` is the factor on the colour along the hems."""
         part = from_field(self.field, self.low, self.high, self.voxel, material, step=0.010)
-        for edge in self.edges:
-            if band != 1.0:
-                part, side = split(part, edge(part.vertices) + _HEM)
-                part.colors[side >= 0] *= band
-            part = clip(part, edge)
-        return part
+        return clip(part, self.edges, shade=0.5, band=band)
 
     def covers(self, points: Array) -> NDArray[np.bool_]:
         """Which points (N, 3) of the skin are safely beneath the cloth."""

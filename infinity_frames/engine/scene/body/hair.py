@@ -157,7 +157,7 @@ def hair_field(face: Face) -> Field | None:
 def mesh_hair(field: Field, face: Face) -> Part:
     """The hair's surface, shaded in strands that run down from the crown."""
     low, high = face.at((-0.16, 1.40, -0.21)), face.at((0.16, 1.86, 0.15))
-    part = from_field(field, low, high, (0.0095, 0.0105, 0.0095), Surface.HAIR, step=0.004)
+    part = from_field(field, low, high, (0.0112, 0.0122, 0.0112), Surface.HAIR, step=0.004)
     offset = part.vertices - face.at((0.0, 1.70, -0.03))
     around = np.arctan2(offset[:, 0], offset[:, 2])
     strand = np.sin(23 * around + 40 * offset[:, 1]) + np.sin(41 * around - 25 * offset[:, 1])

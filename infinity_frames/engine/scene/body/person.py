@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +21,15 @@ from infinity_frames.engine.scene.body.assembly import assemble
 from infinity_frames.engine.scene.body.head import Face
 from infinity_frames.engine.scene.body.keypoints import COCO, locate
 from infinity_frames.engine.scene.body.looks import look, materials
-from infinity_frames.engine.scene.body.mesh import merge
+from infinity_frames.engine.scene.body.mesh import coarsen, merge
 from infinity_frames.engine.scene.body.skin import bone_transforms, pack, skin
 from infinity_frames.engine.scene.model import Material, Mesh
 
 __all__ = ["Body", "build_body"]
 
 Array = NDArray[np.float64]
+
+_SHADOW_CELL = 0.03  # m: a shadow's edge is softer than that
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,8 +155,8 @@ def build_body(appearance: Appearance) -> Body:
     top, bottom = garments.OUTFITS[appearance.outfit]
     vertices = np.ascontiguousarray(size * whole.vertices)
     shadows = [
-        whole.faces[a:b]
-        for piece, a, b in zip(pieces, starts, starts[1:], strict=False)
+        coarsen(whole.vertices, whole.faces[a:b], _SHADOW_CELL)
+        for piece, (a, b) in zip(pieces, pairwise(starts), strict=True)
         if piece.casts
     ]
     return Body(
@@ -167,7 +170,7 @@ def build_body(appearance: Appearance) -> Body:
         ),
         materials=materials(colors, bottom),
         shadow_faces=np.vstack(shadows),
-        parts={piece.name: (a, b) for piece, a, b in zip(pieces, starts, starts[1:], strict=False)},
+        parts={piece.name: span for piece, span in zip(pieces, pairwise(starts), strict=True)},
         rest_joints=size * body.joints,
         rest_pose=rest_quaternions(),
         betas=appearance.betas,
