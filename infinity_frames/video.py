@@ -118,7 +118,7 @@ class VideoWriter:
         if self.height % 2 or self.width % 2:
             picture = np.pad(picture, ((0, self.height % 2), (0, self.width % 2), (0, 0)), "edge")
         with _explained("written", self.path):
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(picture), "rgb24")
             coded = self._to_yuv.reformat(
                 frame,
                 format="yuv420p",
