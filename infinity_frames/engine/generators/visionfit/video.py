@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -103,7 +104,8 @@ def render_job(params: Mapping[str, Any], seed: int, directory: Path, preview: b
 
 
 def warm_up() -> None:
-    """Compile every kernel, by rendering a small preview."""
+    """Compile every kernel, by rendering a small preview; for a worker that has one core."""
+    cv2.setNumThreads(1)
     params = {**SPEC.defaults, "image_width": 128, "image_height": 128, "allowable_occlusion": 20.0}
     with tempfile.TemporaryDirectory() as folder:
         render_job(params, 0, Path(folder), preview=True)
