@@ -17,6 +17,8 @@ from urllib.parse import parse_qs, urlsplit
 from infinity_frames.spec import Generator, Linear, Parameter
 
 TOKEN = "tok-3f9a-secret"
+UNLUCKY, TOO_DEAR = 1313, 1414
+"""Values of lighting_power that this server refuses, and that an account cannot pay."""
 TEST_GENERATOR = Generator(
     "visionfit-v0.4.0",
     "0.4.0",
@@ -235,10 +237,12 @@ class BaseServer:
     def create(self, data: dict[str, Any], key: str | None) -> tuple[int, Any]:
         if "idempotency" in self.extensions and key in self.keys:
             return 201, self.shown(self.keys[key], full=True)
-        if any(run["param_values"].get("num_reps") == 13 for run in data["job_runs"]):
-            broken = {"parameter": "num_reps", "rule": "max", "value": 13, "message": "Unlucky."}
-            return 400, {"detail": "Unlucky jobs.", "errors": [{"job": 0, **broken}]}
-        if any(run["param_values"].get("num_reps") == 14 for run in data["job_runs"]):
+        powers = [run["param_values"].get("lighting_power") for run in data["job_runs"]]
+        if UNLUCKY in powers:
+            broken = {"parameter": "lighting_power", "rule": "max", "value": UNLUCKY}
+            broken |= {"job": powers.index(UNLUCKY), "message": "Unlucky."}
+            return 400, {"detail": "Unlucky jobs.", "errors": [broken]}
+        if TOO_DEAR in powers:
             return 402, {"detail": "Needs 140 samples, 90 are left.", "needed": 140, "left": 90}
         batch = {
             "id": str(uuid.uuid4()),

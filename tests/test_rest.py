@@ -15,7 +15,7 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-from base_server import TEST_GENERATOR, TOKEN, BaseServer
+from base_server import TEST_GENERATOR, TOKEN, TOO_DEAR, UNLUCKY, BaseServer
 from fault_server import FaultServer, answer, cut_after, dribble, drop, hang, lose_answer
 
 from infinity_frames import errors
@@ -96,13 +96,13 @@ def test_a_wrong_token_is_named_as_such_and_never_repeated(server: FaultServer) 
 def test_refusals_carry_what_the_server_says(server: FaultServer) -> None:
     rest = Rest(server.url, TOKEN)
     with pytest.raises(errors.NotEnoughSamples) as poor:
-        rest.create_batch("x", [run(num_reps=14)])
+        rest.create_batch("x", [run(lighting_power=TOO_DEAR)])
     assert (poor.value.where["needed"], poor.value.where["left"]) == (140, 90)
     with pytest.raises(errors.InvalidJobs) as invalid:
-        rest.create_batch("x", [run(num_reps=13)])
+        rest.create_batch("x", [run(lighting_power=UNLUCKY)])
     broken = invalid.value.violations
     assert broken[["position", "parameter", "rule", "value"]].values.tolist() == [
-        [0, "num_reps", "max", "13"]
+        [0, "lighting_power", "max", str(UNLUCKY)]
     ]
     assert server.batches == {}
 
