@@ -126,6 +126,19 @@ def test_an_object_inside_another_shows_through_its_mask(frame: Any) -> None:
     assert (drawn[11, 11] != drawn[0, 0]).any()
 
 
+def test_categories_have_colours_of_their_own(frame: Any) -> None:
+    mask = factory.rle(np.ones((HEIGHT, WIDTH), bool))
+    drawn = {
+        tuple(
+            MaskAnnotator(1)
+            .annotate(GREY, frame({"segmentation": mask, "category_id": category}))[0, 0]
+            .tolist()
+        )
+        for category in range(21)
+    }
+    assert len(drawn) == 21
+
+
 def test_a_mask_of_another_size_is_an_error(frame: Any) -> None:
     labels = frame({"segmentation": factory.rle(np.ones((4, 5), bool))})
     with pytest.raises(MediaError, match=r"5 x 4 pixels, and its picture 40 x 30"):

@@ -232,6 +232,17 @@ def test_show_draws_each_frame_asked_for_once(batch: pd.DataFrame) -> None:
     np.testing.assert_array_equal(shown[y + h - 1, x + w - 1], (230, 159, 0))
 
 
+def test_show_keeps_the_order_of_the_frame(batch: pd.DataFrame) -> None:
+    paths = batch.set_index("job_id")["path"]
+    rows = pd.DataFrame({"job_id": ["b", "a", "b", "never"], "frame_number": [5, 1, 0, 2]})
+    figure = drawn(show(rows.assign(path=rows["job_id"].map(paths))))
+    captions = [axes.get_title(loc="center") for axes in figure.axes]
+    assert captions == ["b frame 5", "a frame 1", "b frame 0", "never"]
+    assert "no results downloaded" in texts(figure)
+    with pytest.raises(FrameError, match="job_id is empty"):
+        show(batch.assign(job_id=pd.NA))
+
+
 def test_show_takes_the_middle_where_no_frame_is_named(batch: pd.DataFrame) -> None:
     figure = show(batch.loc[batch["job_id"] == "a", ["job_id", "path"]])
     assert figure.axes[0].get_title(loc="center") == "a frame 3"

@@ -122,27 +122,34 @@ def show(
         The frame names no jobs or not where they are, or `labels` holds an unknown name.
     """
     names = _known(labels)
-    frame = as_jobs(frame)
-    keys = [name for name in ("job_id", "frame_number") if name in frame.columns]
+    order = _asked(as_jobs(frame), _positive(k))
+    jobs = frame[frame["job_id"].astype("string").isin({job for job, _ in order})]
+    places = {
+        files.job_id: files for files in files_of(jobs, path=None if path is None else Path(path))
+    }
+    numbers: dict[str, list[int | None]] = {}
+    for job, number in order:
+        numbers.setdefault(job, []).append(number)
+    tiles = {job: _frames(job, places.get(job), wanted, names) for job, wanted in numbers.items()}
+    return _grid([tiles[job][number] for job, number in order])
+
+
+def _asked(frame: pd.DataFrame, k: int) -> list[tuple[str, int | None]]:
+    """The first k different pairs of job and frame number, in the frame's order."""
     if "job_id" not in frame.columns:
         raise FrameError(
             "Pictures belong to jobs, and this frame has no column job_id.",
             advice="Keep the column when selecting.",
         )
-    rows = frame[keys].drop_duplicates().head(_positive(k))
-    shown = frame[frame["job_id"].isin(rows["job_id"])]
-    folder = None if path is None else Path(path)
-    places = {files.job_id: files for files in files_of(shown, path=folder)}
-    wanted: dict[str, list[int | None]] = {}
-    for row in rows.to_dict("records"):
-        number = row.get("frame_number")
-        wanted.setdefault(row["job_id"], []).append(None if pd.isna(number) else int(number))
-    pictures = {
-        (job, number): tile
-        for job, numbers in wanted.items()
-        for number, tile in _frames(job, places.get(job), numbers, names).items()
-    }
-    return _grid([pictures[job, number] for job, numbers in wanted.items() for number in numbers])
+    keys = [name for name in ("job_id", "frame_number") if name in frame.columns]
+    rows = frame[keys].dropna(subset="job_id").drop_duplicates().head(k)
+    if rows.empty:
+        raise FrameError("There is nothing to show: the column job_id is empty.")
+    numbers = rows["frame_number"] if "frame_number" in keys else [None] * len(rows)
+    return [
+        (str(job), None if pd.isna(number) else int(number))
+        for job, number in zip(rows["job_id"], numbers, strict=True)
+    ]
 
 
 def _positive(k: int) -> int:

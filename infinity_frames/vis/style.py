@@ -114,8 +114,11 @@ def caption(axes: Axes, text: str, *, empty: bool = False) -> None:
 
 
 def colour(index: int) -> str:
-    """The palette's colour of that index, starting over where it ends."""
-    return PALETTE[index % len(PALETTE)]
+    """A colour for every index: the palette, then darker, then lighter shades of it, then again."""
+    lap, place = divmod(index, len(PALETTE))
+    towards, share = ((0, 0.0), (0, 0.4), (255, 0.55))[lap % 3]
+    mixed = (round(value * (1 - share) + towards * share) for value in rgb(PALETTE[place]))
+    return "#{:02X}{:02X}{:02X}".format(*mixed)
 
 
 def rgb(name: str) -> tuple[int, int, int]:
