@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.render.geometry import Geometry
+from infinity_frames.engine.render.geometry import Geometry, Surfaces
 from infinity_frames.engine.scene.model import Light, Scene
 
 __all__ = ["Ambient", "Lamps", "ambient_light", "sample_lights"]
@@ -76,18 +76,19 @@ def sample_lights(lights: Sequence[Light]) -> Lamps:
     )
 
 
-def ambient_light(scene: Scene, geometry: Geometry) -> Ambient:
+def ambient_light(scene: Scene, geometry: Geometry, members: NDArray[np.int32]) -> Ambient:
     """Light that reaches a point from the room rather than from a lamp.
 
     It is the scene's own ambient light, plus the lamps' light after many reflections (the formula
     of the integrating sphere for a room of the scene's extent), plus, from below, what the floor
-    sends back.
+    sends back. ``members`` are the faces that make up the room.
     """
-    floor_color, mean_color = _albedos(geometry)
-    extent = np.ptp(geometry.vertices, axis=0) if len(geometry.vertices) else np.zeros(3)
+    corners = geometry.vertices[geometry.surfaces.faces[members]]
+    floor_color, mean_color = _albedos(geometry.surfaces, members, corners)
+    extent = np.ptp(corners.reshape(-1, 3), axis=0) if len(members) else np.zeros(3)
     area = 2 * (extent[0] * extent[1] + extent[1] * extent[2] + extent[2] * extent[0]) + 10.0
     power = sum((np.array(i.color) * i.power for i in scene.lights), np.zeros(3))
-    reflected = power * mean_color / (1 - mean_color) / (area * math.pi)
+    reflected = 0.8 * power * mean_color / (1 - mean_color) / (area * math.pi)
     around = np.array(scene.ambient) * 0.5 + reflected
     floor = floor_color * (around + 0.7 * _floor_irradiance(scene) / math.pi)
     # A Fibonacci lattice on the sphere, nowhere denser than elsewhere.
@@ -101,18 +102,18 @@ def ambient_light(scene: Scene, geometry: Geometry) -> Ambient:
     return Ambient(direction, np.ascontiguousarray(radiance))
 
 
-def _albedos(geometry: Geometry) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _albedos(
+    surfaces: Surfaces, members: NDArray[np.int32], corners: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean colour of what faces up near the lowest level, and of everything, by area."""
-    s = geometry.surfaces
-    if not len(s.faces):
+    if not len(members):
         return np.full(3, 0.3), np.full(3, 0.4)
-    a, b, c = (geometry.vertices[s.faces[:, i]] for i in range(3))
-    normal = np.cross(b - a, c - a)
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     area = np.linalg.norm(normal, axis=1)
-    colors = (0.7 * s.color + 0.3 * s.color2)[s.material]
+    colors = (0.7 * surfaces.color + 0.3 * surfaces.color2)[surfaces.material[members]]
     mean = (colors * area[:, None]).sum(0) / max(area.sum(), 1e-9)
-    low = (a[:, 2] < geometry.vertices[:, 2].min() + 0.1) & (normal[:, 2] > 0.9 * area)
-    below = area * low
+    height = corners[:, 0, 2]
+    below = area * ((height < corners[..., 2].min() + 0.1) & (normal[:, 2] > 0.9 * area))
     floor = (colors * below[:, None]).sum(0) / below.sum() if below.sum() > 0 else mean
     return np.clip(floor, 0.0, 0.9), np.clip(mean, 0.0, 0.75)
 

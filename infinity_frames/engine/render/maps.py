@@ -21,7 +21,7 @@ class Casters(NamedTuple):
 
     vertices: NDArray[np.float64]  # (V, 3)
     faces: NDArray[np.int32]  # (F, 3)
-    closed: NDArray[np.bool_]  # (F,) whether a face is of a mesh that encloses a volume
+    closed: NDArray[np.bool_]  # (F,) of a mesh that encloses a volume: drawn from one side
 
     def sphere(self) -> tuple[NDArray[np.float64], float]:
         """Centre and radius of a sphere around all; of a small one where there are none."""
@@ -78,8 +78,7 @@ def perspective(
     blur = np.stack(
         [1 / distance, np.where(outside, spacing * focal, 0.0), np.cos(angle), np.sin(angle)], 1
     )
-    both = casters._replace(closed=np.zeros_like(casters.closed))
-    return _rendered(projection, row, blur, both, size)
+    return _rendered(projection, row, blur, casters, size)
 
 
 def orthographic(directions: NDArray[np.float64], casters: Casters, size: int) -> DepthMaps:

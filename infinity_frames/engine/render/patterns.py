@@ -146,9 +146,9 @@ def _speck(u: float, v: float) -> float:
 
 @kernel
 def _rubber(u: float, v: float, w: float, footprint: float) -> _Texel:
-    keep = _keep(footprint, 0.8)
-    speck = _speck(u, v) * keep + 0.12 * (1.0 - keep)
-    wear = _fractal(u * 0.03, v * 0.03, w * 0.03, footprint * 0.03) - 0.5
+    keep = _keep(footprint, 0.25)
+    speck = _speck(4.0 * u, 4.0 * v) * keep + 0.12 * (1.0 - keep)
+    wear = _fractal(u * 0.1, v * 0.1, w * 0.1, footprint * 0.1) - 0.5
     return 0.8 * speck, 1.0 + 0.14 * wear, 1.0 + 0.2 * wear
 
 
@@ -221,11 +221,15 @@ def _stripes(u: float, footprint: float) -> _Texel:
 
 @kernel
 def _brick(u: float, v: float, w: float, footprint: float) -> _Texel:
-    row = math.floor(v)
-    along = u / 3.0 + 0.5 * (row & 1)
+    # A repeat is the length of a brick, three courses high.
+    row = math.floor(3.0 * v)
+    along = u + 0.5 * (row & 1)
     brick = math.floor(along)
-    mortar = max(_line(_grid(v), 0.15, footprint), _line(_grid(along) * 3.0, 0.15, footprint))
-    rough = _fractal(u * 3.0, v * 3.0, w, footprint * 3.0) - 0.5
+    joint = 0.045
+    mortar = max(
+        _line(_grid(3.0 * v) / 3.0, joint, footprint), _line(_grid(along), joint, footprint)
+    )
+    rough = _fractal(u * 9.0, v * 9.0, w, footprint * 9.0) - 0.5
     tone = 0.75 + 0.45 * _hash(row, brick, 1)
     return mortar, mortar + (1.0 - mortar) * tone + 0.3 * rough, 1.0
 

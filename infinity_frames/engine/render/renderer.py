@@ -57,7 +57,6 @@ class Renderer:
         self.scene = scene
         self._geometry = flatten(scene)
         self._lamps = sample_lights(scene.lights)
-        self._ambient = ambient_light(scene, self._geometry)
         self._still: _Still | None = None
 
     def labels(self, placements: Mapping[str, Placement]) -> LabelPass:
@@ -108,7 +107,7 @@ class Renderer:
         frame = self._frame(vertices, normals)
         lit = self._lit(still)
         lighting = still.lighting._replace(
-            moving=_body(self._lamps, self._ambient, still.casters(vertices), _MOVING_MAPS)
+            moving=_body(self._lamps, still.lighting.ambient, still.casters(vertices), _MOVING_MAPS)
         )
         passes = [seen.copy() for seen in still.seen]
         for seen, shift in zip(passes, ((0.0, 0.0), *SAMPLES), strict=True):
@@ -188,15 +187,16 @@ class Renderer:
         geometry.check(names)
         moving = [i for name, i in geometry.names.items() if name in names]
         unmoving = [i for name, i in geometry.names.items() if name not in names]
+        members = geometry.members(unmoving)
         clip = clip_coordinates(camera.P, geometry.vertices)
         seen = []
         for shift in ((0.0, 0.0), *SAMPLES):
             view = Visibility.empty(camera.height, camera.width)
-            view.draw(geometry, clip, geometry.members(unmoving), shift)
+            view.draw(geometry, clip, members, shift)
             seen.append(view)
         owner = np.append(geometry.surfaces.owner, -1).astype(np.int32)[seen[0].winner]
         objects = self.scene.objects
-        lamps, ambient = self._lamps, self._ambient
+        lamps, ambient = self._lamps, ambient_light(self.scene, geometry, members)
         solid = [i for i in unmoving if objects[i].casts_shadow]
         shell = [i for i in unmoving if not objects[i].casts_shadow]
         lighting = Lighting(
@@ -207,8 +207,8 @@ class Renderer:
             orthographic(ambient.direction, self._casters(shell)(geometry.vertices), _SHELL_MAPS),
         )
         casters = self._casters([i for i in moving if objects[i].casts_shadow])
-        members = geometry.members(moving)
-        return _Still(names, members, seen, casters, lighting, owner.reshape(-1))
+        drawn = geometry.members(moving)
+        return _Still(names, drawn, seen, casters, lighting, owner.reshape(-1))
 
     def _casters(self, objects: list[int]) -> Callable[[NDArray[np.float64]], Casters]:
         """What casts the shadows of some objects, as a function of all vertices."""

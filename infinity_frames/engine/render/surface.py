@@ -16,6 +16,8 @@ __all__ = ["Frame", "Point", "Vector", "point_at", "unit"]
 
 Vector = tuple[float, float, float]
 
+_BRIGHTEST = 4.0  # above 1 no paint, but a lampshade or the sky in a window
+
 
 class Frame(NamedTuple):
     """The vertices of one frame, and the camera that sees them."""
@@ -79,9 +81,9 @@ def point_at(surfaces: Surfaces, frame: Frame, face: int, x: float, y: float) ->
         (px, py, pz),
         (nx, ny, nz),
         (
-            min(r * tint * (first[0] + mix * (second[0] - first[0])), 0.95),
-            min(g * tint * (first[1] + mix * (second[1] - first[1])), 0.95),
-            min(b2 * tint * (first[2] + mix * (second[2] - first[2])), 0.95),
+            min(r * tint * (first[0] + mix * (second[0] - first[0])), _BRIGHTEST),
+            min(g * tint * (first[1] + mix * (second[1] - first[1])), _BRIGHTEST),
+            min(b2 * tint * (first[2] + mix * (second[2] - first[2])), _BRIGHTEST),
         ),
         min(max(surfaces.finish[material, 1] * gloss, 0.08), 1.0),
         surfaces.finish[material, 2],
