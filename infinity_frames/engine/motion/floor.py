@@ -15,7 +15,7 @@ __all__ = ["Chain", "chains", "lifted"]
 
 Array = NDArray[np.float64]
 
-_SOFTNESS = 0.004
+_SOFTNESS = 0.01
 _NORM = 4.0
 # Below this level arm a joint is above the pivot rather than beside it, and turning lifts nothing.
 _SHORTEST_ARM = 0.06

@@ -26,7 +26,7 @@ _PALM_SHARE = 0.85
 BACK_BAR: Array = np.array([0.0, 0.11, -0.125])
 """Middle of a barbell on the shoulders, from the joint ``spine3``, m."""
 
-_GRIP_WIDTH = {"hands": 0.1, "back": 0.23}
+_GRIP_WIDTH = {"hands": 0.08, "back": 0.23}
 
 GOBLET_GRIP = (0.05, 0.03)
 

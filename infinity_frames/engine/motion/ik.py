@@ -12,8 +12,10 @@ __all__ = ["TwoBone", "aim", "blend", "soft_positive", "unit"]
 
 Array = NDArray[np.float64]
 
-# A limb is never stretched beyond this share of its length: the knee's direction is lost there.
-_LONGEST = 0.9999
+# A limb is never stretched beyond this share of its length, where its hinge snaps straight, and
+# gives way within the softness, m.
+_LONGEST = 0.9995
+_SOFTNESS = 0.004
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +57,10 @@ class TwoBone:
         a, b = np.linalg.norm(self.upper), np.linalg.norm(self.lower)
         reach = end - start
         direction = unit(reach)
-        distance = np.clip(
-            np.linalg.norm(reach, axis=-1, keepdims=True),
-            abs(a - b) + 1e-6,
-            (a + b) * _LONGEST,
-        )
+        longest = (a + b) * _LONGEST
+        slack = longest - np.linalg.norm(reach, axis=-1, keepdims=True)
+        shortest = abs(a - b) + _SOFTNESS
+        distance = np.maximum(longest - soft_positive(slack, _SOFTNESS), shortest)
         out = unit(pole - np.sum(pole * direction, axis=-1, keepdims=True) * direction)
         along = (a**2 - b**2 + distance**2) / (2.0 * distance)
         hinge = along * direction + np.sqrt(np.maximum(a**2 - along**2, 0.0)) * out

@@ -35,12 +35,12 @@ __all__ = ["Motion", "Pose"]
 Array = NDArray[np.float64]
 
 # Planted limbs keep this share of their length as reserve; the root gives way within SOFTNESS.
-_REACH = 0.9985
-_SOFTNESS = 0.001
-_REACH_STEPS = 4
+_REACH = 0.995
+_SOFTNESS = 0.004
+_REACH_STEPS = 6
 
 # A limb on its way from the floor soon lets go of its place, and sooner of the root.
-_GRIP_SHARPNESS = 3
+_GRIP_SHARPNESS = 6
 _PULL_SHARPNESS = 12
 
 _BREATHS_PER_SECOND = 0.3
@@ -206,19 +206,20 @@ class Motion:
     ) -> Array:
         """Root moved, smoothly, until no planted limb is overstretched."""
         for _ in range(_REACH_STEPS):
+            placed, pull = positions + root[:, None], np.zeros_like(root)
             for effector, limb, target, goal in zip(
                 self._keys.effectors, limbs, targets, goals, strict=True
             ):
                 if limb is None:
                     continue
-                start = PARENTS[PARENTS[effector.joint]]
-                placed = positions + root[:, None]
                 end, _ = _followed(effector, target, goal, placed, rotations)
-                reach = end - placed[:, start]
+                reach = end - placed[:, PARENTS[PARENTS[effector.joint]]]
                 distance = np.linalg.norm(reach, axis=-1, keepdims=True)
                 excess = soft_positive(distance - _REACH * limb.length, _SOFTNESS)
-                pull = goal.planted[:, None] ** _PULL_SHARPNESS
-                root = root + pull * excess * reach / distance
+                share = goal.planted[:, None] ** _PULL_SHARPNESS
+                pull += share * excess * reach / distance
+            # Limbs come in pairs: half the sum of their pulls, and no side goes first.
+            root = root + pull / 2.0
         return root
 
 

@@ -193,7 +193,7 @@ class Timeline:
         m, kept = self.exercise.midpoint, 1.0 - self.trim_start_frac - self.trim_end_frac
         outward = m * (self.trim_start_frac + kept * there)
         homeward = 1.0 - (1.0 - m) * (1.0 - self.trim_end_frac - kept * back)
-        return np.where(back > 0.0, homeward, outward)
+        return np.clip(np.where(back > 0.0, homeward, outward), 0.0, 1.0)
 
     @property
     def _reps(self) -> range:
@@ -206,7 +206,8 @@ def minimum_jerk(x: Array) -> Array:
     The polynomial of least jerk between two rests: Flash and Hogan, "The coordination of arm
     movements", Journal of Neuroscience 5 (1985).
     """
-    return x**3 * (10.0 + x * (6.0 * x - 15.0))
+    # Rounding may carry it past 1.
+    return np.minimum(x**3 * (10.0 + x * (6.0 * x - 15.0)), 1.0)
 
 
 def expected_frames(jobs: pd.DataFrame) -> NDArray[np.int64]:
