@@ -15,6 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from infinity_frames.engine.program import issue_token
+from infinity_frames.home import Home
+
 TESTS = Path(__file__).parent
 START_TIMEOUT_S = 30
 
@@ -50,7 +53,7 @@ class EngineProcess:
         return (self.home / "token").read_text()
 
     def command(self, *arguments: str, **more) -> subprocess.CompletedProcess:
-        """Run ``infinity-frames`` with this home."""
+        """Run ``infinity-frames`` with this home, as a program of its own."""
         return subprocess.run(
             [sys.executable, "-m", "infinity_frames", *arguments],
             env=self.environment,
@@ -60,10 +63,9 @@ class EngineProcess:
             **more,
         )
 
-    def new_token(self, *arguments: str) -> str:
-        done = self.command("token", *arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+    def new_token(self, name: str | None = None, samples: int | None = None) -> str:
+        """What ``infinity-frames token`` prints."""
+        return issue_token(Home(self.home), name, samples)
 
     def start(self, *arguments: str) -> "EngineProcess":
         log = (self.home.parent / "engine.log").open("ab")
@@ -91,10 +93,7 @@ class EngineProcess:
         family = self.family()
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        _, alive = psutil.wait_procs(family, timeout=10)
-        for process in alive:
-            process.kill()
-        assert not alive, "workers outlived their engine"
+        _end(family)
 
     def stop(self) -> None:
         if self.process is None:
@@ -105,13 +104,28 @@ class EngineProcess:
             try:
                 self.process.wait(15)
             finally:
-                for process in psutil.wait_procs(family, timeout=5)[1]:
-                    process.kill()
+                _end(family)
         self.process.stdout.close()
         self.process = None
 
     def log(self) -> str:
         return (self.home.parent / "engine.log").read_text()
+
+
+def _end(family: list[psutil.Process]) -> None:
+    """See that a family of processes is gone; one that is not is ended, and the test fails."""
+    try:
+        eventually(lambda: not any(_lives(process) for process in family), timeout=10)
+    finally:
+        for process in filter(_lives, family):
+            process.kill()
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def eventually(condition, timeout=20.0, step=0.02):

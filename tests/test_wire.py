@@ -460,9 +460,7 @@ def test_an_unmetered_account_has_no_balance(client):
 
 
 def test_estimates_are_reserved_and_what_was_rendered_is_settled(shared_engine):  # noqa: F811
-    with WireClient(
-        shared_engine.url, shared_engine.new_token("metered", "--samples", "100")
-    ) as it:
+    with WireClient(shared_engine.url, shared_engine.new_token("metered", 100)) as it:
         assert it.account() == {"samples_remaining": 100, "samples_reserved": 0}
         slow = it.submit({"frames": 30, "seconds": 3.5}, {"frames": 10}, {"behaviour": "raise"})
         assert it.account() == {"samples_remaining": 57, "samples_reserved": 43}
@@ -484,7 +482,7 @@ def test_estimates_are_reserved_and_what_was_rendered_is_settled(shared_engine):
         assert it.submit({"frames": 1}).status_code == 402
         assert it.post("/api/batch/estimate/", batch({})).json() == [3]
 
-        shared_engine.new_token("metered", "--samples", "500")
+        shared_engine.new_token("metered", 500)
         assert it.account()["samples_remaining"] == left + 300
 
 

@@ -18,7 +18,7 @@ from infinity_frames.home import Home
 __all__ = ["claimed", "private_bytes", "publish", "write_whole"]
 
 # A client that looks whether the engine lives holds the lock for a moment.
-_CLAIM_TIMEOUT_S = 3.0
+_CLAIM_TIMEOUT_S = 1.0
 
 
 @contextmanager

@@ -26,7 +26,7 @@ __all__ = ["LocalRunner", "available_cores"]
 _SUPERVISION_S = 0.25
 _PREPARATION_LIMIT_S = 900.0
 # A preparation that takes longer than this compiles; a shorter one only loads what was compiled.
-_WORTH_SAYING_S = 2.0
+_WORTH_SAYING_S = 2.5
 # One process per core: threads inside them would only fight each other. Spawned processes read
 # these when they import numba, numpy and OpenCV.
 _SINGLE_THREAD = {
@@ -94,7 +94,7 @@ class LocalRunner:
                 self._end(worker)
                 continue
             worker.task = task
-            worker.enter("preparing")
+            worker.enter("starting")
             return
 
     def poll(self, timeout: float) -> list[Outcome]:
@@ -167,7 +167,7 @@ class LocalRunner:
     def _supervise(self, worker: _Worker) -> Outcome | None:
         if worker.task is None:
             return None
-        if worker.phase == "preparing" and worker.elapsed > _PREPARATION_LIMIT_S:
+        if worker.phase != "rendering" and worker.elapsed > _PREPARATION_LIMIT_S:
             return self._give_up(worker, "lost", "Its worker was not ready in 15 minutes.")
         if worker.phase == "rendering" and worker.elapsed > worker.task.time_limit:
             limit = f"{worker.task.time_limit:g} s"

@@ -9,6 +9,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -82,16 +83,19 @@ def serve(home: Home, settings: Settings, ready: Callable[[str], None]) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     # Uvicorn raises the signal again once it has stopped; the engine still has to clean up then.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with claimed(home):
-            _serve_owned(home, settings, ready)
+        with claimed(home), closing(Store(home.database_file)) as store:
+            _serve_owned(home, store, settings, ready)
     except KeyboardInterrupt:
         return
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def _serve_owned(home: Home, settings: Settings, ready: Callable[[str], None]) -> None:
-    store = Store(home.database_file)
+def _serve_owned(
+    home: Home, store: Store, settings: Settings, ready: Callable[[str], None]
+) -> None:
     ensure_own_token(store, home)
     workers = settings.workers or available_cores()
     memory = settings.job_memory or psutil.virtual_memory().total * 3 // 4 // workers
@@ -112,7 +116,6 @@ def _serve_owned(home: Home, settings: Settings, ready: Callable[[str], None]) -
         home.address_file.unlink(missing_ok=True)
         listening.close()
         dispatcher.stop()
-        store.close()
 
 
 def issue_token(home: Home, name: str | None, samples: int | None) -> str:
@@ -135,11 +138,11 @@ def issue_token(home: Home, name: str | None, samples: int | None) -> str:
     """
     try:
         home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = Store(home.database_file)
-        if name is None and samples is None:
-            return ensure_own_token(store, home)
-        with store.write() as connection:
-            return new_token(connection, name or f"account-{secrets.token_hex(4)}", samples)
+        with closing(Store(home.database_file)) as store:
+            if name is None and samples is None:
+                return ensure_own_token(store, home)
+            with store.write() as connection:
+                return new_token(connection, name or f"account-{secrets.token_hex(4)}", samples)
     except OSError as error:
         raise EngineError(
             f"The engine's home {home.path} cannot be written: {error.strerror or error}.",
@@ -195,11 +198,9 @@ class _Server(uvicorn.Server):
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening = socket.create_server((host, port), family=family)
         # Accepted connections inherit it; without it small answers wait 40 ms.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listening.bind((host, port))
     except OSError as error:
         raise EngineError(
             f"Cannot listen on {host} port {port}: {error.strerror or error}.",

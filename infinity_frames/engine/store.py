@@ -15,9 +15,11 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
+from infinity_frames.errors import EngineError
+
 __all__ = ["Store", "accounts", "batches", "idempotency", "jobs", "ledger", "now", "tokens"]
 
-_BUSY_TIMEOUT_S = 10.0
+_BUSY_TIMEOUT_S = 5.0
 
 metadata = sa.MetaData()
 
@@ -121,10 +123,14 @@ class Store:
     ----------
     path : Path
         Made at first use, mode 0600.
+
+    Raises
+    ------
+    EngineError
+        It is no database, or cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
-        path.touch(mode=0o600)
         self._engine = sa.create_engine(
             f"sqlite:///{path}",
             connect_args={"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False},
@@ -132,8 +138,17 @@ class Store:
         sa.event.listen(self._engine, "connect", _configure)
         sa.event.listen(self._engine, "begin", _begin)
         self._writing = self._engine.execution_options(writing=True)
-        with self.write() as connection:
-            metadata.create_all(connection)
+        try:
+            path.touch(mode=0o600)
+            with self.write() as connection:
+                metadata.create_all(connection)
+        except (sa.exc.DatabaseError, OSError) as error:
+            self.close()
+            raise EngineError(
+                f"The engine's database {path} cannot be used: {getattr(error, 'orig', error)}.",
+                advice="See that its disk has room; if it is damaged, move it away: the engine "
+                "then starts with a new one.",
+            ) from None
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
