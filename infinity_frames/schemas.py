@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pandas as pd
 import pandera.pandas as pa
@@ -44,10 +44,12 @@ __all__ = [
     "Kind",
     "as_frame",
     "context",
+    "folders",
     "with_context",
+    "with_folders",
 ]
 
-UTC = "datetime64[us, UTC]"
+UTC: Final = "datetime64[us, UTC]"
 TAG_PREFIX = "tag_"
 STATUSES = ("queued", "running", "completed", "failed", "cancelled")
 RULES = ("unknown", "type", "min", "max", "choices", "constraint")
@@ -115,16 +117,15 @@ class Kind:
             )
 
     def _cast(self, values: pd.Series[Any], column: str) -> pd.Series[Any]:
-        dtype: Any = self.dtype(column)
+        dtype = self.dtype(column)
         if isinstance(dtype, pd.CategoricalDtype):
             text = values.astype("string")
             known = list(dtype.categories)
             more = [value for value in text.dropna().unique() if value not in set(known)]
             return text.astype(pd.CategoricalDtype([*known, *sorted(more)]))
-        if isinstance(dtype, str) and dtype == UTC:
+        if dtype == UTC:
             return pd.to_datetime(values, utc=True, format="ISO8601").astype(UTC)
-        cast_values: pd.Series[Any] = values.astype(dtype)
-        return cast_values
+        return values.astype(dtype)
 
 
 @cache
@@ -300,6 +301,22 @@ def with_context(frame: pd.DataFrame, *, server: str, generator: str) -> Frame:
     return as_frame(frame)
 
 
+def with_folders(frame: pd.DataFrame, folders: Iterable[str]) -> Frame:
+    """Let a frame of labels remember which batch folders its jobs lie in.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Changed in place; what else it remembers stays.
+    folders : iterable of str
+        Absolute paths of batch folders or published data sets.
+    """
+    known = frame.attrs.get(_CONTEXT)
+    more = {"folders": sorted(set(folders))}
+    frame.attrs[_CONTEXT] = {**known, **more} if isinstance(known, Mapping) else more
+    return as_frame(frame)
+
+
 def as_frame(frame: pd.DataFrame) -> Frame:
     """The same frame, as the type that shows ``.infinity`` to editors."""
     return cast("Frame", frame)
@@ -314,3 +331,12 @@ def context(frame: pd.DataFrame) -> dict[str, str]:
     if not isinstance(found, Mapping):
         return {}
     return {key: found[key] for key in ("server", "generator") if isinstance(found.get(key), str)}
+
+
+def folders(frame: pd.DataFrame) -> list[str]:
+    """The batch folders a frame of labels remembers its jobs in; an empty list if it does not."""
+    found = frame.attrs.get(_CONTEXT)
+    listed = found.get("folders") if isinstance(found, Mapping) else None
+    if not isinstance(listed, (list, tuple)):
+        return []
+    return [folder for folder in listed if isinstance(folder, str)]

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from infinity_frames.errors import FrameError, NoResults, ResultsError
-from infinity_frames.results import job_files, masks, read_results, table
+from infinity_frames.results import job_files, masks, read_results, run_sql, table
 from infinity_frames.schemas import (
     ANNOTATIONS,
     CATEGORIES,
@@ -307,3 +307,30 @@ def test_masks_that_are_not_there_are_said(tmp_path):
         masks(results, "nobody")
     with pytest.raises(ResultsError, match="instance or semantic"):
         masks(results, "j", "depth")
+
+
+def test_label_frames_remember_where_their_jobs_lie(tmp_path):
+    results = read_results(factory.small_batch(tmp_path / "a"), quiet=True)
+    annotations = table(results, "annotations", quiet=True)
+    assert "path" not in annotations.columns
+    some = annotations.query("category == 'person'").nlargest(2, "area")
+    again = table(some, "images", quiet=True)
+    assert set(again["job_id"]) == set(some["job_id"])
+    asked = run_sql(results, "SELECT job_id, avg(area) AS area FROM annotations GROUP BY ALL")
+    assert len(table(asked, "scenes", quiet=True)) == annotations["job_id"].nunique()
+
+    forgotten = pd.DataFrame(some.to_dict("list"))
+    with pytest.raises(FrameError, match="path="):
+        table(forgotten, "images", quiet=True)
+    assert len(table(forgotten, "images", path=tmp_path / "a", quiet=True)) == len(again)
+
+
+def test_what_a_label_frame_remembers_survives_parquet_and_a_move_is_said(tmp_path):
+    results = read_results(factory.small_batch(tmp_path / "a"), quiet=True)
+    table(results, "images", quiet=True).to_parquet(tmp_path / "images.parquet")
+    stored = pd.read_parquet(tmp_path / "images.parquet")
+    assert len(table(stored, "scenes", quiet=True)) == 3
+    (tmp_path / "a").rename(tmp_path / "b")
+    with pytest.raises(NoResults, match="path="):
+        table(stored, "scenes", quiet=True)
+    assert len(table(stored, "scenes", path=tmp_path / "b", quiet=True)) == 3

@@ -49,7 +49,7 @@ def rows(frame):
 
 @pytest.mark.parametrize("skeleton", [None, "vertex", "coco"])
 def test_visibility(results, skeleton):
-    out = query("visibility", results, **({} if skeleton is None else {"skeleton": skeleton}))
+    out = query("visibility_by_exercise", results, **({} if skeleton is None else {"skeleton": skeleton}))
     points = table(results, "keypoints", skeleton=skeleton or "armature")
     points = points.merge(results[["job_id", "exercise"]], on="job_id")
     expected = (
@@ -136,4 +136,4 @@ def test_a_query_that_is_not_there_names_those_that_are(results):
 
 def test_a_parameter_that_a_query_does_not_take_is_said(results):
     with pytest.raises(QueryError, match="no parameter"):
-        query("visibility", results, skeletons="coco")
+        query("visibility_by_exercise", results, skeletons="coco")

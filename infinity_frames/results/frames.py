@@ -31,10 +31,12 @@ from infinity_frames.schemas import (
     Kind,
     as_frame,
     context,
+    folders,
     with_context,
+    with_folders,
 )
 
-__all__ = ["batch_frame", "build", "job_files", "read_results"]
+__all__ = ["batch_frame", "build", "in_context_of", "job_files", "read_results", "with_columns"]
 
 
 def read_results(path: str | Path, *, quiet: bool = False) -> Frame:
@@ -112,19 +114,22 @@ def job_files(results: pd.DataFrame, *, path: str | Path | None = None) -> list[
     Parameters
     ----------
     results : DataFrame
-        Anything with the columns ``job_id`` and ``path``.
+        Anything with the column ``job_id`` that has a column ``path`` too, or that remembers its
+        batch folders as the label frames do.
     path : path, optional
-        Where to look instead of the column ``path``: a folder as for :func:`read_results`.
+        Where to look instead: a folder as for :func:`read_results`.
 
     Raises
     ------
     FrameError
-        The frame lacks these columns.
+        The frame lacks these columns and remembers no folder.
     NoResults
         A job's folder is not where the frame says.
     """
     frame = with_columns(results)
-    needed = ["job_id"] if path is not None else ["job_id", "path"]
+    remembered = folders(results) if "path" not in frame.columns else []
+    places = remembered if path is None else [path]
+    needed = ["job_id"] if places else ["job_id", "path"]
     try:
         RESULTS.require(frame, needed, "Reading labels")
     except FrameError as error:
@@ -135,8 +140,8 @@ def job_files(results: pd.DataFrame, *, path: str | Path | None = None) -> list[
             advice="Pass path= with the folder the batch was downloaded to.",
             **error.where,
         ) from None
-    if path is not None:
-        return find_jobs(path, frame["job_id"].dropna().astype(str).unique())
+    if places:
+        return find_jobs(places, frame["job_id"].dropna().astype(str).unique())
     rows = frame[["job_id", "path"]].dropna().drop_duplicates("job_id")
     return locate(zip(rows["job_id"].astype(str), rows["path"].astype(str), strict=True))
 
@@ -164,6 +169,16 @@ def batch_frame(results: pd.DataFrame, jobs: Sequence[JobFiles]) -> Frame:
     rest = frame[frame["job_id"].isin(wanted)].drop_duplicates("job_id")
     own = [name for name in BATCH.columns if name in rest.columns]
     return _concatenated([*frames, BATCH.conform(rest[own])])
+
+
+def in_context_of(results: pd.DataFrame, out: Frame, jobs: Sequence[JobFiles]) -> Frame:
+    """Labels of some results, which remember where these belong and where their files lie."""
+    known = context(results)
+    if len(known) == 2:
+        with_context(out, **known)
+    if "job_id" in out.columns and "path" not in out.columns:
+        with_folders(out, {str(job.root) for job in jobs})
+    return out
 
 
 def with_columns(frame: pd.DataFrame) -> pd.DataFrame:

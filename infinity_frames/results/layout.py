@@ -157,7 +157,7 @@ def find_folders(path: str | Path) -> list[Folder]:
     if not root.is_dir():
         raise NoResults(
             f"There is no folder {root}.",
-            advice="Give the folder a batch was downloaded to.",
+            advice="Give the folder a batch was downloaded to; if it was moved since, pass path=.",
             path=str(root),
         )
     found = list(_find(root, _DEPTH))
@@ -189,22 +189,24 @@ def locate(places: Iterable[tuple[str, str]]) -> list[JobFiles]:
     return [_locate(job_id, path, sets) for job_id, path in places]
 
 
-def find_jobs(path: str | Path, job_ids: Iterable[str]) -> list[JobFiles]:
-    """Those of the jobs that lie at or below a path, wherever they were downloaded to once.
+def find_jobs(paths: Iterable[str | Path], job_ids: Iterable[str]) -> list[JobFiles]:
+    """Those of the jobs that lie at or below some paths, wherever they were downloaded to once.
 
     Raises
     ------
     NoResults
         None of them does.
     """
-    there = {id_: job for folder in find_folders(path) for id_, job in folder.jobs.items()}
+    places = list(paths)
+    roots = [folder for path in places for folder in find_folders(path)]
+    there = {id_: job for folder in roots for id_, job in folder.jobs.items()}
     wanted = list(job_ids)
     found = [replace(job, job_id=id_) for id_ in wanted if (job := _named(there, id_)) is not None]
     if wanted and not found:
         raise NoResults(
-            f"{path} holds none of the {len(wanted)} jobs of this frame.",
-            advice="Give the folder that the batch was downloaded or moved to.",
-            path=str(path),
+            f"{', '.join(map(str, places))} holds none of the {len(wanted)} jobs of this frame.",
+            advice="Pass path= with the folder that the batch was downloaded or moved to.",
+            paths=[str(path) for path in places],
         )
     return found
 

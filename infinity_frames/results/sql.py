@@ -13,10 +13,18 @@ import pyarrow as pa
 
 from infinity_frames.errors import FrameError, QueryError
 from infinity_frames.results.cache import LabelCache
-from infinity_frames.results.frames import batch_frame, build, job_files, read_results, with_columns
+from infinity_frames.results.frames import (
+    batch_frame,
+    build,
+    in_context_of,
+    job_files,
+    read_results,
+    with_columns,
+)
 from infinity_frames.results.infer import as_text
 from infinity_frames.results.labels import TABLES
-from infinity_frames.schemas import Frame, as_frame, context, with_context
+from infinity_frames.results.layout import JobFiles
+from infinity_frames.schemas import Frame, as_frame
 
 __all__ = ["connect", "database", "run_sql", "table"]
 
@@ -36,7 +44,8 @@ def database(path_or_results: str | Path | pd.DataFrame) -> duckdb.DuckDBPyConne
         ``keypoints``, ``cuboids``, ``timeseries`` and ``categories``. Threads: one ``cursor()``
         each. Close it when done.
     """
-    return connect(as_results(path_or_results))
+    results = as_results(path_or_results)
+    return connect(results, job_files(results))
 
 
 def run_sql(
@@ -73,9 +82,10 @@ def run_sql(
     QueryError
         The query is wrong; the error names the tables and columns there are.
     """
-    with connect(results, tables=tables, path=path) as connection:
+    jobs = job_files(results, path=path)
+    with connect(results, jobs, tables=tables) as connection:
         out = _run(connection, query, params or {})
-    return _in_context_of(results, out)
+    return in_context_of(results, out, jobs)
 
 
 def table(
@@ -132,12 +142,7 @@ def table(
             f"WHERE {where} ORDER BY place, file_row_number"
         )
         out = TABLES[name].conform(_run(connection, statement, params))
-    return _in_context_of(results, out)
-
-
-def _in_context_of(results: pd.DataFrame, out: Frame) -> Frame:
-    known = context(results)
-    return with_context(out, **known) if len(known) == 2 else out
+    return in_context_of(results, out, jobs)
 
 
 _PLACES = pa.schema({"job_id": pa.string(), "place": pa.int64()})
@@ -153,12 +158,11 @@ def as_results(path_or_results: str | Path | pd.DataFrame) -> pd.DataFrame:
 
 def connect(
     results: pd.DataFrame,
+    jobs: Sequence[JobFiles],
     *,
     tables: Mapping[str, pd.DataFrame] | None = None,
-    path: str | Path | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """A connection with the views of these results and the user's own tables."""
-    jobs = job_files(results, path=path)
     connection = _connection()
     try:
         _register(connection, "jobs", to_arrow(with_columns(results)))
