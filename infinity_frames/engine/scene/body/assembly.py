@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from infinity_frames.engine.scene.body.garments import Garment, floor_height
 from infinity_frames.engine.scene.body.hair import hair_field, mesh_hair
 from infinity_frames.engine.scene.body.hands import FINGERS, add_palm, finger
 from infinity_frames.engine.scene.body.head import Face, add_head
-from infinity_frames.engine.scene.body.looks import Look, Surface, look
+from infinity_frames.engine.scene.body.looks import Look, Surface, complexion, look
 from infinity_frames.engine.scene.body.mesh import Part, clip, from_field, keep, mirror
 from infinity_frames.engine.scene.body.sdf import Field
 from infinity_frames.engine.scene.body.shape import (
@@ -77,6 +78,12 @@ def assemble(
             Piece(f"left_{name}", part, weights),
             Piece(f"right_{name}", mirror(part), mirror_weights(weights)),
         ]
+    flushed, pale = _spots(body, face)
+    for piece in pieces:
+        skin_like = np.zeros(len(piece.part.vertices), bool)
+        skin_like[piece.part.faces[piece.part.materials == Surface.SKIN]] = True
+        tint = complexion(piece.part.vertices[skin_like], flushed, pale)
+        piece.part.colors[skin_like] *= tint
     for name, (garment, surface) in clothes.items():
         mesh = garment.mesh(surface, band=0.82 if name in ("top", "bottom", "sock") else 1.0)
         pieces += [Piece(name, mesh)] if name in ("top", "bottom") else _both(name, mesh)
@@ -133,7 +140,7 @@ def _trunk(field: Field, body: Proportions, barefoot: bool) -> Part:
         beyond = _along_arm(points, body) - _wrist(body) - _OVERLAP
         return np.minimum(beyond, np.abs(points[:, 0]) - 0.32)
 
-    return clip(part, (head, foot, hand))
+    return clip(part, (head, foot, hand), close=False)
 
 
 def _head(field: Field, face: Face, colors: Look) -> list[Piece]:
@@ -142,7 +149,9 @@ def _head(field: Field, face: Face, colors: Look) -> list[Piece]:
     low, high = face.at((-0.11, 0, -0.14)), face.at((0.11, 1.80, 0.14))
     low[1] = neck - 0.02
     skull = from_field(field, low, high, (0.0092, 0.0082, 0.0080), Surface.SKIN, step=0.003)
-    skull = clip(skull, (lambda points: neck - points[:, 1],))
+    edges = (lambda points: neck - points[:, 1], partial(_ear_region, face, 0.0))
+    skull = clip(skull, edges, close=False)
+    ear = _ear(field, face)
     hair = hair_field(face)
     pieces = []
     if hair is not None:
@@ -152,7 +161,23 @@ def _head(field: Field, face: Face, colors: Look) -> list[Piece]:
         skull.colors += rooted * (np.array(colors.hair) / colors.skin - skull.colors)
         skull = keep(skull, np.any(depth[skull.faces] > -0.004, axis=1))
     sheets = features(field, face, colors)
-    return [Piece("head", skull), *pieces, *(Piece(*item, casts=False) for item in sheets.items())]
+    pieces += [Piece("head", skull), *_both("ear", ear)]
+    return [*pieces, *(Piece(*item, casts=False) for item in sheets.items())]
+
+
+def _ear_region(face: Face, margin: float, points: Array) -> Array:
+    """Positive within an ellipsoid round either ear, m."""
+    folded = np.hstack([np.abs(points[:, :1]), points[:, 1:]])
+    center = face.at((0.079 * face.width, 1.632, -0.012))
+    radii = np.array([0.017, 0.043, 0.030]) * face.body.head
+    return np.asarray(0.017 * (1.0 - np.linalg.norm((folded - center) / radii, axis=1)) - margin)
+
+
+def _ear(field: Field, face: Face) -> Part:
+    """The left ear, finer than the rest of the head."""
+    low, high = face.at((0.045, 1.585, -0.060)), face.at((0.105, 1.685, 0.035))
+    part = from_field(field, low, high, (0.0055, 0.0062, 0.0055), Surface.SKIN, step=0.0025)
+    return clip(part, (lambda points: -_ear_region(face, -0.002, points),), close=False)
 
 
 def _palm(field: Field, body: Proportions) -> Part:
@@ -162,7 +187,7 @@ def _palm(field: Field, body: Proportions) -> Part:
     part = from_field(
         field, low, high, (0.012, 0.0065, 0.0085), Surface.SKIN, step=0.004, matrix=matrix
     )
-    return clip(part, (lambda points: _wrist(body) - _along_arm(points, body),))
+    return clip(part, (lambda points: _wrist(body) - _along_arm(points, body),), close=False)
 
 
 def _foot(field: Field, body: Proportions) -> Part:
@@ -171,7 +196,31 @@ def _foot(field: Field, body: Proportions) -> Part:
     low = (ankle[0] - 0.08, floor - 0.02, ankle[2] - 0.09)
     high = (ankle[0] + 0.09, top + 0.03, ankle[2] + 0.23)
     part = from_field(field, low, high, (0.0075, 0.008, 0.009), Surface.SKIN, step=0.004)
-    return clip(part, (lambda points: points[:, 1] - top, lambda points: floor - points[:, 1]))
+    part = clip(part, (lambda points: floor - points[:, 1],))
+    return clip(part, (lambda points: points[:, 1] - top,), close=False)
+
+
+def _spots(body: Proportions, face: Face) -> tuple[Array, Array]:
+    """Where the skin is redder and where lighter than elsewhere: centres and radii, (K, 4)."""
+    beard = [] if body.female else [(0.0, 1.545, 0.075, 0.030)]
+    on_face = [
+        *((0.046, 1.608, 0.070, 0.022), (0.0, 1.607, 0.112, 0.013), (0.080, 1.630, -0.010, 0.025)),
+        *beard,
+    ]
+    flushed = [(*face.at(spot[:3]), spot[3] * body.head) for spot in on_face]
+    back = np.array([0.0, 0.0, 0.045])
+    for joint, offset, radius in (("knee", back, 0.05), ("elbow", -back, 0.045)):
+        flushed.append((*(body.rest[JOINT_INDEX[f"left_{joint}"]] + offset), radius))
+    for finger_name in FINGERS:
+        for k in (1, 2):
+            knuckle = body.rest[JOINT_INDEX[f"left_{finger_name}{k}"]] + 0.008 * ARM_AXES[1]
+            flushed.append((*knuckle, 0.010))
+    palm = [(along, -0.022, 0.0, 0.035) for along in (0.03, 0.07, 0.10)]
+    pale = [(*hand_points(body, np.array(spot[:3])), spot[3]) for spot in palm]
+    left = np.array(flushed), np.array(pale)
+    flip = np.array([-1.0, 1.0, 1.0, 1.0])
+    both = [np.vstack([spots, (spots * flip)[np.abs(spots[:, 0]) > 0.02]]) for spots in left]
+    return both[0], both[1]
 
 
 def _crown(field: Field, face: Face) -> float:

@@ -97,7 +97,7 @@ def _eye(field: Field, face: Face, look: Look) -> Part:
     around = np.arctan2(edge_y, edge_x)
     order = np.argsort(around)
     edge = np.interp(angle, around[order], np.hypot(edge_x, edge_y)[order], period=2 * np.pi)
-    iris, white = np.array(look.iris), np.array([0.78, 0.75, 0.72])
+    iris, white = np.array(look.iris), np.array([0.62, 0.60, 0.58])
     rings = [
         (0.0, 0.004 + 0 * iris),
         (_PUPIL, 0.004 + 0 * iris),

@@ -55,7 +55,7 @@ class Garment:
     edges: tuple[Scalar, ...]
     low: Corner
     high: Corner
-    voxel: Corner = (0.023, 0.030, 0.021)
+    voxel: Corner = (0.026, 0.033, 0.024)
 
     def mesh(self, material: int, band: float = 1.0) -> Part:
         """The cloth, hems capped; `band` is the factor on the colour along the hems."""
@@ -131,12 +131,13 @@ def top(name: str, body: Proportions) -> Garment:
     tight = name in ("FITTED_T_SHIRT", "LONG_SLEEVE")
     ease, drape, flare = (0.0075, 0.15, 0.0) if tight else (0.013, 0.75, 0.013)
     if name == "TANK_TOP":
-        ease, drape, flare = 0.010, 0.45, 0.0
-    field = add_trunk(Field(), body, ease, drape)
-    add_arm(field, body, min(ease, 0.010), flare)
-    add_legs(field, body, ease)
+        ease, drape, flare = 0.0065, 0.40, 0.0
+    loose = 0.013 - ease
+    field = add_trunk(Field(), body, ease, drape, loose)
+    add_arm(field, body, 0.7 * ease, flare)
+    add_legs(field, body, ease + loose, 0.5 * loose)
     add_neck(field, body, 0.004)
-    sleeve = {"T_SHIRT": 0.185, "FITTED_T_SHIRT": 0.150, "LONG_SLEEVE": 0.505, "TANK_TOP": -0.035}
+    sleeve = {"T_SHIRT": 0.185, "FITTED_T_SHIRT": 0.150, "LONG_SLEEVE": 0.505, "TANK_TOP": -0.045}
     length = sleeve[name] * (body.arm if name != "TANK_TOP" else 1.0)
     neck = (0.088, 0.03) if name == "TANK_TOP" else (0.074, 0.012)
     hem = float(body.height(0.915 if not tight else 0.945))
@@ -191,15 +192,15 @@ def shoe(body: Proportions) -> Garment:
         rise = 0.10 * forward - 3.0 * np.clip(forward, 0, None) ** 2
         return np.asarray(points[:, 1] - floor - 0.083 + rise)
 
-    return Garment(field, (_above(floor + 0.012), collar), low, high, (0.011, 0.011, 0.014))
+    return Garment(field, (_above(floor + 0.021), collar), low, high, (0.013, 0.012, 0.017))
 
 
 def sole(body: Proportions) -> Garment:
     """The sole of the left shoe."""
     floor = floor_height(body)
-    field = add_foot(Field(), body, 0.0105, toes=False)
+    field = add_foot(Field(), body, 0.0115, toes=False)
     low, high = _foot_box(body, 0.06)
-    return Garment(field, (_above(floor), _below(floor + 0.024)), low, high, (0.014, 0.013, 0.017))
+    return Garment(field, (_above(floor), _below(floor + 0.024)), low, high, (0.017, 0.013, 0.022))
 
 
 def sock(body: Proportions) -> Garment:

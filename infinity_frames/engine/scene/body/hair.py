@@ -63,7 +63,7 @@ class _Wig:
 
 def _buzz(wig: _Wig) -> None:
     wig.cap(0.0030, 0.004, 0.003)
-    wig.open_face(1.688, 0.054)
+    wig.open_face(1.680, 0.052)
 
 
 def _crop(wig: _Wig) -> None:
@@ -104,7 +104,7 @@ def _bob(wig: _Wig) -> None:
 
 def _tail(wig: _Wig) -> None:
     wig.cap(0.0055, 0.009, 0.006)
-    wig.open_face(1.690, 0.056)
+    wig.open_face(1.676, 0.052)
     wig.ball((0.0, 1.695, -0.112), (0.019, 0.019, 0.016), 0.012)
     wig.rod((0.0, 1.700, -0.120), (0.0, 1.655, -0.158), 0.015, 0.024, 0.012)
     wig.rod((0.0, 1.655, -0.158), (0.0, 1.520, -0.146), 0.024, 0.011, 0.012)
@@ -112,7 +112,7 @@ def _tail(wig: _Wig) -> None:
 
 def _bun(wig: _Wig) -> None:
     wig.cap(0.0055, 0.009, 0.006)
-    wig.open_face(1.690, 0.056)
+    wig.open_face(1.676, 0.052)
     wig.ball((0.0, 1.738, -0.098), (0.036, 0.034, 0.033), 0.010)
 
 

@@ -12,7 +12,7 @@ from infinity_frames.engine.rng import stream
 from infinity_frames.engine.scene.body.appearance import Appearance
 from infinity_frames.engine.scene.model import Color, Material
 
-__all__ = ["Look", "Surface", "look", "materials"]
+__all__ = ["Look", "Surface", "complexion", "look", "materials"]
 
 Array = NDArray[np.float64]
 
@@ -73,7 +73,8 @@ def _skin_tone(place: float) -> Color:
     at = place * (len(_SKIN) - 1.0)
     low = min(int(at), len(_SKIN) - 2)
     mix = at - low
-    return _color((1 - mix) * _linear(_SKIN[low]) + mix * _linear(_SKIN[low + 1]))
+    tone = (1 - mix) * _linear(_SKIN[low]) + mix * _linear(_SKIN[low + 1])
+    return _color(0.86 * tone + 0.14 * tone.mean())
 
 
 def look(appearance: Appearance) -> Look:
@@ -104,10 +105,30 @@ def look(appearance: Appearance) -> Look:
     )
 
 
+def complexion(points: Array, flushed: Array, pale: Array) -> Array:
+    """Factors on the skin's colour, (N, 3): redder over bone and blood, lighter in palms and soles.
+
+    Parameters
+    ----------
+    points : (N, 3) array
+        Where.
+    flushed : (K, 4) array
+        Centres and radii of redder places: cheeks, nose, ears, knuckles, knees, elbows, m.
+    pale : (L, 4) array
+        Centres and radii of lighter places, m.
+    """
+    colors = np.ones((len(points), 3))
+    for spots, tint in ((flushed, (1.0, 0.80, 0.78)), (pale, (1.12, 1.06, 1.06))):
+        for *center, radius in spots:
+            near = np.exp(-(((points - center) ** 2).sum(axis=1) / radius**2))
+            colors *= 1.0 + near[:, None] * (np.array(tint) - 1.0)
+    return colors
+
+
 def materials(colors: Look, bottom: str) -> tuple[Material, ...]:
     """Materials in the order of `Surface`."""
     skin = np.array(colors.skin)
-    flushed = _color(np.clip(skin * (1.04, 0.80, 0.74), 0, 1))
+    flushed = _color(np.clip(skin * (1.0, 0.86, 0.82), 0, 1))
     sheen = {"LEGGINGS": 0.62}.get(bottom, 0.9)
     white = (1.0, 1.0, 1.0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -119,15 +120,15 @@ def _outward(vertices: Array, faces: Faces) -> Faces:
     return faces if volume > 0 else np.ascontiguousarray(faces[:, ::-1])
 
 
-def split(part: Part, side: Array) -> tuple[Part, Array]:
-    """Cut the faces that a level curve crosses, so that it runs along edges.
+def split(part: Part, scalar: Scalar) -> tuple[Part, Array]:
+    """Cut the faces that a curve crosses, so that it runs along edges.
 
     Parameters
     ----------
     part : Part
         What to cut.
-    side : (V,) array
-        A smooth scalar per vertex; the curve is where it is zero.
+    scalar : callable
+        Smooth scalar of points (N, 3); the curve is where it is zero.
 
     Returns
     -------
@@ -136,6 +137,7 @@ def split(part: Part, side: Array) -> tuple[Part, Array]:
     side : (V',) array
         The scalar of every vertex, exactly zero on the curve.
     """
+    side = scalar(part.vertices)
     side = np.where(np.abs(side) < 1e-6, 0.0, side)
     sign = np.sign(side)[part.faces]
     crossed = (sign.min(axis=1) < 0) & (sign.max(axis=1) > 0)
@@ -144,8 +146,7 @@ def split(part: Part, side: Array) -> tuple[Part, Array]:
     edges = np.sort(part.faces[crossed][:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     edges = np.unique(edges, axis=0)
     edges = edges[side[edges[:, 0]] * side[edges[:, 1]] < 0]
-    along = side[edges[:, 0]] / (side[edges[:, 0]] - side[edges[:, 1]])
-    mix = along[:, None]
+    mix = _crossing(part.vertices[edges], side[edges], scalar)[:, None]
 
     def between(values: Array) -> Array:
         return np.vstack([values, values[edges[:, 0]] * (1 - mix) + values[edges[:, 1]] * mix])
@@ -168,6 +169,22 @@ def split(part: Part, side: Array) -> tuple[Part, Array]:
         between(part.colors),
     )
     return out, np.concatenate([side, np.zeros(len(edges))])
+
+
+def _crossing(ends: Array, side: Array, scalar: Scalar) -> Array:
+    """Where along edges (E, 2, 3) the scalar is zero, 0..1, by false position."""
+    low, high = np.zeros(len(ends)), np.ones(len(ends))
+    at_low, at_high = side[:, 0].copy(), side[:, 1].copy()
+    along = low
+    for _ in range(4):
+        along = low + (high - low) * at_low / (at_low - at_high)
+        value = scalar(ends[:, 0] + along[:, None] * (ends[:, 1] - ends[:, 0]))
+        before = value * at_low > 0
+        low, at_low = np.where(before, along, low), np.where(before, value, at_low)
+        high, at_high = np.where(before, high, along), np.where(before, at_high, value)
+        # An exact hit would divide by zero next time.
+        at_high = np.where(at_low == at_high, at_low - 1e-12, at_high)
+    return along
 
 
 def _divide(face: list[int], side: Array, number: dict[tuple[int, int], int]) -> list[list[int]]:
@@ -204,8 +221,15 @@ def keep(part: Part, mask: NDArray[np.bool_]) -> Part:
     )
 
 
-def clip(part: Part, edges: Sequence[Scalar], *, shade: float = 1.0, band: float = 1.0) -> Part:
-    """Keep what is negative in every one of some scalars, and close the holes.
+def clip(
+    part: Part,
+    edges: Sequence[Scalar],
+    *,
+    close: bool = True,
+    shade: float = 1.0,
+    band: float = 1.0,
+) -> Part:
+    """Keep what is negative in every one of some scalars.
 
     Parameters
     ----------
@@ -213,6 +237,8 @@ def clip(part: Part, edges: Sequence[Scalar], *, shade: float = 1.0, band: float
         A part that is closed wherever it is kept.
     edges : sequence of callables
         Smooth scalars of points (N, 3); their zeros are the new edges.
+    close : bool
+        Whether to close the holes; not where another part goes on beyond the edge.
     shade : float
         Factor on the colour of what closes the holes: one looks into a sleeve, not at it.
     band : float
@@ -221,16 +247,21 @@ def clip(part: Part, edges: Sequence[Scalar], *, shade: float = 1.0, band: float
     Returns
     -------
     Part
-        Closed.
     """
     for edge in edges:
         if band != 1.0:
-            part, side = split(part, edge(part.vertices) + _HEM)
+            part, side = split(part, partial(_shifted, edge, _HEM))
             part.colors[side >= 0] *= band
-        part, side = split(part, edge(part.vertices))
+        part, side = split(part, edge)
         # A face on the curve belongs to neither side by its corners alone; their sum decides.
         part = keep(part, side[part.faces].sum(axis=1) < 0)
+    if not close:
+        return part
     return merge([part, *(_cap(part, loop, shade) for loop in _loops(part.faces))])
+
+
+def _shifted(scalar: Scalar, by: float, points: Array) -> Array:
+    return scalar(points) + by
 
 
 def _cap(part: Part, loop: NDArray[np.int32], shade: float) -> Part:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.motion.skeleton import JOINT_INDEX
+from infinity_frames.engine.motion.skeleton import JOINT_INDEX, forward
 from infinity_frames.engine.scene.body import garments
 from infinity_frames.engine.scene.body.appearance import (
     Appearance,
@@ -98,11 +98,16 @@ class Body:
             np.asarray(root, float),
             self.rest_joints,
             self.rest_pose,
+            self._rest_frames,
         )
         vertices, normals = skin(
             self.mesh.vertices, self.mesh.normals, self.bones, self.weights, rotations, offsets
         )
         return vertices, normals
+
+    @cached_property
+    def _rest_frames(self) -> tuple[Array, Array]:
+        return forward(self.rest_pose, self.rest_joints[0], self.rest_joints)
 
     def coco_keypoints(self, vertices: Array, joints: Array) -> Array:
         """The 17 COCO points of a pose.

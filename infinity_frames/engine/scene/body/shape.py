@@ -58,9 +58,9 @@ _TRUNK = {
 # Distance from the shoulder; centre up and forward; radii up, down, forward, back, m.
 _ARM = np.array(
     [
-        [-0.030, 0.000, 0.000, 0.040, 0.045, 0.042, 0.042],
-        [0.030, 0.002, 0.000, 0.053, 0.056, 0.054, 0.055],
-        [0.080, 0.000, 0.000, 0.051, 0.053, 0.054, 0.055],
+        [-0.030, 0.000, 0.000, 0.036, 0.045, 0.042, 0.042],
+        [0.030, 0.000, 0.000, 0.048, 0.056, 0.053, 0.054],
+        [0.080, 0.000, 0.000, 0.049, 0.053, 0.054, 0.055],
         [0.140, 0.000, 0.002, 0.045, 0.046, 0.050, 0.049],
         [0.200, 0.000, 0.001, 0.040, 0.041, 0.044, 0.044],
         [0.270, 0.000, -0.002, 0.037, 0.038, 0.035, 0.039],
@@ -148,7 +148,9 @@ def _trunk_girth(body: Proportions, y: Array) -> tuple[Array, Array, Array]:
     return width, front, back
 
 
-def add_trunk(field: Field, body: Proportions, ease: float = 0.0, drape: float = 0.0) -> Field:
+def add_trunk(
+    field: Field, body: Proportions, ease: float = 0.0, drape: float = 0.0, loose: float = 0.0
+) -> Field:
     """Torso, seat, chest, shoulder slope.
 
     Parameters
@@ -161,6 +163,8 @@ def add_trunk(field: Field, body: Proportions, ease: float = 0.0, drape: float =
         Distance from the skin, m.
     drape : float
         0..1: how much cloth hangs straight from the chest instead of following the waist.
+    loose : float
+        More ease from the waist down, where a shirt hangs over trousers, m.
     """
     table = _TRUNK[body.female]
     y, width, front, back = table.T
@@ -177,18 +181,18 @@ def add_trunk(field: Field, body: Proportions, ease: float = 0.0, drape: float =
     middle = (front - back) / 2
     depth = (front + back) / 2
     stations = np.stack([body.height(y), 0 * y, -middle, width, width, depth, depth], axis=1)
-    stations[:, 3:] += ease
+    stations[:, 3:] += (ease + loose * np.clip((1.14 - y) / 0.1, 0, 1))[:, None]
     # axis x side = up x left = backward, hence the sign of the centres.
     field.loft((0, 0, 0), (0, 1, 0), (1, 0, 0), stations, 0.03, power=2.25)
-    return _add_relief(field, body, ease)
+    return _add_relief(field, body, ease, ease + loose)
 
 
-def _add_relief(field: Field, body: Proportions, ease: float) -> Field:
+def _add_relief(field: Field, body: Proportions, ease: float, seat_ease: float) -> Field:
     """Seat, chest or bust, shoulder blades, the slope from neck to shoulder."""
     girth, muscle, chest = body.girth, float(body.betas[5]), float(body.betas[7])
     seat = 1 + 0.6 * girth
     lift = float(body.height(1.0)) - 1.0
-    radii = np.array([0.078, 0.085, 0.072]) * seat * (1.06 if body.female else 1.0) + ease
+    radii = np.array([0.078, 0.085, 0.072]) * seat * (1.06 if body.female else 1.0) + seat_ease
     field.ellipsoid((0.072 * body.hips, 0.895 + lift, -0.070 * seat), radii, 0.045)
     if body.female:
         size = 1 + 0.10 * chest + 0.55 * max(girth, -0.15)
@@ -202,7 +206,7 @@ def _add_relief(field: Field, body: Proportions, ease: float) -> Field:
     slope = (0.046 if body.female else 0.052) * (1 + 0.3 * girth + 0.03 * muscle)
     field.cone(
         (0.020, 1.462 + lift, -0.045),
-        (shoulder[0] - 0.035, shoulder[1] - 0.008, shoulder[2]),
+        (shoulder[0] - 0.025, shoulder[1] - 0.003, shoulder[2]),
         slope - 0.008 + ease,
         slope - 0.006 + ease,
         0.05,

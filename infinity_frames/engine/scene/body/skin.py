@@ -190,7 +190,7 @@ def _products(a: Array, b: Array) -> Array:
 
 
 def bone_transforms(
-    quaternions: Array, root: Array, joints: Array, rest: Array
+    quaternions: Array, root: Array, joints: Array, rest: Array, rest_frames: tuple[Array, Array]
 ) -> tuple[Array, Array]:
     """What each bone does to points of the A-pose.
 
@@ -204,6 +204,8 @@ def bone_transforms(
         T-pose joints, m.
     rest : (55, 4) array
         The A-pose, about the T-pose's pelvis.
+    rest_frames : tuple of (55, 3) and (55, 3, 3) array
+        Joint positions and rotations of the A-pose, from `skeleton.forward`.
 
     Returns
     -------
@@ -212,7 +214,7 @@ def bone_transforms(
         A point p goes to ``rotation @ p + offset``.
     """
     positions, turned = forward(quaternions, root, joints)
-    rest_positions, rest_turned = forward(rest, joints[0], joints)
+    rest_positions, rest_turned = rest_frames
     rotations = np.empty((BONES, 3, 3))
     rotations[: len(JOINTS)] = turned @ rest_turned.transpose(0, 2, 1)
     bend = np.array(_SPREAD)
