@@ -160,7 +160,7 @@ class MaskWriter:
         self._zip.close()
 
 
-def _encoded(picture: NDArray[np.uint8], options: tuple[int, ...]) -> bytes:
+def _encoded(picture: NDArray[Any], options: tuple[int, ...]) -> bytes:
     done, data = cv2.imencode(".png", picture, options)
     if not done:
         raise RenderError(f"A picture of shape {picture.shape} could not be encoded as PNG.")

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from infinity_frames.engine.generators.visionfit.labels import Person
 from infinity_frames.engine.motion.exercises import Exercise, exercise
 from infinity_frames.engine.motion.held import held_transforms
 from infinity_frames.engine.motion.motion import Motion
-from infinity_frames.engine.motion.skeleton import BODY_TO_GLOBAL, forward
+from infinity_frames.engine.motion.skeleton import BODY_TO_GLOBAL, JOINTS
 from infinity_frames.engine.motion.timeline import Timeline
 from infinity_frames.engine.scene.body import Body
 from infinity_frames.engine.scene.equipment import held_object
@@ -32,6 +31,25 @@ _CHUNK = 64
 
 # What may lie before a joint that counts as seen, beyond the flesh around it, m.
 _JOINT_MARGIN = 0.03
+
+# Flesh around the joints of a person 1.75 m tall, m; that of the trunk follows its girth.
+_FLESH = {
+    "hip": 0.085,
+    "knee": 0.055,
+    "ankle": 0.045,
+    "foot": 0.03,
+    "neck": 0.055,
+    "head": 0.08,
+    "jaw": 0.05,
+    "eye_smplhf": 0.01,
+    "collar": 0.07,
+    "shoulder": 0.055,
+    "elbow": 0.045,
+    "wrist": 0.03,
+}
+_FINGER_FLESH = 0.01
+_TRUNK = ("pelvis", "spine1", "spine2", "spine3")
+_TRUNK_DEPTH = 0.8  # half a trunk's depth, as a share of the radius its girth would have if round
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,7 +231,11 @@ class Performance:
     @cached_property
     def _joint_tolerance(self) -> Array:
         """The flesh around each joint and a margin, (55,) m."""
-        body = self.body
-        rest, _ = forward(body.rest_pose, body.rest_joints[0], body.rest_joints)
-        flesh, _ = cKDTree(body.mesh.vertices).query(rest)
-        return np.asarray(flesh + _JOINT_MARGIN)
+        trunk = _TRUNK_DEPTH * self.body.waist_circumference / (2 * np.pi)
+        flesh = [
+            trunk
+            if name in _TRUNK
+            else _FLESH.get(name.split("_", 1)[-1], _FINGER_FLESH) * self.body.stature / 1.75
+            for name in JOINTS
+        ]
+        return np.array(flesh) + _JOINT_MARGIN
