@@ -108,6 +108,18 @@ def test_a_mask_tints_its_pixels_and_no_other(frame: Any) -> None:
     np.testing.assert_array_equal(changed(MaskAnnotator().annotate(GREY, labels)), mask)
 
 
+@pytest.mark.parametrize("size", [(HEIGHT + 1, WIDTH), (HEIGHT - 1, WIDTH + 1)])
+def test_a_mask_fits_the_picture_of_an_encoder_that_cut_or_padded(
+    frame: Any, size: tuple[int, int]
+) -> None:
+    mask = np.random.default_rng(4).random(size) < 0.5
+    labels = frame({"segmentation": factory.rle(mask)}, height=size[0], width=size[1])
+    drawn = changed(MaskAnnotator().annotate(GREY, labels))
+    rows, columns = min(HEIGHT, size[0]), min(WIDTH, size[1])
+    np.testing.assert_array_equal(drawn[:rows, :columns], mask[:rows, :columns])
+    assert not drawn[rows:].any()
+
+
 def test_a_polygon_is_filled(frame: Any) -> None:
     labels = frame({"segmentation": [[5, 4, 15.99, 4, 15.99, 9.99, 5, 9.99]]})
     rows, columns = np.nonzero(changed(MaskAnnotator().annotate(GREY, labels)))

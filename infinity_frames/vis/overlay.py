@@ -13,6 +13,7 @@ from typing import Protocol, cast
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from infinity_frames.video import Picture
 from infinity_frames.vis.labels import Annotation, FrameLabels, Keypoint
@@ -160,7 +161,9 @@ class MaskAnnotator:
         for annotation in order:
             mask = annotation.mask(labels.height or height, labels.width or width)
             if mask is not None:
-                tint[mask[:height, :width]] = _of_category(annotation)
+                fill = np.full_like(picture, _of_category(annotation))
+                # Twice as fast as numpy's assignment by mask.
+                cv2.copyTo(fill, _fitted(mask, height, width), dst=tint)
         blended = cv2.addWeighted(tint, self.opacity, picture, 1 - self.opacity, 0)
         return cast(Picture, blended)
 
@@ -302,6 +305,14 @@ def draw_text(out: Picture, text: str, left: int, bottom: int, fill: Colour) -> 
     ink = (255, 255, 255) if dark else (0, 0, 0)
     baseline = top + text_height + pad // 2 + 1
     cv2.putText(out, text, (left + pad, baseline), font, scale, ink, weight, cv2.LINE_AA)
+
+
+def _fitted(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.uint8]:
+    """A mask cut or padded to a picture that has a row or column less or more."""
+    out = np.zeros((height, width), np.uint8)
+    part = mask[:height, :width]
+    out[: part.shape[0], : part.shape[1]] = part
+    return out
 
 
 def _of_category(annotation: Annotation) -> Colour:
