@@ -12,7 +12,7 @@ from infinity_frames.engine.render.patterns import PATTERNS
 from infinity_frames.engine.scene.model import Material, Object, Placement, Scene
 from infinity_frames.errors import RenderError
 
-__all__ = ["Geometry", "Surfaces", "coarse_faces", "flatten"]
+__all__ = ["Geometry", "Surfaces", "coarse_faces", "flatten", "is_closed", "shadow_faces"]
 
 _MANY_FACES = 5000  # an object of more casts its shadow from coarser ones
 _SHADOW_CELL = 0.045  # m
@@ -39,9 +39,7 @@ class Surfaces(NamedTuple):
 class Geometry(NamedTuple):
     """The scene with every object's vertices behind one another.
 
-    ``first_vertex[i]:first_vertex[i + 1]`` are the vertices of object i, likewise its faces;
-    ``casters[i]`` are the faces, numbered as all vertices are, that cast its shadow, and
-    ``closed[i]`` says whether its mesh encloses a volume.
+    ``first_vertex[i]:first_vertex[i + 1]`` are the vertices of object i, likewise its faces.
     """
 
     surfaces: Surfaces
@@ -50,8 +48,6 @@ class Geometry(NamedTuple):
     one_sided: NDArray[np.bool_]
     first_vertex: list[int]
     first_face: list[int]
-    casters: list[NDArray[np.int32]]
-    closed: list[bool]
     names: dict[str, int]
 
     def members(self, objects: Sequence[int]) -> NDArray[np.int32]:
@@ -137,11 +133,6 @@ def flatten(scene: Scene) -> Geometry:
         one_sided=np.repeat(np.array([item.one_sided for item in objects], bool), counts),
         first_vertex=first_vertex,
         first_face=first_face,
-        casters=[
-            np.ascontiguousarray(_shadow_faces(item) + start, np.int32)
-            for item, start in zip(objects, first_vertex, strict=False)
-        ],
-        closed=[_is_closed(item) for item in objects],
         names=names,
     )
 
@@ -175,7 +166,8 @@ def coarse_faces(
     return np.unique(kept, axis=0).astype(np.int32)
 
 
-def _shadow_faces(item: Object) -> NDArray[np.int32]:
+def shadow_faces(item: Object) -> NDArray[np.int32]:
+    """Faces that cast an object's shadow: its own choice, or fewer where there are many."""
     if item.shadow_faces is not None:
         return item.shadow_faces
     if len(item.mesh.faces) <= _MANY_FACES:
@@ -184,7 +176,7 @@ def _shadow_faces(item: Object) -> NDArray[np.int32]:
     return coarse_faces(rest, item.mesh.faces, _SHADOW_CELL)
 
 
-def _is_closed(item: Object) -> bool:
+def is_closed(item: Object) -> bool:
     """Whether a mesh encloses a volume, but for small openings as those of sleeves.
 
     Nearly every edge is met by its opposite then, vertices at one place being one.

@@ -14,9 +14,9 @@ from infinity_frames.engine.scene.model import Light, Scene
 
 __all__ = ["Ambient", "Lamps", "ambient_light", "sample_lights"]
 
-_POINTS_PER_LIGHT = {1: 20, 2: 12}
-_POINTS_OF_MANY = 9
-_DIRECTIONS = 40
+_POINTS_PER_LIGHT = {1: 16, 2: 10}
+_POINTS_OF_MANY = 8
+_DIRECTIONS = 32
 _PLASTIC = 1.32471795724474602596  # the number whose powers make the R2 sequence
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.render.geometry import flatten
+from infinity_frames.engine.render.geometry import flatten, is_closed, shadow_faces
 from infinity_frames.engine.render.labels import LabelPass, Visibility
 from infinity_frames.engine.render.lighting import Ambient, Lamps, ambient_light, sample_lights
 from infinity_frames.engine.render.maps import Casters, DepthMaps, orthographic, perspective
@@ -81,7 +82,7 @@ class Renderer:
         vertices, _ = self._geometry.placed(placements)
         clip = clip_coordinates(self.scene.camera.P, vertices)
         seen = still.seen[0].copy()
-        seen.draw(self._geometry, clip, still.moving)
+        seen.draw(self._geometry, clip, still.drawn)
         return LabelPass.of(seen, self._geometry, clip)
 
     def picture(self, placements: Mapping[str, Placement]) -> NDArray[np.float32]:
@@ -105,15 +106,15 @@ class Renderer:
         still = self._still_for(placements)
         vertices, normals = self._geometry.placed(placements)
         frame = self._frame(vertices, normals)
-        lit = self._lit(still)
-        lighting = still.lighting._replace(
-            moving=_body(self._lamps, still.lighting.ambient, still.casters(vertices), _MOVING_MAPS)
+        light = self._light(still)
+        lighting = light.lighting._replace(
+            moving=_body(self._lamps, light.lighting.ambient, light.casters(vertices), _MOVING_MAPS)
         )
         passes = [seen.copy() for seen in still.seen]
         for seen, shift in zip(passes, ((0.0, 0.0), *SAMPLES), strict=True):
-            seen.draw(self._geometry, frame.clip, still.moving, shift)
+            seen.draw(self._geometry, frame.clip, still.drawn, shift)
         winner = passes[0].winner
-        color = self._relit(still, lit, lighting, winner)
+        color = self._relit(still, light.lit, lighting, winner)
         moved = (winner != still.seen[0].winner).reshape(-1).nonzero()[0]
         row, column = np.divmod(moved, winner.shape[1])
         samples = Samples(winner.reshape(-1)[moved], column + 0.5, row + 0.5)
@@ -195,27 +196,44 @@ class Renderer:
             view.draw(geometry, clip, members, shift)
             seen.append(view)
         owner = np.append(geometry.surfaces.owner, -1).astype(np.int32)[seen[0].winner]
-        objects = self.scene.objects
-        lamps, ambient = self._lamps, ambient_light(self.scene, geometry, members)
-        solid = [i for i in unmoving if objects[i].casts_shadow]
-        shell = [i for i in unmoving if not objects[i].casts_shadow]
+        drawn = geometry.members(moving)
+        return _Still(names, moving, unmoving, drawn, seen, owner.reshape(-1))
+
+    def _light(self, still: _Still) -> _Light:
+        """Everything that only pictures need, when the first is asked for."""
+        if still.light is not None:
+            return still.light
+        geometry, objects = self._geometry, self.scene.objects
+        lamps = self._lamps
+        ambient = ambient_light(self.scene, geometry, geometry.members(still.unmoving))
+        solid = [i for i in still.unmoving if objects[i].casts_shadow]
+        shell = [i for i in still.unmoving if not objects[i].casts_shadow]
+        fixed, nothing = self._casters(solid), self._casters([])
+        walls = self._casters(shell)(geometry.vertices)
         lighting = Lighting(
             lamps,
             ambient,
-            _body(lamps, ambient, self._casters(solid)(geometry.vertices), _STILL_MAPS),
-            _body(lamps, ambient, self._casters([])(geometry.vertices), (2, 2)),
-            orthographic(ambient.direction, self._casters(shell)(geometry.vertices), _SHELL_MAPS),
+            _body(lamps, ambient, fixed(geometry.vertices), _STILL_MAPS),
+            _body(lamps, ambient, nothing(geometry.vertices), (2, 2)),
+            orthographic(ambient.direction, walls, _SHELL_MAPS),
         )
-        casters = self._casters([i for i in moving if objects[i].casts_shadow])
-        drawn = geometry.members(moving)
-        return _Still(names, drawn, seen, casters, lighting, owner.reshape(-1))
+        winner = still.seen[0].winner
+        row, column = np.divmod(np.arange(winner.size), winner.shape[1])
+        samples = Samples(winner.reshape(-1), column + 0.5, row + 0.5)
+        frame = self._frame(geometry.vertices, geometry.normals)
+        lit = Lit.empty(winner.size, lamps)
+        receive_points(geometry.surfaces, frame, lighting, samples, True, lit)
+        casters = self._casters([i for i in still.moving if objects[i].casts_shadow])
+        still.light = _Light(lighting, lit, casters)
+        return still.light
 
     def _casters(self, objects: list[int]) -> Callable[[NDArray[np.float64]], Casters]:
         """What casts the shadows of some objects, as a function of all vertices."""
-        faces = [self._geometry.casters[i] for i in objects]
-        closed = [
-            np.full(len(self._geometry.casters[i]), self._geometry.closed[i]) for i in objects
-        ]
+        items = [self.scene.objects[i] for i in objects]
+        meshes = [shadow_faces(item) for item in items]
+        starts = [self._geometry.first_vertex[i] for i in objects]
+        faces = [mesh + start for mesh, start in zip(meshes, starts, strict=True)]
+        closed = [np.full(len(mesh), is_closed(i)) for mesh, i in zip(meshes, items, strict=True)]
         used, local = np.unique(
             np.concatenate([np.empty((0, 3), np.int32), *faces]), return_inverse=True
         )
@@ -223,15 +241,13 @@ class Renderer:
         flags = np.concatenate([np.empty(0, np.bool_), *closed])
         return lambda vertices: Casters(vertices[used], own, flags)
 
-    def _lit(self, still: _Still) -> Lit:
-        if still.lit is None:
-            winner = still.seen[0].winner
-            row, column = np.divmod(np.arange(winner.size), winner.shape[1])
-            samples = Samples(winner.reshape(-1), column + 0.5, row + 0.5)
-            frame = self._frame(self._geometry.vertices, self._geometry.normals)
-            still.lit = Lit.empty(winner.size, self._lamps)
-            receive_points(self._geometry.surfaces, frame, still.lighting, samples, True, still.lit)
-        return still.lit
+
+class _Light(NamedTuple):
+    """What pictures need beyond labels."""
+
+    lighting: Lighting
+    lit: Lit
+    casters: Callable[[NDArray[np.float64]], Casters]
 
 
 @dataclass(eq=False)
@@ -239,12 +255,12 @@ class _Still:
     """What stays the same while the same objects move."""
 
     names: frozenset[str]
-    moving: NDArray[np.int32]
+    moving: list[int]
+    unmoving: list[int]
+    drawn: NDArray[np.int32]
     seen: list[Visibility]
-    casters: Callable[[NDArray[np.float64]], Casters]
-    lighting: Lighting
     owner: NDArray[np.int32]
-    lit: Lit | None = None
+    light: _Light | None = None
 
 
 def _body(lamps: Lamps, ambient: Ambient, casters: Casters, sizes: tuple[int, int]) -> Body:
