@@ -53,7 +53,9 @@ class Batch:
     session : Session
         The session it belongs to.
     data : mapping
-        The server's batch object, its jobs with their ``param_values``.
+        The server's batch object.
+    sent : DataFrame, optional
+        Its jobs' parameters and tags, if known; else `data` has them.
 
     Raises
     ------
@@ -61,11 +63,13 @@ class Batch:
         It holds jobs of another generator than the session's.
     """
 
-    def __init__(self, session: Session, data: Mapping[str, Any]) -> None:
+    def __init__(
+        self, session: Session, data: Mapping[str, Any], sent: pd.DataFrame | None = None
+    ) -> None:
         self.session = session
         self.batch_id = str(data["id"])
         self.name = str(data.get("name") or "")
-        self._frame = batch_frame(session, data)
+        self._frame = batch_frame(session, data, sent)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {s}" for s, n in Counter(self._frame["status"]).items())

@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["batch_frame", "updated"]
 
 
-def batch_frame(session: Session, data: Mapping[str, Any]) -> Frame:
+def batch_frame(
+    session: Session, data: Mapping[str, Any], sent: pd.DataFrame | None = None
+) -> Frame:
     """Batch frame of a server's batch object, typed by the session's generator.
+
+    Parameters
+    ----------
+    sent : DataFrame, optional
+        The jobs' parameters and tags, where they are at hand; else read from the batch object.
 
     Raises
     ------
@@ -34,13 +41,17 @@ def batch_frame(session: Session, data: Mapping[str, Any]) -> Frame:
             advice=f'Take it up with Session("{others[0]}").batch_from_api(...).',
             batch=data["id"],
         )
-    values = parameters.frame(session.spec, [dict(job.get("param_values") or {}) for job in jobs])
+    if sent is None:
+        values = [dict(job.get("param_values") or {}) for job in jobs]
+        tags = pd.DataFrame([job.get("tags") or {} for job in jobs], index=range(len(jobs)))
+        sent = parameters.frame(session.spec, values).join(tags.add_prefix(TAG_PREFIX))
+    own = sent.reset_index(drop=True).dropna(axis="columns", how="all")
+    tagged = [column for column in own.columns if str(column).startswith(TAG_PREFIX)]
+    own[tagged] = own[tagged].convert_dtypes()
     state = pd.DataFrame(_rows(jobs)).assign(
         batch_id=str(data["id"]), batch_name=str(data.get("name") or "")
     )
-    tags = pd.DataFrame([job.get("tags") or {} for job in jobs], index=state.index)
-    parts = [state, values.reset_index(drop=True), tags.add_prefix(TAG_PREFIX).convert_dtypes()]
-    frame = BATCH.conform(pd.concat(parts, axis="columns"))
+    frame = BATCH.conform(pd.concat([state, own], axis="columns"))
     return with_context(frame, server=session.server, generator=session.generator)
 
 

@@ -18,7 +18,7 @@ from infinity_frames.errors import (
     ServerError,
     ServerFault,
 )
-from infinity_frames.schemas import VIOLATIONS
+from infinity_frames.schemas import STATUSES, VIOLATIONS
 
 __all__ = [
     "UNFINISHED",
@@ -85,7 +85,7 @@ def batch(data: Any) -> dict[str, Any]:
 def status(job: Mapping[str, Any]) -> str:
     """A job's status; from a server that gives none: by its progress and its result."""
     told = job.get("status")
-    if told is not None:
+    if told in STATUSES:
         return str(told)
     if job.get("in_progress"):
         return "running"

@@ -255,11 +255,10 @@ class Session:
                 advice="Look at it with session.batch_from_api() before using it.",
                 batch=answer["id"],
             )
-        jobs_sent = [
-            {**job, "name": self.generator, "is_preview": is_preview, **run, "tags": tag}
-            for job, run, tag in zip(answer["job_runs"], runs, tags, strict=True)
-        ]
-        return Batch(self, {**answer, "name": answer.get("name") or name, "job_runs": jobs_sent})
+        told = {"name": self.generator, "is_preview": is_preview}
+        answered = [{**job, **told} for job in answer["job_runs"]]
+        data = {**answer, "name": answer.get("name") or name, "job_runs": answered}
+        return Batch(self, data, sent=filled)
 
     def expand_overrides_across_each_preview_state(
         self, base_state_ids: Sequence[str], override_params: Jobs
