@@ -139,7 +139,7 @@ def top(name: str, body: Proportions) -> Garment:
     add_neck(field, body, 0.004)
     sleeve = {"T_SHIRT": 0.185, "FITTED_T_SHIRT": 0.150, "LONG_SLEEVE": 0.505, "TANK_TOP": -0.045}
     length = sleeve[name] * (body.arm if name != "TANK_TOP" else 1.0)
-    neck = (0.088, 0.03) if name == "TANK_TOP" else (0.074, 0.012)
+    neck = (0.082, 0.026) if name == "TANK_TOP" else (0.074, 0.012)
     hem = float(body.height(0.915 if not tight else 0.945))
     reach = 0.72 if name == "LONG_SLEEVE" else 0.48
     return Garment(

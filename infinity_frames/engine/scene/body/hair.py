@@ -52,18 +52,20 @@ class _Wig:
     def cap(self, side: float, top: float, back: float) -> None:
         """A shell over the skull, thicker by so much, m."""
         center = (0.0, 1.668 + 0.5 * top, -0.016 - 0.5 * back)
-        self.ball(center, (0.0745 + side, 0.087 + 0.55 * top, 0.093 + 0.5 * back))
+        self.ball(center, (0.0735 + side, 0.087 + 0.55 * top, 0.093 + 0.5 * back))
+        # The forehead stands out before the skull's oval; hair grows from it all the same.
+        self.ball((0.0, 1.692, 0.022), (0.0600 + side, 0.052 + 0.5 * top, 0.0635 + 0.7 * side))
 
-    def open_face(self, hairline: float = 1.702, depth: float = 0.066) -> None:
+    def open_face(self, hairline: float = 1.708, depth: float = 0.066) -> None:
         """Clear face, ears and nape; the thinner the hair, the smaller the opening may be."""
-        self.ball((0.0, 1.60, 0.088), (0.066, hairline - 1.60, depth), 0.016, cut=True)
+        self.ball((0.0, 1.60, 0.088), (0.066, hairline - 1.60, depth), 0.012, cut=True)
         self.ball((0.084, 1.620, 0.002), (0.030, 0.042, 0.026), 0.010, cut=True)
         self.ball((0.0, 1.525, -0.010), (0.16, 0.075, 0.15), 0.020, cut=True)
 
 
 def _buzz(wig: _Wig) -> None:
     wig.cap(0.0030, 0.004, 0.003)
-    wig.open_face(1.680, 0.052)
+    wig.open_face(1.711, 0.062)
 
 
 def _crop(wig: _Wig) -> None:
@@ -91,7 +93,7 @@ def _curls(wig: _Wig) -> None:
         reach = np.array([0.089, 0.102, 0.108]) + wobble
         at = np.array([ring * np.sin(turn), height, ring * np.cos(turn)]) * reach
         wig.ball(at + center, (0.0165, 0.0155, 0.0165), 0.007)
-    wig.open_face(1.696)
+    wig.open_face(1.704)
 
 
 def _bob(wig: _Wig) -> None:
@@ -104,7 +106,7 @@ def _bob(wig: _Wig) -> None:
 
 def _tail(wig: _Wig) -> None:
     wig.cap(0.0055, 0.009, 0.006)
-    wig.open_face(1.676, 0.052)
+    wig.open_face(1.711, 0.062)
     wig.ball((0.0, 1.695, -0.112), (0.019, 0.019, 0.016), 0.012)
     wig.rod((0.0, 1.700, -0.120), (0.0, 1.655, -0.158), 0.015, 0.024, 0.012)
     wig.rod((0.0, 1.655, -0.158), (0.0, 1.520, -0.146), 0.024, 0.011, 0.012)
@@ -112,7 +114,7 @@ def _tail(wig: _Wig) -> None:
 
 def _bun(wig: _Wig) -> None:
     wig.cap(0.0055, 0.009, 0.006)
-    wig.open_face(1.676, 0.052)
+    wig.open_face(1.711, 0.062)
     wig.ball((0.0, 1.738, -0.098), (0.036, 0.034, 0.033), 0.010)
 
 
