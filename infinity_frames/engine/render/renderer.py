@@ -34,7 +34,7 @@ __all__ = ["Renderer"]
 _STILL_MAPS = (512, 192)  # sizes of shadow and ambient maps, px
 _MOVING_MAPS = (176, 80)
 _SHELL_MAPS = 160
-_STEP = 2  # px between the pixels at which moving shadows are always computed
+_STEP = 3  # px between the pixels at which moving shadows are always computed
 
 
 class Renderer:
