@@ -93,13 +93,14 @@ def test_an_unknown_exercise_is_named():
 @pytest.mark.parametrize("noise", [0.0, 1.0])
 @pytest.mark.parametrize("name", ONE_SIDE)
 def test_motion_is_smooth(name, noise):
-    # A jump of velocity would make the acceleration grow with the sampling rate.
+    # A jump of velocity would make the acceleration three times as large at three times the rate.
+    # Ballistic motions have peaks so short that the slower rate misses some of their height.
     peaks = []
     for rate in (80, 240):
         _, _, _, joints = moved(name, noise, rate=rate)
         peaks.append(np.linalg.norm(np.diff(joints, 2, axis=0), axis=-1).max() * rate**2)
     assert peaks[0] < (700.0 if name in FAST else 120.0)
-    assert peaks[1] < 1.6 * peaks[0] + 5.0
+    assert peaks[1] < (2.4 if name in FAST else 1.6) * peaks[0] + 5.0
 
 
 @pytest.mark.parametrize("noise", [0.0, 1.0])

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 _SOFTNESS = 0.01
 _NORM = 4.0
-# Below this level arm a joint is above the pivot rather than beside it, and turning lifts nothing.
+# With a level arm much shorter than this a joint is below the pivot rather than beside it, m.
 _SHORTEST_ARM = 0.06
 
 _FLESH = {
@@ -94,10 +94,11 @@ def lifted(quaternions: Array, root: Array, rest: Array, free: tuple[Chain, ...]
         arms = positions[:, chain.joints] - positions[:, [chain.pivot]]
         level = np.linalg.norm(arms[..., [0, 2]], axis=-1)
         depth = np.array(chain.flesh) - positions[:, chain.joints, 1]
-        tilt = soft_positive(depth, _SOFTNESS) / np.maximum(level, _SHORTEST_ARM)
+        # What is right below the pivot cannot be lifted by turning, and turns nothing.
+        tilt = soft_positive(depth, _SOFTNESS) * level / (level**2 + _SHORTEST_ARM**2)
         angle = np.sum(tilt**_NORM, axis=-1) ** (1.0 / _NORM)
         # Turning about the level axis square to the chain raises its end.
-        heading = arms[:, -1, [0, 2]] / np.maximum(level[:, -1:], _SHORTEST_ARM)
+        heading = arms[:, -1, [0, 2]] / np.hypot(level[:, -1:], _SHORTEST_ARM)
         axis = np.stack([-heading[:, 1], np.zeros(len(heading)), heading[:, 0]], axis=-1)
         turn = Rotation.from_rotvec(angle[:, None] * axis).as_matrix()
         above = rotations[:, PARENTS[chain.pivot]]

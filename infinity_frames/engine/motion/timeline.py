@@ -177,8 +177,8 @@ class Timeline:
         there = np.minimum(within, m * active)
         back = np.clip(within - m * active - pause, 0.0, (1.0 - m) * active)
         progress = np.clip((there + back) / active, 0.0, 1.0)
-        eased_there = minimum_jerk(there / (m * active))
-        eased_back = minimum_jerk(back / ((1.0 - m) * active))
+        eased_there = _minimum_jerk(there / (m * active))
+        eased_back = _minimum_jerk(back / ((1.0 - m) * active))
         count = rep + progress
         return Frames(
             time=np.asarray(time, dtype=np.float64),
@@ -200,7 +200,7 @@ class Timeline:
         return range(self.num_reps)
 
 
-def minimum_jerk(x: Array) -> Array:
+def _minimum_jerk(x: Array) -> Array:
     """Progress of a natural reach, 0..1 over 0..1, at rest at both ends.
 
     The polynomial of least jerk between two rests: Flash and Hogan, "The coordination of arm
