@@ -122,6 +122,8 @@ def test_several_batches_get_a_folder_each(server: FaultServer, tmp_path: Path) 
     assert set(results["job_id"]) == {*first.job_ids, *second.job_ids}
     assert_whole(tmp_path / first.batch_id, first.job_ids)
     assert_whole(tmp_path / second.batch_id, second.job_ids)
+    second.download(tmp_path, quiet=True)  # alone it goes on in its own folder
+    assert fetches(server) == 3
     with pytest.raises(errors.DownloadError, match="folder of one batch"):
         download_frame(frame, tmp_path / first.batch_id, first.session, quiet=True)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -169,18 +167,10 @@ def test_tags_go_where_they_are_understood_and_stay_with_us_anyhow(
     assert all("tag_fold" not in run["param_values"] for run in runs)
 
 
-def test_a_batch_is_taken_up_in_another_process(session: inf.Session, server: FaultServer) -> None:
+def test_a_batch_is_taken_up_again_by_its_id(session: inf.Session) -> None:
     batch = session.submit(session.sample(3, seed=1), batch_name="n")
     again = session.batch_from_api(batch.batch_id)
     pd.testing.assert_frame_equal(again.frame, batch.refresh())
-    code = (
-        "import infinity_frames as inf\n"
-        f"batch = inf.Session(token={TOKEN!r}, server={server.url!r})"
-        f".batch_from_api({batch.batch_id!r})\n"
-        "print(*batch.job_ids)"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.split() == batch.job_ids
     with pytest.raises(errors.UnknownBatch):
         session.batch_from_api("11111111-2222-4333-8444-555555555555")
 
@@ -374,3 +364,57 @@ def test_the_token_shows_nowhere(session: inf.Session, tmp_path: Path) -> None:
 def test_a_server_needs_a_real_address() -> None:
     with pytest.raises(errors.SessionError, match="address"):
         inf.Session(token=TOKEN, server="example")
+
+
+# The embedded engine, its place taken by a server of the tests
+
+
+@pytest.fixture
+def engine(extended: FaultServer, monkeypatch: pytest.MonkeyPatch) -> FaultServer:
+    monkeypatch.setattr("infinity_frames.embedded.start_engine", lambda: extended.url)
+    monkeypatch.setattr("infinity_frames.embedded.read_token", lambda: "the engine's own")
+    extended.tokens["the engine's own"] = "owner"
+    return extended
+
+
+def last_token(server: FaultServer) -> str:
+    return server.requests[-1][2]["authorization"]
+
+
+def test_the_embedded_engine_is_the_default_and_named_so(engine: FaultServer) -> None:
+    session = inf.Session()
+    assert session.server == "embedded"
+    assert last_token(engine) == "Token the engine's own"
+    assert context(session.sample(1)) == {"server": "embedded", "generator": NAME}
+    frame = session.sample(1)
+    del session
+    gc.collect()
+    opened = session_for(frame)  # nobody holds one any more, and this one may be opened
+    assert opened.server == "embedded"
+    assert session_for(frame) is opened
+
+
+def test_which_token_goes_to_the_engine(
+    engine: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.tokens["from the environment"] = "somebody"
+    monkeypatch.setenv("INFINITY_TOKEN", "from the environment")
+    inf.generators()
+    assert last_token(engine) == "Token from the environment"
+    inf.generators(token=TOKEN)
+    assert last_token(engine) == f"Token {TOKEN}"
+    # With another server in the environment, the token there is that server's.
+    monkeypatch.setenv("INFINITY_SERVER", "https://elsewhere.example")
+    inf.generators(server="embedded")
+    assert last_token(engine) == "Token the engine's own"
+
+
+def test_an_engine_that_restarted_on_another_port_is_found(
+    engine: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = inf.Session().submit([{}])
+    engine.stop()
+    batch.session.rest._http.close()
+    engine.port = 0
+    engine.start()
+    assert batch.refresh()["status"].tolist() == ["completed"]

@@ -47,6 +47,8 @@ class Wait:
                 for batch in list(self.open):
                     self._poll(batch, bar)
                 bar.update(total - sum(self.left.values()) - bar.n)
+                if time.monotonic() - self.started > BAR_DELAY:
+                    bar.refresh()
                 if not self.open:
                     return [job for jobs in self.jobs.values() for job in jobs]
                 self._pause()
@@ -58,20 +60,16 @@ class Wait:
             self._pause_allowed()
             if time.monotonic() - self.heard > PATIENCE:
                 raise
-            self._say(bar, "the server does not answer; still trying")
+            bar.set_postfix_str("the server does not answer; still trying", refresh=False)
             return
         self.heard = time.monotonic()
         states = statuses(data["job_runs"], self.open[batch])
         self.jobs[batch] = data["job_runs"]
         self.left[batch] = sum(states[state] for state in UNFINISHED)
         said = [f"{states['failed']} failed" if states["failed"] else "", data.get("message")]
-        self._say(bar, ", ".join(str(part) for part in said if part))
+        bar.set_postfix_str(", ".join(str(part) for part in said if part), refresh=False)
         if not self.left[batch]:
             del self.open[batch]
-
-    def _say(self, bar: tqdm[Any], text: str) -> None:
-        # A refresh would show a bar whose delay is not over.
-        bar.set_postfix_str(text, refresh=time.monotonic() - self.started > BAR_DELAY)
 
     def _time_left(self) -> float | None:
         if self.timeout is None:

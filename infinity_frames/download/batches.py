@@ -42,7 +42,8 @@ def download_jobs(
     wanted : mapping of str to sequence of str
         Ids of the jobs to fetch, by batch id.
     path : Path
-        The batch's folder; of several batches, the folder of their folders.
+        The batch's folder; of several batches, the folder of their folders, each named by its id
+        (one of them alone goes on in its own).
     server, generator : str
         Noted in ``batch.json``.
     tags : mapping of str to mapping
@@ -64,8 +65,10 @@ def download_jobs(
     DownloadError
         A folder holds another batch, or cannot be written.
     """
-    folders = {batch: path / checked_id(batch) for batch in wanted} if len(wanted) > 1 else None
-    if folders is not None and (path / RECORD).exists():
+    folders = {batch: path / checked_id(batch) for batch in wanted}
+    if len(wanted) == 1 and not any((folder / RECORD).exists() for folder in folders.values()):
+        folders = dict.fromkeys(wanted, path)
+    elif (path / RECORD).exists():
         raise DownloadError(
             f"{path} is the folder of one batch, and jobs of {len(wanted)} are to go there.",
             advice="Choose another folder; each batch gets its own inside.",
@@ -75,8 +78,7 @@ def download_jobs(
     unfinished = 0
     for batch, jobs in wanted.items():
         download = _BatchDownload(rest, batch, jobs, server, generator, tags)
-        folder = BatchFolder(path if folders is None else folders[batch])
-        failures += download.run(folder, overwrite=overwrite, quiet=quiet)
+        failures += download.run(BatchFolder(folders[batch]), overwrite=overwrite, quiet=quiet)
         unfinished += download.unfinished
     ids = [job for jobs in wanted.values() for job in jobs]
     results = read_results(path, quiet=quiet)

@@ -187,7 +187,11 @@ class Fetcher:
             self._renew(url)
             raise _Expired(f"the server answers {status}, as for an address that has expired")
         if 400 <= status < 500 and status not in (408, 429):
-            raise DownloadError(f"The server refuses the archive of job {job_id}: {status}.")
+            raise DownloadError(
+                f"The server refuses the archive of job {job_id} ({status}).",
+                advice="Download again; if it goes on, tell who runs the server.",
+                job=job_id,
+            )
         if status not in (200, 206):
             raise _Cut(f"the server answers {status}", retry_after(response))
         begins = response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")

@@ -94,7 +94,7 @@ class BatchFolder:
         """
         try:
             data = orjson.loads((self.path / RECORD).read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except (orjson.JSONDecodeError, OSError):
             data = None

@@ -6,11 +6,12 @@ needs any of it.
 
 from __future__ import annotations
 
-import itertools
+import math
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urljoin
@@ -42,6 +43,27 @@ from infinity_frames.rest.transport import (
 )
 
 __all__ = ["Rest"]
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    path: str
+    params: Mapping[str, str] | None
+    headers: Mapping[str, str]
+    data: bytes | None
+    resend: bool
+    missing: type[NotFound]
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What went wrong, how many attempts it is worth, and whether the server may have acted."""
+
+    error: InfinityError
+    attempts: float
+    wait: float | None = None
+    in_doubt: bool = False
 
 
 class Rest:
@@ -199,59 +221,62 @@ class Rest:
 
         `key` marks a call that creates something; `resend` says that repeating it is harmless.
         """
-        allowed = self.limits.total if within is None else min(within, self.limits.total)
-        deadline = time.monotonic() + allowed
         headers = {"Accept": "application/json"} | ({"Idempotency-Key": key} if key else {})
         data = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
         if data is not None:
             headers["Content-Type"] = "application/json"
+        request = _Request(method, path, params, headers, data, resend, missing)
+        allowed = self.limits.total if within is None else min(within, self.limits.total)
+        deadline = time.monotonic() + allowed
         backoff, in_doubt = Backoff(), False
-        failure: InfinityError
-        for attempt in itertools.count(1):
-            wait: float | None = None
-            try:
-                status, wait, content = self._exchange(
-                    method, path, params, headers, data, deadline
-                )
-            except requests.RequestException as error:
-                failure = self._no_answer(error, method, path)
-                unsent = never_sent(error)
-                in_doubt |= not unsent
-                again = (unsent or resend) and attempt < 4
-                if unsent:
-                    self.relocate()
-            else:
-                if 200 <= status < 300:
-                    return answers.parse(content, method=method, path=path)
-                failure = answers.error(
-                    status, content, method=method, path=path, missing=missing, secret=self._token
-                )
-                refused = status == 429 or (status == 503 and wait is not None)
-                in_doubt |= status >= 500 and not refused
-                again = refused or (resend and status in (502, 503, 504) and attempt < 6)
-            pause = backoff(wait)
-            if not again or time.monotonic() + pause >= deadline:
-                raise self._final(failure, creates=key is not None, in_doubt=in_doubt)
+        while True:
+            answer = self._attempt(request, deadline)
+            if not isinstance(answer, _Failure):
+                return answer
+            in_doubt |= answer.in_doubt
+            pause = backoff(answer.wait)
+            if backoff.attempts >= answer.attempts or time.monotonic() + pause >= deadline:
+                raise self._final(answer.error, creates=key is not None, in_doubt=in_doubt)
             time.sleep(pause)
-        raise AssertionError("unreachable")
 
-    def _exchange(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None,
-        headers: Mapping[str, str],
-        data: bytes | None,
-        deadline: float,
-    ) -> tuple[int, float | None, bytes]:
+    def _attempt(self, request: _Request, deadline: float) -> Any:
+        """The server's answer, or a `_Failure` that says whether trying again makes sense."""
+        try:
+            status, wait, content = self._exchange(request, deadline)
+        except requests.RequestException as error:
+            unsent = never_sent(error)
+            if unsent:
+                self.relocate()
+            return _Failure(
+                self._no_answer(error, request.method, request.path),
+                attempts=4 if unsent or request.resend else 1,
+                in_doubt=not unsent,
+            )
+        if 200 <= status < 300:
+            return answers.parse(content, method=request.method, path=request.path)
+        refusal = answers.error(
+            status,
+            content,
+            method=request.method,
+            path=request.path,
+            missing=request.missing,
+            secret=self._token,
+        )
+        if status == 429 or (status == 503 and wait is not None):
+            # It says that it has done nothing yet.
+            return _Failure(refusal, attempts=math.inf, wait=wait)
+        passing = request.resend and status in (502, 503, 504)
+        return _Failure(refusal, attempts=6 if passing else 1, in_doubt=status >= 500)
+
+    def _exchange(self, request: _Request, deadline: float) -> tuple[int, float | None, bytes]:
         """One request: status, seconds the server asks to wait, body."""
         left = max(deadline - time.monotonic(), 0.05)
         with self._http.request(
-            method,
-            self.url + path,
-            params=params,
-            headers=headers,
-            data=data,
+            request.method,
+            self.url + request.path,
+            params=request.params,
+            headers=request.headers,
+            data=request.data,
             auth=self._auth,
             timeout=(min(self.limits.connect, left), min(self.limits.read, left)),
             stream=True,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 
-from infinity_frames import embedded
-from infinity_frames.errors import UnknownGenerator
-from infinity_frames.rest import Rest, server_address
-from infinity_frames.spec import Generator
+import pandas as pd
 
-__all__ = ["EMBEDDED", "connect", "describe", "server_named"]
+from infinity_frames import embedded
+from infinity_frames.rest import Rest, server_address
+from infinity_frames.schemas import Frame, as_frame
+
+__all__ = ["EMBEDDED", "connect", "generators", "server_named"]
 
 EMBEDDED = "embedded"
 
@@ -31,16 +31,8 @@ def connect(server: str, token: str | None) -> Rest:
     return Rest(server, token or os.environ.get("INFINITY_TOKEN"))
 
 
-def describe(rest: Rest, generator: str) -> Generator:
-    """A generator's description; one that is missing is answered with those there are."""
-    try:
-        return Generator.from_json(rest.generator(generator))
-    except UnknownGenerator as error:
-        names = [str(item.get("name")) for item in rest.generators()]
-        close = difflib.get_close_matches(generator, names, n=1, cutoff=0.3)
-        hint = f"Did you mean {close[0]!r}? " if close else ""
-        raise UnknownGenerator(
-            f"The server has no generator {generator!r}.",
-            advice=f"{hint}It has: {', '.join(names) or 'none'}.",
-            **error.where,
-        ) from None
+def generators(token: str | None = None, server: str | None = None) -> Frame:
+    """Frame of the generators a server has: name, version and whatever else it says of them."""
+    frame = pd.DataFrame(connect(server_named(server), token).generators())
+    first = ["name", "version"]
+    return as_frame(frame.reindex(columns=[*first, *(c for c in frame.columns if c not in first)]))

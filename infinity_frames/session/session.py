@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any, Literal
 
 import pandas as pd
@@ -17,9 +16,10 @@ from infinity_frames.errors import (
     RequestRejected,
     ServerFault,
 )
-from infinity_frames.schemas import PARAMETERS, Frame, as_frame, with_context
 from infinity_frames.schemas import UTC as UTC_DTYPE
-from infinity_frames.session.connect import connect, describe, server_named
+from infinity_frames.schemas import Frame, as_frame, with_context
+from infinity_frames.session.connect import connect, server_named
+from infinity_frames.session.describe import describe, parameter_frame, parameter_info
 from infinity_frames.session.earlier import content_name, find_batch, find_jobs, last_days
 from infinity_frames.session.registry import opened
 from infinity_frames.spec import Constraint
@@ -29,7 +29,6 @@ __all__ = [
     "Session",
     "SpillsSession",
     "VisionFitSession",
-    "generators",
 ]
 
 Jobs = pd.DataFrame | Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -76,41 +75,15 @@ class Session:
 
     # What the generator takes
 
-    @cached_property
-    def _parameters(self) -> Frame:
-        rows = [
-            {
-                "name": parameter.name,
-                "type": parameter.type,
-                "default": parameter.default,
-                "min": parameter.min,
-                "max": parameter.max,
-                "choices": None if parameter.choices is None else list(parameter.choices),
-                "unit": parameter.unit,
-                "description": parameter.description,
-            }
-            for parameter in self.spec.parameters
-        ]
-        frame = pd.DataFrame(rows, columns=["name", *PARAMETERS.columns], dtype="object")
-        return PARAMETERS.conform(frame.set_index("name"))
-
     @property
     def parameters(self) -> Frame:
         """Parameters frame: a row per parameter, indexed by name."""
-        return as_frame(self._parameters.copy())
+        return parameter_frame(self.spec)
 
     @property
     def parameter_info(self) -> dict[str, dict[str, Any]]:
         """``{name: {"type", "default_value", "options"}}``; options may be empty, never None."""
-        described = [parameter.to_json() for parameter in self.spec.parameters]
-        return {
-            item["name"]: {
-                "type": item["type"],
-                "default_value": item["default_value"],
-                "options": item["options"] or {},
-            }
-            for item in described
-        }
+        return parameter_info(self.spec)
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:
@@ -394,13 +367,6 @@ class SpillsSession(Session):
         server: str | None = None,
     ) -> None:
         super().__init__(generator, token=token, server=server)
-
-
-def generators(token: str | None = None, server: str | None = None) -> Frame:
-    """Frame of the generators a server has: name, version and whatever else it says of them."""
-    frame = pd.DataFrame(connect(server_named(server), token).generators())
-    first = ["name", "version"]
-    return as_frame(frame.reindex(columns=[*first, *(c for c in frame.columns if c not in first)]))
 
 
 def _relabelled(error: InvalidJobs, index: pd.Index[Any]) -> InvalidJobs:
