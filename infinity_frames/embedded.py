@@ -67,7 +67,7 @@ def start_engine(home: _Path | None = None, workers: int | None = None) -> str:
     try:
         place.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         with FileLock(place.start_lock, timeout=_START_TIMEOUT_S):
-            return find_engine(place.path) or _start(place, workers)
+            return _start(place, workers)
     except Timeout:
         raise EngineNotStarted(
             f"Another program has been starting the engine of {place.path} for a minute.",
@@ -151,6 +151,28 @@ def require_engine() -> None:
 
 
 def _start(place: Home, workers: int | None) -> str:
+    engine: subprocess.Popen[bytes] | None = None
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        url = find_engine(place.path)
+        if url is not None:
+            return url
+        # One that lives and does not answer yet is starting, or busy: it is waited for.
+        if not _is_owned(place):
+            if engine is None:
+                engine = _launch(place, workers)
+            elif engine.returncode is not None:
+                break
+        time.sleep(_POLL_S)
+    if engine is not None:
+        engine.terminate()
+    raise EngineNotStarted(
+        f"The engine did not start. The end of its log, {place.log_file}:\n{_tail(place.log_file)}",
+        advice="`infinity-frames serve` starts it in the foreground.",
+    )
+
+
+def _launch(place: Home, workers: int | None) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", "-m", "infinity_frames", "serve", "--home", str(place.path)]
     command += ["--idle-timeout", f"{IDLE_TIMEOUT_S:g}"]
     if workers is not None:
@@ -166,21 +188,7 @@ def _start(place: Home, workers: int | None) -> str:
         )
     # Reaped when it ends, should we still be there.
     threading.Thread(target=engine.wait, daemon=True).start()
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    while time.monotonic() < deadline and engine.returncode is None:
-        address = place.address()
-        # Another `serve` may have come first; then ours leaves and that one is as good.
-        if address is not None and _answers(address["url"], read_token(place.path)):
-            return str(address["url"])
-        time.sleep(_POLL_S)
-    running = find_engine(place.path)
-    if running is not None:
-        return running
-    engine.terminate()
-    raise EngineNotStarted(
-        f"The engine did not start. The end of its log, {place.log_file}:\n{_tail(place.log_file)}",
-        advice="`infinity-frames serve` starts it in the foreground.",
-    )
+    return engine
 
 
 def _open_log(path: Path) -> IO[bytes]:
@@ -189,7 +197,11 @@ def _open_log(path: Path) -> IO[bytes]:
 
 
 def _tail(path: Path) -> str:
-    return "\n".join(path.read_text("utf-8", "replace").splitlines()[-_LOG_LINES:])
+    try:
+        lines = path.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    return "\n".join(lines[-_LOG_LINES:]) or "(it wrote none)"
 
 
 def _answers(url: str, token: str) -> bool:

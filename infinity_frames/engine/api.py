@@ -302,7 +302,8 @@ _serve_jobs("standard", "/job_runs/", is_preview=False)
 _serve_jobs("preview", "/job_previews/", is_preview=True)
 
 
-@router.api_route("/results/{archive}/", methods=["GET", "HEAD"], tags=["results"])
+@router.head("/results/{archive}/", include_in_schema=False)
+@router.get("/results/{archive}/", response_class=FileResponse, tags=["results"])
 def get_result(archive: str, service: Engine, request: Request) -> Response:
     """A job's archive. The URL is its own permission; Range, If-Range and ETag are supported."""
     job_id = archive.removesuffix(".zip")

@@ -32,7 +32,7 @@ def claimed(home: Home) -> Iterator[None]:
     """
     try:
         home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        home.results.mkdir(exist_ok=True)
+        home.results.mkdir(exist_ok=True, mode=0o700)
         lock = FileLock(home.owner_lock)
         lock.acquire(timeout=_CLAIM_TIMEOUT_S)
     except Timeout:
@@ -50,7 +50,7 @@ def claimed(home: Home) -> Iterator[None]:
     try:
         home.address_file.unlink(missing_ok=True)
         shutil.rmtree(home.scratch, ignore_errors=True)
-        home.scratch.mkdir(exist_ok=True)
+        home.scratch.mkdir(mode=0o700)
         yield
     finally:
         home.address_file.unlink(missing_ok=True)

@@ -150,6 +150,8 @@ def account_of_token(connection: Connection, token: str) -> int:
     AuthenticationError
         There is no such token.
     """
+    # Ours are ASCII; anything else is looked up as a token that cannot be.
+    token = token if token.isascii() else ""
     row = connection.execute(
         sa.select(tokens).where(tokens.c.name == token[:_NAME_LENGTH])
     ).one_or_none()
@@ -193,7 +195,7 @@ def _issue(connection: Connection, account_id: int) -> str:
 
 def _digest(token: str) -> bytes:
     # Tokens are 288 random bits: no dictionary helps against a plain digest.
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+    return hashlib.sha256(token.encode()).digest()
 
 
 def _book(

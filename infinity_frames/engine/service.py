@@ -67,7 +67,7 @@ class Service:
         AuthenticationError
             It is no token of this engine.
         """
-        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        digest = hashlib.sha256(token.encode()).digest()
         found = self._accounts.get(digest)
         if found is None:
             with self.store.read() as connection:
@@ -187,9 +187,9 @@ class Service:
                         created=store.now(),
                     )
                 )
-            answer = self._as_created(connection, account, batch_id, job_id, link)
         self.dispatcher.wake()
-        return answer
+        with self.store.read() as connection:
+            return self._as_created(connection, account, batch_id, job_id, link)
 
     def _replay(
         self, connection: Connection, account: int, once: Once | None, link: Linker

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import time
 from base64 import urlsafe_b64encode
@@ -64,5 +63,5 @@ class Signer:
 
     def _signature(self, job_id: str, expiry: int) -> str:
         message = f"{job_id} {expiry}".encode()
-        digest = hmac.digest(self._key, message, hashlib.sha256)
+        digest = hmac.digest(self._key, message, "sha256")
         return urlsafe_b64encode(digest[:24]).decode()

@@ -20,6 +20,8 @@ from infinity_frames.errors import EngineError
 __all__ = ["Store", "accounts", "batches", "idempotency", "jobs", "ledger", "now", "tokens"]
 
 _BUSY_TIMEOUT_S = 5.0
+# Counts the changes of the tables below, so that no version writes into what it cannot read.
+_LAYOUT = 1
 
 metadata = sa.MetaData()
 
@@ -134,6 +136,8 @@ class Store:
         self._engine = sa.create_engine(
             f"sqlite:///{path}",
             connect_args={"timeout": _BUSY_TIMEOUT_S, "check_same_thread": False},
+            # As many connections as there are threads asking at once; none waits for another's.
+            max_overflow=-1,
         )
         sa.event.listen(self._engine, "connect", _configure)
         sa.event.listen(self._engine, "begin", _begin)
@@ -141,7 +145,7 @@ class Store:
         try:
             path.touch(mode=0o600)
             with self.write() as connection:
-                metadata.create_all(connection)
+                self._make_tables(connection, path)
         except (sa.exc.DatabaseError, OSError) as error:
             self.close()
             raise EngineError(
@@ -149,6 +153,17 @@ class Store:
                 advice="See that its disk has room; if it is damaged, move it away: the engine "
                 "then starts with a new one.",
             ) from None
+
+    @staticmethod
+    def _make_tables(connection: sa.Connection, path: Path) -> None:
+        found = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        if found not in (0, _LAYOUT):
+            raise EngineError(
+                f"The engine's database {path} was made by another version (layout {found}).",
+                advice="Use that version of infinity_frames, or another --home.",
+            )
+        metadata.create_all(connection)
+        connection.exec_driver_sql(f"PRAGMA user_version = {_LAYOUT}")
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
