@@ -60,8 +60,7 @@ def joint_spread(angles: Array) -> Array:
     for side in ("left", "right"):
         base[JOINT_INDEX[f"{side}_knee"], 1:] = 0.0
         base[JOINT_INDEX[f"{side}_elbow"], 2] = 0.0
-    varied = np.where(base > 0.0, np.ptp(angles, axis=0), 0.0)
-    return np.asarray(base + _RANGE_SHARE * varied)
+    return np.asarray(base + np.minimum(_RANGE_SHARE * np.ptp(angles, axis=0), base))
 
 
 def joint_noise(seed: int, clock: Array, spread: Array) -> Array:
