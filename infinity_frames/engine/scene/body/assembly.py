@@ -35,6 +35,7 @@ __all__ = ["Piece", "assemble"]
 Array = NDArray[np.float64]
 
 _OVERLAP = 0.006  # of the skin's coarse and fine meshes, m
+_SHANK = 0.045  # above the ankle, where the fine mesh of a bare foot begins, m
 _WAIST = 1.07  # reference height of the waist, m
 
 
@@ -112,8 +113,9 @@ def _both(name: str, left: Part) -> list[Piece]:
     return [Piece(f"left_{name}", left), Piece(f"right_{name}", mirror(left))]
 
 
-def _wrist(body: Proportions) -> float:
-    return 0.525 * body.arm
+def _cuff(body: Proportions) -> float:
+    """Where the fine mesh of the hand begins: before the wrist, so that its bend is all in it."""
+    return 0.525 * body.arm - 0.05
 
 
 def _along_arm(points: Array, body: Proportions) -> Array:
@@ -128,7 +130,7 @@ def _trunk(field: Field, body: Proportions, barefoot: bool) -> Part:
     reach = float(body.rest[JOINT_INDEX["left_wrist"], 0]) + 0.07
     low, high = (-reach, ankle - 0.05, -0.30), (reach, neck + 0.03, 0.36)
     part = from_field(field, low, high, (0.019, 0.026, 0.018), Surface.SKIN, step=0.008)
-    lowest = ankle + (0.02 if barefoot else -0.02) - _OVERLAP
+    lowest = ankle + (_SHANK if barefoot else -0.02) - _OVERLAP
 
     def head(points: Array) -> Array:
         return np.asarray(points[:, 1] - neck - _OVERLAP)
@@ -137,7 +139,7 @@ def _trunk(field: Field, body: Proportions, barefoot: bool) -> Part:
         return np.asarray(lowest - points[:, 1])
 
     def hand(points: Array) -> Array:
-        beyond = _along_arm(points, body) - _wrist(body) - _OVERLAP
+        beyond = _along_arm(points, body) - _cuff(body) - _OVERLAP
         return np.minimum(beyond, np.abs(points[:, 0]) - 0.32)
 
     return clip(part, (head, foot, hand), close=False)
@@ -183,16 +185,16 @@ def _ear(field: Field, face: Face) -> Part:
 def _palm(field: Field, body: Proportions) -> Part:
     wrist = hand_points(body, np.zeros(3))
     matrix = np.column_stack([ARM_AXES.T, wrist])
-    low, high = (-0.03, -0.05, -0.065), (0.13, 0.04, 0.09)
+    low, high = (-0.08, -0.05, -0.065), (0.13, 0.04, 0.09)
     part = from_field(
         field, low, high, (0.012, 0.0065, 0.0085), Surface.SKIN, step=0.004, matrix=matrix
     )
-    return clip(part, (lambda points: _wrist(body) - _along_arm(points, body),), close=False)
+    return clip(part, (lambda points: _cuff(body) - _along_arm(points, body),), close=False)
 
 
 def _foot(field: Field, body: Proportions) -> Part:
     ankle = body.rest[JOINT_INDEX["left_ankle"]]
-    floor, top = floor_height(body), float(ankle[1]) + 0.02
+    floor, top = floor_height(body), float(ankle[1]) + _SHANK
     low = (ankle[0] - 0.08, floor - 0.02, ankle[2] - 0.09)
     high = (ankle[0] + 0.09, top + 0.03, ankle[2] + 0.23)
     part = from_field(field, low, high, (0.0075, 0.008, 0.009), Surface.SKIN, step=0.004)

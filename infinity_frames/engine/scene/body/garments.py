@@ -49,18 +49,22 @@ class Garment:
         Smooth scalars of points (N, 3), negative where there is cloth; zero is a hem.
     low, high, voxel : tuple of float
         Box and grid to mesh, m.
+    sink : float
+        How far what closes the hems sinks in, m; none where it is a sole.
     """
 
     field: Field
     edges: tuple[Scalar, ...]
     low: Corner
     high: Corner
-    voxel: Corner = (0.026, 0.033, 0.024)
+    voxel: Corner = (0.024, 0.030, 0.022)
+    sink: float = 0.04
 
     def mesh(self, material: int, band: float = 1.0) -> Part:
         """The cloth, hems capped; `band` is the factor on the colour along the hems."""
         part = from_field(self.field, self.low, self.high, self.voxel, material, step=0.010)
-        return clip(part, self.edges, shade=0.5, band=band)
+        shade = 0.5 if self.sink else 0.85  # one looks into a sleeve, but at a sole
+        return clip(part, self.edges, shade=shade, sink=self.sink, band=band)
 
     def covers(self, points: Array) -> NDArray[np.bool_]:
         """Which points (N, 3) of the skin are safely beneath the cloth."""
@@ -200,7 +204,9 @@ def sole(body: Proportions) -> Garment:
     floor = floor_height(body)
     field = add_foot(Field(), body, 0.0115, toes=False)
     low, high = _foot_box(body, 0.06)
-    return Garment(field, (_above(floor), _below(floor + 0.024)), low, high, (0.017, 0.013, 0.022))
+    return Garment(
+        field, (_above(floor), _below(floor + 0.024)), low, high, (0.017, 0.013, 0.022), 0.0
+    )
 
 
 def sock(body: Proportions) -> Garment:
@@ -210,4 +216,4 @@ def sock(body: Proportions) -> Garment:
     low, high = _foot_box(body, 0.24)
     cuff = _trouser_leg(body, "ankle", 0.085)
     edges = (_above(floor_height(body)), lambda points: -cuff(points))
-    return Garment(field, edges, low, high, (0.012, 0.016, 0.015))
+    return Garment(field, edges, low, high, (0.012, 0.016, 0.015), 0.0)

@@ -227,6 +227,7 @@ def clip(
     *,
     close: bool = True,
     shade: float = 1.0,
+    sink: float = 0.0,
     band: float = 1.0,
 ) -> Part:
     """Keep what is negative in every one of some scalars.
@@ -241,6 +242,8 @@ def clip(
         Whether to close the holes; not where another part goes on beyond the edge.
     shade : float
         Factor on the colour of what closes the holes: one looks into a sleeve, not at it.
+    sink : float
+        How far what closes a hole sinks in, so that the limb within hides it, m.
     band : float
         Factor on the colour of a band along each edge, as a hem is sewn.
 
@@ -257,14 +260,14 @@ def clip(
         part = keep(part, side[part.faces].sum(axis=1) < 0)
     if not close:
         return part
-    return merge([part, *(_cap(part, loop, shade) for loop in _loops(part.faces))])
+    return merge([part, *(_cap(part, loop, shade, sink) for loop in _loops(part.faces))])
 
 
 def _shifted(scalar: Scalar, by: float, points: Array) -> Array:
     return scalar(points) + by
 
 
-def _cap(part: Part, loop: NDArray[np.int32], shade: float) -> Part:
+def _cap(part: Part, loop: NDArray[np.int32], shade: float, sink: float) -> Part:
     """Close a hole: a lip straight into the solid, as thick cloth has, then a fan."""
     rim, count = part.vertices[loop], len(loop)
     center = rim.mean(axis=0)
@@ -272,7 +275,7 @@ def _cap(part: Part, loop: NDArray[np.int32], shade: float) -> Part:
     normal /= max(float(np.linalg.norm(normal)), 1e-12)
     inward = np.outer(part.normals[loop] @ normal, normal) - part.normals[loop]
     inward /= np.maximum(np.linalg.norm(inward, axis=1, keepdims=True), 0.3)
-    inner = rim + _LIP * inward
+    inner = rim + _LIP * inward - 0.1 * sink * normal
     here = np.arange(count, dtype=np.int32)
     there = np.roll(here, -1)
     faces = np.vstack(
@@ -284,7 +287,7 @@ def _cap(part: Part, loop: NDArray[np.int32], shade: float) -> Part:
     )
     colors = shade * part.colors[loop]
     return Part(
-        np.vstack([rim, inner, inner.mean(axis=0)]),
+        np.vstack([rim, inner, inner.mean(axis=0) - sink * normal]),
         np.tile(normal, (2 * count + 1, 1)),
         faces.astype(np.int32),
         np.full(len(faces), part.materials[0], np.int32),

@@ -73,14 +73,16 @@ def _shares(points: Array, body: Proportions) -> dict[int, Array]:
         wrist = float((joint["wrist"] - joint["shoulder"]) @ axis)
         reach = _segment_distance(points, joint["shoulder"], joint["shoulder"] + axis)
         radius = 0.075 * body.limb + 0.09 * _step(along, 0.12, 0.30)
-        arm = _step(along, -0.055, 0.075) * (1.0 - _step(reach, radius, radius + 0.05))
+        arm = _step(along, -0.060, 0.095) * (1.0 - _step(reach, radius, radius + 0.05))
+        # All that turns with the arm must first have left the spine, or the skin creases there.
+        socket = _step(along, -0.14, -0.04) * (1.0 - _step(reach, radius + 0.03, radius + 0.09))
         girdle = _step(points[:, 0] * sign, 0.02, 0.15) * _step(
             y, joint["shoulder"][1] - 0.13, joint["shoulder"][1] + 0.03
         )
         shares[JOINT_INDEX[f"{side}_shoulder"]] = arm
-        shares[JOINT_INDEX[f"{side}_collar"]] = np.maximum(0.85 * girdle, arm)
+        shares[JOINT_INDEX[f"{side}_collar"]] = np.maximum(0.85 * girdle, socket)
         shares[JOINT_INDEX[f"{side}_elbow"]] = _step(along, elbow - 0.05, elbow + 0.05)
-        shares[JOINT_INDEX[f"{side}_wrist"]] = _step(along, wrist - 0.035, wrist + 0.02)
+        shares[JOINT_INDEX[f"{side}_wrist"]] = _step(along, wrist - 0.045, wrist + 0.025)
         arms = np.maximum(arms, arm)
         shares |= _leg_shares(points, side, sign, joint, body)
     for name, half in (("spine1", 0.06), ("spine2", 0.06), ("spine3", 0.06)):
