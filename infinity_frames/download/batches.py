@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from infinity_frames.download.archive import unpack
-from infinity_frames.download.fetch import Fetcher, Interrupted, Part
+from infinity_frames.download.fetch import Fetcher, Part
 from infinity_frames.download.folder import RECORD, BatchFolder, Receipt, checked_id
 from infinity_frames.errors import ArchiveError, DownloadError, DownloadIncomplete, InfinityError
 from infinity_frames.rest import CONNECTIONS, UNFINISHED, Rest, concurrently, status
@@ -135,8 +134,7 @@ class _BatchDownload:
     def _fetch(
         self, folder: BatchFolder, missing: Sequence[str], quiet: bool
     ) -> list[tuple[str, str]]:
-        stop = threading.Event()
-        fetcher = Fetcher(self.rest, self.jobs, self._renewed, stop)
+        fetcher = Fetcher(self.rest, self.jobs, self._renewed)
 
         def one(job: str) -> None:
             part = Part(folder.part(job))
@@ -152,17 +150,13 @@ class _BatchDownload:
 
         failed = []
         with tqdm(total=len(missing), unit="job", desc="download", disable=quiet, delay=0.5) as bar:
-            try:
-                done = concurrently(one, missing, workers=CONNECTIONS, stop=stop)
-                for job, _, error in done:
-                    if error is None:
-                        bar.update()
-                    elif not isinstance(error, Interrupted):
-                        failed.append((job, _reason(error)))
-                        bar.set_postfix_str(f"{len(failed)} failed")
-            except BaseException:
-                fetcher.interrupt()
-                raise
+            done = concurrently(one, missing, workers=CONNECTIONS, interrupt=fetcher.interrupt)
+            for job, _, error in done:
+                if error is None:
+                    bar.update()
+                else:
+                    failed.append((job, _reason(error)))
+                    bar.set_postfix_str(f"{len(failed)} failed")
         return failed
 
     def _renewed(self) -> dict[str, Job]:

@@ -89,8 +89,6 @@ class Fetcher:
         The batch's jobs by id, with their ``result_url``.
     renew : callable
         Gives the jobs anew, with fresh URLs, when one has expired.
-    stop : threading.Event
-        Set when the download is to end.
     """
 
     def __init__(
@@ -98,9 +96,9 @@ class Fetcher:
         rest: Rest,
         jobs: Mapping[str, Mapping[str, Any]],
         renew: Callable[[], Mapping[str, Mapping[str, Any]]],
-        stop: threading.Event,
     ) -> None:
-        self.rest, self.jobs, self.renew, self.stop = rest, jobs, renew, stop
+        self.rest, self.jobs, self.renew = rest, jobs, renew
+        self._stop = threading.Event()
         self._renewing = threading.Lock()
         self._streams: set[requests.Response] = set()
 
@@ -114,7 +112,7 @@ class Fetcher:
         ArchiveError
             It came altered, twice.
         Interrupted
-            `stop` was set.
+            :meth:`interrupt` was called.
         """
         backoff, altered, expired = Backoff(), 0, 0
         while True:
@@ -131,7 +129,7 @@ class Fetcher:
                         advice="Download again; it goes on where it stopped.",
                         job=job_id,
                     ) from None
-                if self.stop.wait(backoff(cut.wait)):
+                if self._stop.wait(backoff(cut.wait)):
                     raise Interrupted from None
                 continue
             wanted = self.jobs[job_id].get("sha256")
@@ -148,7 +146,7 @@ class Fetcher:
 
     def interrupt(self) -> None:
         """Stop at once, also those that wait for a server that hangs."""
-        self.stop.set()
+        self._stop.set()
         for stream in list(self._streams):
             with contextlib.suppress(RuntimeError, ValueError, OSError):  # it has just ended
                 stream.raw.shutdown()
@@ -209,7 +207,7 @@ class Fetcher:
         try:
             self._append(response, part.path, digest)
         except requests.RequestException:
-            if self.stop.is_set():
+            if self._stop.is_set():
                 raise Interrupted from None
             raise _Cut("the connection broke") from None
         return digest.hexdigest()
@@ -218,7 +216,7 @@ class Fetcher:
         got, since, mark = 0, time.monotonic(), 0
         with path.open("ab", buffering=0) as file:
             for piece in pieces(response):
-                if self.stop.is_set():
+                if self._stop.is_set():
                     raise Interrupted
                 file.write(piece)
                 digest.update(piece)
@@ -232,7 +230,7 @@ class Fetcher:
         """Ask for fresh URLs, once for all the threads that hold a stale one."""
         with self._renewing:
             unchanged = any(str(job.get("result_url")) == stale for job in self.jobs.values())
-            if self.stop.is_set() or not unchanged:
+            if self._stop.is_set() or not unchanged:
                 return
             try:
                 self.jobs = {**self.jobs, **self.renew()}

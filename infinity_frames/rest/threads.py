@@ -9,6 +9,8 @@ from typing import TypeVar
 
 __all__ = ["concurrently"]
 
+LONGEST_JOIN = 0.5
+"""Seconds to wait for all the threads; one that still hangs then is left behind."""
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -18,7 +20,7 @@ def concurrently(
     items: Sequence[T],
     *,
     workers: int = 16,
-    stop: threading.Event | None = None,
+    interrupt: Callable[[], None] | None = None,
 ) -> Iterator[tuple[T, R | None, Exception | None]]:
     """Apply `function` to every item, yielding ``(item, result, error)`` as each is done.
 
@@ -27,12 +29,12 @@ def concurrently(
 
     Parameters
     ----------
-    stop : threading.Event, optional
-        Set when the caller leaves early; a long `function` looks at it.
+    interrupt : callable, optional
+        Called at the end, early or not: it makes a `function` that takes long come back.
     """
     todo: queue.SimpleQueue[T] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[T, R | None, Exception | None]] = queue.SimpleQueue()
-    halt = stop or threading.Event()
+    halt = threading.Event()
     for item in items:
         todo.put(item)
 
@@ -55,8 +57,10 @@ def concurrently(
             yield _interruptible(done)
     finally:
         halt.set()
+        if interrupt is not None:
+            interrupt()
         for thread in threads:
-            thread.join(timeout=1.0 / len(threads))
+            thread.join(timeout=LONGEST_JOIN / len(threads))
 
 
 def _interruptible(done: queue.SimpleQueue[T]) -> T:
