@@ -91,7 +91,7 @@ def placed_occluder(
     # Every frame in turn; a move starts the round again.
     checked, frames = 0, _endless(performance)
     total = performance.timeline.num_frames
-    while step <= last and checked < total:
+    while allowed < 100.0 and step <= last and checked < total:
         if _hidden(_alone(person, next(frames)), mask) <= allowed:
             checked += 1
         else:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from infinity_frames.engine.generators.visionfit.contact import clearances
 from infinity_frames.engine.generators.visionfit.labels import Person
 from infinity_frames.engine.motion.exercises import Exercise, exercise
 from infinity_frames.engine.motion.held import held_transforms
@@ -143,9 +144,8 @@ class Performance:
         self.exercise: Exercise = exercise(params["exercise"])
         self.body = body
         self.timeline = Timeline.from_params(params, self.exercise, seed)
-        self._motion = Motion(
-            self.exercise, seed, params["kinematic_noise_factor"], body.rest_joints
-        )
+        self._clearances = clearances(self.exercise, body)
+        self._motion = self._moved(seed, params["kinematic_noise_factor"])
         self._turn = yaw_matrix(yaw) @ BODY_TO_GLOBAL
         middle = extent(self.exercise.name).middle * np.array([1.0, 0.0, 1.0])
         self._shift = location - self._turn @ middle
@@ -198,8 +198,11 @@ class Performance:
         """The person's skin through one rep without noise, whatever the speed and the reps."""
         timeline = Timeline(self.exercise, seed=0)
         times = np.linspace(0.0, timeline.duration, count)
-        pose = Motion(self.exercise, rest_joints=self.body.rest_joints).pose(timeline.at(times))
+        pose = self._moved(seed=0, noise=0.0).pose(timeline.at(times))
         return [self._skin(*state) for state in zip(pose.quaternions, pose.root, strict=True)]
+
+    def _moved(self, seed: int, noise: float) -> Motion:
+        return Motion(self.exercise, seed, noise, self.body.rest_joints, self._clearances)
 
     def _skin(self, quaternions: Array, root: Array) -> Placement:
         vertices, normals = self.body.pose(quaternions, root)

@@ -69,7 +69,7 @@ def build_stage(params: Mapping[str, Any], seed: int) -> Stage:
     yaw = params["relative_avatar_angle_deg"]
     body = build_body(_appearance(params, seed))
     performance = Performance(params, seed, body, location, yaw)
-    camera, camera_yaw, camera_pitch = _camera(params, location)
+    camera, camera_info = _camera(params, location)
     objects: list[Object] = [*performance.objects, *room_objects(room, seed)]
     if params["add_wall_art"]:
         objects.append(wall_art(room, params["wall_art_type"], seed))
@@ -82,13 +82,7 @@ def build_stage(params: Mapping[str, Any], seed: int) -> Stage:
     lights = (room_light(room, params["lighting_power"]),)
     info = {
         "scene": params["scene"],
-        "camera_pitch": camera_pitch,
-        "camera_yaw": camera_yaw,
-        "camera_location": camera.location.tolist(),
-        "camera_height": params["camera_height"],
-        "camera_K_matrix": camera.K.tolist(),
-        "camera_RT_matrix": camera.RT.tolist(),
-        "camera_P_matrix": camera.P.tolist(),
+        **camera_info,
         "avatar_location": location.tolist(),
         "avatar_yaw": yaw,
         "avatar_identity": params["avatar_identity"],
@@ -117,16 +111,24 @@ def _appearance(params: Mapping[str, Any], seed: int) -> Appearance:
 
 def _camera(
     params: Mapping[str, Any], location: NDArray[np.float64]
-) -> tuple[Camera, float, float]:
-    """Camera in front of the avatar, turned away from the exercise's middle; yaw, pitch in deg."""
+) -> tuple[Camera, dict[str, Any]]:
+    """Camera in front of the avatar, turned away from the exercise's middle, and its ``info``."""
     distance, height = params["camera_distance"], params["camera_height"]
     aim = extent(params["exercise"]).middle[1]
     down = np.degrees(np.arctan2(height - aim, distance))
     yaw = params["relative_camera_yaw_deg"]
     pitch = 90.0 - float(down) + params["relative_camera_pitch_deg"]
-    where = (location[0], location[1] - distance, height)
+    where = [float(location[0]), float(location[1]) - distance, height]
     camera = look(where, yaw, pitch, params["image_width"], params["image_height"])
-    return camera, yaw, pitch
+    return camera, {
+        "camera_pitch": pitch,
+        "camera_yaw": yaw,
+        "camera_location": where,
+        "camera_height": height,
+        "camera_K_matrix": camera.K.tolist(),
+        "camera_RT_matrix": camera.RT.tolist(),
+        "camera_P_matrix": camera.P.tolist(),
+    }
 
 
 def _needs_mat(name: str) -> bool:
