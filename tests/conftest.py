@@ -1,1 +1,35 @@
-"""Shared by all tests."""
+"""Shared by all tests: a rendering engine per test process, and an environment of its own."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from engine_fixtures import EngineProcess, toys
+
+__all__ = ["toys"]  # a fixture of every test
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_environment(tmp_path_factory):
+    """No test sees the user's engine, server or token, and none writes into the user's home."""
+    for name in ("INFINITY_SERVER", "INFINITY_TOKEN"):
+        os.environ.pop(name, None)
+    os.environ["INFINITY_HOME"] = str(tmp_path_factory.mktemp("no-engine-here"))
+
+
+@pytest.fixture(scope="session")
+def studio(tmp_path_factory):
+    """A running engine that renders; stopped at the end whatever happens."""
+    made = EngineProcess(tmp_path_factory.mktemp("studio") / "home", {})
+    try:
+        yield made.start("--workers", "2")
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def embedded_studio(studio, monkeypatch):
+    """The same engine as the embedded one of this process."""
+    monkeypatch.setenv("INFINITY_HOME", str(studio.home))
+    return studio

@@ -11,7 +11,7 @@ import pytest
 README = Path(__file__).parents[1] / "README.md"
 
 
-@pytest.mark.usefixtures("engine_home")
+@pytest.mark.usefixtures("embedded_studio")
 def test_the_tour(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     mpl.use("agg")

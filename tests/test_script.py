@@ -14,14 +14,12 @@ from matplotlib.figure import Figure
 import infinity_frames as inf
 from infinity_frames.vis import visualize_job_params
 
-pytestmark = pytest.mark.usefixtures("engine")
-
 SMALL = {"image_width": 128, "image_height": 128, "frame_rate": 6}
 
 
 @pytest.fixture(scope="module")
-def sesh(engine):
-    return inf.VisionFitSession(token=engine.token, server=engine.url)
+def sesh(studio):
+    return inf.VisionFitSession(token=studio.token, server=studio.url)
 
 
 @pytest.fixture(scope="module")
@@ -103,16 +101,16 @@ def test_overrides_across_previews(sesh, previews):
     assert jobs["lighting_power"].nunique() == 5
 
 
-def test_a_batch_taken_up_again_in_a_new_process(engine, previews):
+def test_a_batch_taken_up_again_in_a_new_process(studio, previews):
     script = f"""
         import infinity_frames as inf
-        sesh = inf.VisionFitSession(server={engine.url!r})
+        sesh = inf.VisionFitSession(server={studio.url!r})
         batch = sesh.batch_from_api({previews.batch_id!r})
         print(batch.num_jobs, batch.name, batch.get_num_jobs_remaining())
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)],
-        env={**engine.environment, "INFINITY_TOKEN": engine.token},
+        env={**studio.environment, "INFINITY_TOKEN": studio.token},
         capture_output=True,
         text=True,
         timeout=60,

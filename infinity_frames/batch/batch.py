@@ -304,7 +304,7 @@ def download_frame(
     Returns
     -------
     DataFrame
-        Results frame of these rows. Jobs that failed on the server are rows too; a warning tells of
+        Results frame of these rows, in their order. Jobs that failed on the server are rows too; a warning tells of
         those that have not finished.
 
     Raises
@@ -316,10 +316,7 @@ def download_frame(
     """
     session = _session(frame, session, "download()")
     tags = dict(zip(frame["job_id"].astype(str), parameters.tags(frame), strict=True))
-    wanted = {
-        str(batch): [str(job) for job in rows["job_id"]]
-        for batch, rows in frame.groupby("batch_id", sort=False, observed=True)
-    }
+    wanted = dict(zip(frame["job_id"].astype(str), frame["batch_id"].astype(str), strict=True))
     results: pd.DataFrame = download_jobs(
         session.rest,
         wanted,

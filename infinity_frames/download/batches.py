@@ -25,7 +25,7 @@ Job = Mapping[str, Any]
 
 def download_jobs(
     rest: Rest,
-    wanted: Mapping[str, Sequence[str]],
+    wanted: Mapping[str, str],
     path: Path,
     *,
     server: str,
@@ -38,8 +38,8 @@ def download_jobs(
 
     Parameters
     ----------
-    wanted : mapping of str to sequence of str
-        Ids of the jobs to fetch, by batch id.
+    wanted : mapping of str to str
+        The batch of each job to fetch, by job id.
     path : Path
         The batch's folder; of several batches, the folder of their folders, each named by its id
         (one of them alone goes on in its own).
@@ -55,7 +55,7 @@ def download_jobs(
     Returns
     -------
     DataFrame
-        Results frame of the wanted jobs.
+        Results frame of the wanted jobs, in their order.
 
     Raises
     ------
@@ -64,32 +64,37 @@ def download_jobs(
     DownloadError
         A folder holds another batch, or cannot be written.
     """
-    folders = {batch: path / checked_id(batch) for batch in wanted}
-    if len(wanted) == 1 and not any((folder / RECORD).exists() for folder in folders.values()):
-        folders = dict.fromkeys(wanted, path)
+    batches: dict[str, list[str]] = {}
+    for job, batch in wanted.items():
+        batches.setdefault(batch, []).append(job)
+    folders = {batch: path / checked_id(batch) for batch in batches}
+    if len(batches) == 1 and not any((folder / RECORD).exists() for folder in folders.values()):
+        folders = dict.fromkeys(batches, path)
     elif (path / RECORD).exists():
         raise DownloadError(
-            f"{path} is the folder of one batch, and jobs of {len(wanted)} are to go there.",
+            f"{path} is the folder of one batch, and jobs of {len(batches)} are to go there.",
             advice="Choose another folder; each batch gets its own inside.",
             file=str(path),
         )
     failures: list[dict[str, str]] = []
     unfinished = 0
-    for batch, jobs in wanted.items():
+    for batch, jobs in batches.items():
         download = _BatchDownload(rest, batch, jobs, server, generator, tags)
         failures += download.run(BatchFolder(folders[batch]), overwrite=overwrite, quiet=quiet)
         unfinished += download.unfinished
-    ids = [job for jobs in wanted.values() for job in jobs]
     results = read_results(path, quiet=quiet)
-    results = as_frame(results[results["job_id"].isin(ids)].reset_index(drop=True))
+    order = {job: place for place, job in enumerate(wanted)}
+    results = results[results["job_id"].isin(order)]
+    results = as_frame(results.sort_values("job_id", key=lambda ids: ids.map(order)))
+    results = as_frame(results.reset_index(drop=True))
     if unfinished:
         warnings.warn(
-            f"{unfinished} of {len(ids)} jobs have not finished, so there is nothing of them yet. "
+            f"{unfinished} of {len(wanted)} jobs have not finished, so there is nothing of them yet. "
             "Wait with await_completion() and download again: only those are fetched then.",
             stacklevel=4,
         )
     if failures:
-        raise _incomplete(failures, len(ids), results)
+        raise _incomplete(failures, len(wanted), results)
     return results
 
 
