@@ -196,7 +196,7 @@ def shoe(body: Proportions) -> Garment:
         rise = 0.10 * forward - 3.0 * np.clip(forward, 0, None) ** 2
         return np.asarray(points[:, 1] - floor - 0.083 + rise)
 
-    return Garment(field, (_above(floor + 0.021), collar), low, high, (0.013, 0.012, 0.017))
+    return Garment(field, (_above(floor + 0.021), collar), low, high, (0.013, 0.012, 0.017), 0.006)
 
 
 def sole(body: Proportions) -> Garment:
