@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 Point = tuple[float, float, float]
 Axis = Literal["x", "y", "z"]
 
+_CELL = 0.25  # of the grid on a box, m
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -31,21 +33,30 @@ class Sheet:
         Half its sides as vectors, m; it faces ``u x v``.
     material : int
         Index into the object's materials.
+    cell : float
+        Longest side of the rectangles it is divided into, m.
     """
 
     center: Point
     u: Point
     v: Point
     material: int = 0
+    cell: float = np.inf
 
     def mesh(self) -> Mesh:
-        """Its two triangles."""
+        """Two triangles per cell."""
         center, u, v = (np.array(vector) for vector in (self.center, self.u, self.v))
+        across, up = (
+            max(1, int(np.ceil(2 * np.linalg.norm(half) / self.cell - 1e-9))) for half in (u, v)
+        )
+        b, a = np.meshgrid(np.linspace(-1, 1, up + 1), np.linspace(-1, 1, across + 1))
+        vertices = center + a.reshape(-1, 1) * u + b.reshape(-1, 1) * v
+        corner = (np.arange(across)[:, None] * (up + 1) + np.arange(up)).reshape(-1, 1)
+        below = corner + np.array([0, up + 1, up + 2])
+        above = corner + np.array([0, up + 2, 1])
         normal = np.cross(u, v)
-        vertices = np.stack([center - u - v, center + u - v, center + u + v, center - u + v])
-        faces = np.array([[0, 1, 2], [0, 2, 3]])
-        normals = np.tile(normal / np.linalg.norm(normal), (4, 1))
-        return _mesh(vertices, faces, normals, self.material)
+        normals = np.tile(normal / np.linalg.norm(normal), (len(vertices), 1))
+        return _mesh(vertices, np.concatenate([below, above]), normals, self.material)
 
 
 @dataclass(frozen=True)
@@ -65,7 +76,10 @@ class Box:
     material: int = 0
 
     def mesh(self) -> Mesh:
-        """Its twelve triangles; corners are not shared, so that each face is shaded flat."""
+        """Its six sides; their corners are not shared, so that each is shaded flat.
+
+        They are divided, so that the share of vertices in view says how much of the box is.
+        """
         sides = []
         half = np.array(self.size) / 2
         for axis in range(3):
@@ -75,7 +89,9 @@ class Box:
                 u[(axis + 1) % 3] = sign * half[(axis + 1) % 3]
                 v[(axis + 2) % 3] = half[(axis + 2) % 3]
                 middle = np.array(self.center) + out
-                sides.append(Sheet(_point(middle), _point(u), _point(v), self.material).mesh())
+                sides.append(
+                    Sheet(_point(middle), _point(u), _point(v), self.material, _CELL).mesh()
+                )
         return merge(sides)
 
 
