@@ -186,9 +186,7 @@ class Batch:
         self._frame = cancel_frame(self._frame, self.session)
         return self.frame
 
-    def download(
-        self, path: str | Path, overwrite: bool = False, quiet: bool = False
-    ) -> pd.DataFrame:
+    def download(self, path: str | Path, overwrite: bool = False, quiet: bool = False) -> Frame:
         """Fetch the results into the folder `path`; see :func:`download_frame`."""
         return download_frame(self._frame, path, self.session, overwrite=overwrite, quiet=quiet)
 
@@ -289,7 +287,7 @@ def download_frame(
     *,
     overwrite: bool = False,
     quiet: bool = False,
-) -> pd.DataFrame:
+) -> Frame:
     """Fetch the results of the rows' jobs; only what is missing, unless `overwrite`.
 
     Parameters
@@ -317,7 +315,9 @@ def download_frame(
     session = _session(frame, session, "download()")
     tags = dict(zip(frame["job_id"].astype(str), parameters.tags(frame), strict=True))
     wanted = dict(zip(frame["job_id"].astype(str), frame["batch_id"].astype(str), strict=True))
-    results: pd.DataFrame = download_jobs(
+    if not wanted:
+        return RESULTS.empty()
+    return download_jobs(
         session.rest,
         wanted,
         Path(path),
@@ -327,7 +327,6 @@ def download_frame(
         overwrite=overwrite,
         quiet=quiet,
     )
-    return results
 
 
 def seeded(frame: pd.DataFrame, session: Session | None = None) -> Frame:

@@ -16,7 +16,7 @@ import orjson
 import requests
 
 from infinity_frames.errors import ArchiveError, DownloadError, InfinityError
-from infinity_frames.rest import Backoff, Rest, pieces, retry_after
+from infinity_frames.rest import Backoff, Rest, never_sent, pieces, retry_after
 
 __all__ = ["Fetcher", "Interrupted", "Part"]
 
@@ -153,18 +153,23 @@ class Fetcher:
 
     def _attempt(self, job_id: str, part: Part) -> str:
         """Ask for what is missing and append it; the digest of the whole."""
-        url = str(self.jobs[job_id]["result_url"])
+        url = self.jobs[job_id].get("result_url")
+        if not isinstance(url, str):
+            raise DownloadError(
+                f"The server has no archive of job {job_id} any more.",
+                advice="Run the job again: .infinity.seeded() makes the same.",
+                job=job_id,
+            )
         offset, etag = part.size, part.etag
         headers: dict[str, str] = {}
         if offset and etag:
             headers = {"Range": f"bytes={offset}-", "If-Range": etag}
         try:
             response = self.rest.result(url, headers)
-        except requests.ConnectionError:
-            self._renew(url)  # an engine that restarted serves the same under another address
-            raise _Cut("no connection") from None
         except requests.RequestException as error:
-            raise _Cut(type(error).__name__) from None
+            if never_sent(error):
+                self._renew(url)  # an engine that restarted serves the same at another address
+            raise _Cut(f"no answer ({type(error).__name__})") from None
         self._streams.add(response)
         try:
             return self._receive(job_id, part, url, response)
