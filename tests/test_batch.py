@@ -20,11 +20,12 @@ from infinity_frames.batch import (
     await_frame,
     batch_of,
     cancel_frame,
+    download_frame,
     refresh_frame,
     retry,
     seeded,
 )
-from infinity_frames.schemas import BATCH, context
+from infinity_frames.schemas import BATCH, RESULTS, context
 
 ALL = ("idempotency", "tags", "cancel", "account", "status", "batch_id")
 
@@ -239,6 +240,17 @@ def test_a_frame_that_lost_what_a_verb_needs_is_told_so(base: FaultServer) -> No
         refresh_frame(batch.frame.drop(columns="job_id"), batch.session)
     with pytest.raises(errors.FrameError, match="status"):
         retry(batch.frame.drop(columns="status"), batch.session)
+
+
+def test_no_rows_is_no_error(base: FaultServer, tmp_path: Path) -> None:
+    batch = submit(base)
+    none = batch.get_valid_completed_jobs()
+    assert none.empty
+    assert await_frame(none, batch.session).empty
+    assert refresh_frame(none, batch.session).columns.tolist() == none.columns.tolist()
+    results = download_frame(none, tmp_path, batch.session)
+    RESULTS.schema.validate(results)
+    assert results.empty
 
 
 def test_cancelling(extended: FaultServer) -> None:

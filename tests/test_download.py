@@ -321,6 +321,19 @@ def test_a_server_that_restarts_elsewhere_is_followed(tmp_path: Path) -> None:
     assert_whole(tmp_path, batch.job_ids)
 
 
+def test_a_result_that_goes_while_it_is_fetched_is_named(base: FaultServer, tmp_path: Path) -> None:
+    def forget(server: FaultServer, handler: Any, *_: Any) -> None:
+        server.failing[gone] = "Deleted."
+        server.send_json(handler, 410, {"detail": "Gone."})
+
+    batch = submit(base, 2)
+    gone, kept = batch.job_ids
+    base.fail("GET", base.permit(gone).removeprefix(base.url), forget)
+    with pytest.raises(errors.DownloadIncomplete, match=f"no archive of job {gone} any more"):
+        batch.download(tmp_path, quiet=True)
+    assert_whole(tmp_path, [kept])
+
+
 # Archives that mean harm
 
 

@@ -302,8 +302,8 @@ def download_frame(
     Returns
     -------
     DataFrame
-        Results frame of these rows, in their order. Jobs that failed on the server are rows too; a warning tells of
-        those that have not finished.
+        Results frame of these rows, in their order. Jobs that failed on the server are rows too; a
+        warning tells of those that have not finished.
 
     Raises
     ------

@@ -89,8 +89,8 @@ def download_jobs(
     results = as_frame(results.reset_index(drop=True))
     if unfinished:
         warnings.warn(
-            f"{unfinished} of {len(wanted)} jobs have not finished, so there is nothing of them yet. "
-            "Wait with await_completion() and download again: only those are fetched then.",
+            f"{unfinished} of {len(wanted)} jobs have not finished, so there is nothing of them "
+            "yet. Wait with await_completion() and download again: only those are fetched then.",
             stacklevel=4,
         )
     if failures:
