@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import orjson
 import pandas as pd
@@ -240,6 +241,28 @@ def test_bodies_differ_by_their_parameters() -> None:
     assert height(relative_height=2.0) > height() > height(relative_height=-2.0)
     assert waist(relative_weight=2.0) > waist() > waist(relative_weight=-2.0)
     assert stage(outfit=1).info["avatar_attire_top"] != stage(outfit=0).info["avatar_attire_top"]
+
+
+@pytest.mark.parametrize("weight", [-4.0, 4.0])
+@pytest.mark.parametrize("exercise", ["CRUNCHES", "SUPERMAN", "CLAMSHELL-LEFT"])
+def test_no_body_sinks_into_the_floor(exercise: str, weight: float) -> None:
+    lying = stage(exercise=exercise, relative_weight=weight)
+    for instant in lying.performance.instants():
+        heights = instant.placements["person"].vertices[:, 2]
+        assert -0.025 < heights.min() < 0.035
+        assert (heights < -0.01).mean() < 0.01
+
+
+def test_sensor_noise_changes_pixels_and_nothing_else(tmp_path: Path) -> None:
+    clean, noisy = tmp_path / "clean", tmp_path / "noisy"
+    render(clean, enable_sensor_noise=False)
+    render(noisy, enable_sensor_noise=True)
+    for name in ("labels.json", "segmentation.zip"):
+        assert (clean / name).read_bytes() == (noisy / name).read_bytes()
+    pictures = [
+        cv2.imread(str(folder / "video_preview.png")).astype(float) for folder in (clean, noisy)
+    ]
+    assert 0.2 < np.abs(pictures[0] - pictures[1]).mean() < 6
 
 
 @pytest.mark.parametrize("kind", ["ABSTRACT", "PHOTO", "MIRROR"])
