@@ -13,6 +13,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -20,9 +21,12 @@ import pandas as pd
 import pytest
 from base_server import TEST_GENERATOR, TOKEN, BaseServer, archive_of, zip_of
 from fault_server import FaultServer, alter, answer, cut_after, drop, hang
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from infinity_frames import Batch, Session, errors
 from infinity_frames.batch import download_frame
+from infinity_frames.download.archive import unpack
 from infinity_frames.rest import Limits
 
 SIZE = 300_000
@@ -376,6 +380,24 @@ def test_a_malicious_archive_writes_nothing(base: FaultServer, tmp_path: Path, n
     assert {path.name for path in folder.iterdir()} == {".infinity", "batch.json", good}
     assert orjson.loads((folder / "batch.json").read_bytes())["id"] == batch.batch_id
     assert_whole(folder, [good])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.text("./\\:ajb \t", min_size=1, max_size=7), max_size=4, unique=True))
+def test_no_name_leads_out_of_the_jobs_folder(names: list[str]) -> None:
+    with TemporaryDirectory() as name:
+        root = Path(name)
+        archive, target = root / "a.zip", root / "deep" / "job"
+        target.parent.mkdir()
+        archive.write_bytes(zip_of({member: member.encode() for member in names}))
+        try:
+            files = unpack(archive, "j", target)
+        except errors.ArchiveError:
+            files = {}
+            assert not target.exists()
+        found = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+        assert found == {"a.zip", *(f"deep/job/{file}" for file in files)}
+        assert all((target / file).stat().st_size == size for file, size in files.items())
 
 
 def test_archives_without_a_top_folder_are_kept_apart(base: FaultServer, tmp_path: Path) -> None:
