@@ -222,3 +222,19 @@ def test_a_database_of_another_version_is_refused(books, tmp_path):
         connection.exec_driver_sql("PRAGMA user_version = 99")
     with pytest.raises(EngineError, match="another version"):
         Store(tmp_path / "engine.sqlite")
+
+
+def test_what_an_owner_that_died_says_late_is_not_heard(books):
+    with books.write() as connection:
+        ledger.new_token(connection, "one", 10)
+        batch_id = records.new_batch(connection, 1, "batch")
+        (job_id,) = records.add_jobs(connection, 1, batch_id, [Job("toy", False, {}, {}, 1, 4)])
+        queue.lease(connection, "dead", 1)
+        queue.recover(connection)
+        queue.lease(connection, "alive", 1)
+        assert not queue.complete(connection, job_id, "dead", 9, "digest")
+        assert not queue.fail(connection, job_id, "dead", "it broke")
+        queue.release(connection, job_id, "dead", "it died", counted=True)
+        assert ledger.balance(connection, 1) == ledger.Balance(reserved=4, left=6)
+        assert queue.complete(connection, job_id, "alive", 5, "digest")
+        assert ledger.balance(connection, 1) == ledger.Balance(reserved=0, left=5)
