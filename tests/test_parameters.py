@@ -289,6 +289,8 @@ def test_sweep_copies_share_a_seed_and_name_their_base():
     assert len(zipped) == 4
     given_frame = parameters.sweep(KITCHEN, jobs, [{"servings": 5}, {"servings": 6}])
     assert given_frame["servings"].tolist() == [5, 6, 5, 6]
+    ragged = parameters.sweep(KITCHEN, jobs, [{"servings": 5}, {"heat": 0.5}])
+    assert ragged["heat"].tolist() == [1.0, 0.5, 2.0, 0.5]
     with pytest.raises(FrameError, match="differ in number"):
         parameters.sweep(KITCHEN, jobs, "zip", {"servings": [1], "cover": [False, True]})
     with pytest.raises(FrameError, match="nothing to sweep"):

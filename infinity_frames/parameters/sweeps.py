@@ -75,7 +75,7 @@ def sweep(
         Jobs, batch or results rows.
     how : {"product", "zip"} or frame or list of dict
         All combinations of `values`; or their first, their second, ...; or the combinations
-        themselves, a row each.
+        themselves, a row each, in which a missing value leaves the base's.
     values : mapping of str to sequence
         The values each parameter takes.
     seed : int, optional
@@ -98,8 +98,10 @@ def sweep(
     count = len(overrides)
     out = base.iloc[np.repeat(np.arange(len(base)), count)].reset_index(drop=True)
     for name in overrides.columns:
-        repeated = overrides[name].tolist() * len(base)
-        column = pd.Series(repeated, dtype="object", index=out.index, name=name)
+        column = pd.Series(overrides[name].tolist() * len(base), dtype="object", name=name)
+        if name in out.columns and not isinstance(how, str):
+            # Dicts that do not all name a parameter leave it as it was in the base.
+            column = column.where(~is_missing(column), out[name].astype("object"))
         out[name] = column if name in generator.by_name else column.infer_objects()
     drafted = frame(generator, out)
     drafted.attrs = dict(rows.attrs)
