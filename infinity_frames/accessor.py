@@ -350,6 +350,21 @@ class InfinityAccessor:
         """
         return results.run_sql(self._frame, query, params=params, tables=tables, path=path)
 
+    def verify(self, *, path: str | Path | None = None, quiet: bool = False) -> Frame:
+        """Check these jobs' labels, frame by frame, against their masks, cameras and videos.
+
+        Returns
+        -------
+        Frame
+            A row per discrepancy; empty where all is right. Its ``.infinity.verification()`` says
+            how much was compared.
+        """
+        return results.verify(self._frame, path=path, quiet=quiet)
+
+    def verification(self) -> Frame:
+        """What ``verify()`` compared and found, a row per check; call it on what that returned."""
+        return results.verification_summary(self._frame)
+
     def previews(self, k: int = 20, **options: Any) -> Figure:
         """Draw a captioned grid of what the first `k` jobs look like."""
         from infinity_frames import vis

@@ -31,6 +31,7 @@ __all__ = [
     "BATCH",
     "CATEGORIES",
     "CUBOIDS",
+    "DISCREPANCIES",
     "IMAGES",
     "KEYPOINTS",
     "PARAMETERS",
@@ -265,6 +266,19 @@ CUBOIDS = Kind(
 TIMESERIES = Kind("timeseries", {"job_id": "string", "sample": "Int64", "time": "Float64"})
 CATEGORIES = Kind("categories", {"job_id": "string", "category_id": "Int64", "name": "string"})
 
+DISCREPANCIES = Kind(
+    "discrepancies",
+    {
+        "job_id": "string",
+        "frame_number": "Int64",
+        "annotation_id": "Int64",
+        "check": "string",
+        "expected": "string",
+        "found": "string",
+        "message": "string",
+    },
+)
+
 KINDS = (
     PARAMETERS,
     VIOLATIONS,
@@ -277,6 +291,7 @@ KINDS = (
     CUBOIDS,
     TIMESERIES,
     CATEGORIES,
+    DISCREPANCIES,
 )
 
 RESERVED = frozenset(BATCH.columns) | frozenset(RESULTS.columns)

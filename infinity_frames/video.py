@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.errors import MediaError
 
-__all__ = ["Picture", "VideoInfo", "VideoWriter", "read_frames", "video_info"]
+__all__ = ["Picture", "VideoInfo", "VideoWriter", "count_frames", "read_frames", "video_info"]
 
 Picture = NDArray[np.uint8]
 """An RGB picture: (height, width, 3), uint8."""
@@ -221,6 +221,18 @@ def video_info(path: str | os.PathLike[str]) -> VideoInfo:
         rate = stream.average_rate or stream.guessed_rate or 0
         codec = stream.codec_context.name
         return VideoInfo(stream.width, stream.height, float(rate), stream.frames, codec)
+
+
+def count_frames(path: str | os.PathLike[str]) -> int:
+    """Frames that a video file really holds, whatever its header says; nothing is decoded.
+
+    Raises
+    ------
+    MediaError
+        The file is missing or is no video.
+    """
+    with _opened(path) as (container, stream), _explained("read", path):
+        return sum(packet.size > 0 for packet in container.demux(stream))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from infinity_frames.results.masks import masks
 from infinity_frames.results.problems import Problem, ResultsWarning
 from infinity_frames.results.queries import query
 from infinity_frames.results.sql import database, run_sql, table
+from infinity_frames.results.verification import verification_summary, verify
 
 __all__ = [
     "JobFiles",
@@ -18,4 +19,6 @@ __all__ = [
     "read_results",
     "run_sql",
     "table",
+    "verification_summary",
+    "verify",
 ]

@@ -14,11 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.errors import MediaError
+from infinity_frames.results.outlines import decode_outline, decode_rle
 
 __all__ = ["Annotation", "FrameLabels", "Keypoint", "Labels", "decode_rle"]
 
@@ -64,19 +64,7 @@ class Annotation:
         """
         if not self.segmentation:
             return None
-        if isinstance(self.segmentation, Mapping):
-            mask = decode_rle(self.segmentation)
-            if mask.shape != (height, width):
-                raise MediaError(
-                    f"A mask of {self.category} is {mask.shape[1]} x {mask.shape[0]} pixels, and "
-                    f"its picture {width} x {height}."
-                )
-            return mask
-        canvas = np.zeros((height, width), np.uint8)
-        for polygon in self.segmentation:
-            corners = np.asarray(polygon, float).reshape(-1, 2)
-            cv2.fillPoly(canvas, [np.floor(corners).astype(np.int32)], 1)
-        return canvas.astype(bool)
+        return decode_outline(self.segmentation, height, width)
 
 
 @dataclass(frozen=True)
@@ -225,54 +213,6 @@ class _Index:
         if end >= len(text):
             raise ValueError("the file is cut")
         return int(end)
-
-
-def decode_rle(code: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """Decode a COCO run-length mask, exactly.
-
-    Parameters
-    ----------
-    code : mapping
-        ``size`` (height, width) and ``counts``: runs of 0 and 1 by turns in column order, as a list
-        or as COCO's text. In the text every run is a little-endian number in 5-bit digits (ASCII 48
-        up, bit 32 set where more follow, sign in the last), from the fourth run on the
-        difference to the run two before (``rleToString`` of the COCO API).
-
-    Returns
-    -------
-    array of bool, shape (height, width)
-
-    Raises
-    ------
-    MediaError
-        The runs do not add up to the size.
-    """
-    height, width = map(int, code["size"])
-    counts = code["counts"]
-    runs = _runs(counts) if isinstance(counts, (str, bytes)) else np.asarray(counts, np.int64)
-    if (runs < 0).any() or runs.sum() != height * width:
-        raise MediaError(
-            f"A mask's run lengths do not add up to its size of {width} x {height} pixels.",
-            advice="The labels are damaged: download or render the job again.",
-        )
-    flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-    return np.ascontiguousarray(flat.reshape(width, height).T)
-
-
-def _runs(text: str | bytes) -> NDArray[np.int64]:
-    data = text.encode("ascii") if isinstance(text, str) else text
-    digits = np.frombuffer(data, np.uint8).astype(np.int64) - 48
-    if not len(digits):
-        return digits
-    last = np.flatnonzero(digits & 32 == 0)
-    first = np.concatenate([[0], last[:-1] + 1])
-    lengths = last - first + 1
-    place = np.arange(last[-1] + 1) - np.repeat(first, lengths)
-    runs = np.add.reduceat((digits[: last[-1] + 1] & 31) << (5 * place), first)
-    runs -= np.where(digits[last] & 16, 1 << (5 * lengths), 0)
-    runs[1::2] = np.cumsum(runs[1::2])
-    runs[2::2] = np.cumsum(runs[2::2])
-    return runs
 
 
 def _box(box: Sequence[float] | None) -> tuple[float, float, float, float] | None:
