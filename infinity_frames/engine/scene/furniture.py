@@ -105,7 +105,7 @@ def _shelf_books(width: float, levels: tuple[float, ...], material: int) -> tupl
 
 def _bed(width: float) -> tuple[Part, ...]:
     return (
-        Box((width + 0.10, 2.10, 0.24), (0, 0, 0.20), 0),
+        Box((width + 0.10, 2.10, 0.32), (0, 0, 0.16), 0),
         Box((width + 0.14, 0.06, 1.00), (0, 1.05, 0.50), 0),
         Cushion((width, 2.02, 0.24), (0, -0.01, 0.42), 1, 0.85, 36),
         Cushion((width + 0.05, 1.42, 0.20), (0, -0.32, 0.47), 2, 0.85, 36),
