@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     demo = commands.add_parser("demo", help="render a small batch, label it, plot it")
-    demo.add_argument("path", nargs="?", type=Path, default=Path("infinity-demo"))
+    demo.add_argument("path", nargs="?", type=Path, default=Path("demo"))
     demo.set_defaults(run=_demo)
 
     serve = commands.add_parser("serve", help="run an engine in the foreground")

@@ -5,9 +5,18 @@ from __future__ import annotations
 import os
 
 import pytest
-from engine_fixtures import EngineProcess, toys
+from engine_fixtures import (
+    EngineProcess,
+    client,
+    done,
+    idle_engine,
+    shared_engine,
+    stranger,
+    toys,
+)
 
-__all__ = ["toys"]  # a fixture of every test
+# Fixtures of every test.
+__all__ = ["client", "done", "idle_engine", "shared_engine", "stranger", "toys"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,11 +1,12 @@
 """Engines for tests: real processes, the toy generator installed as a user's package would be.
 
-Import the fixtures a test needs: ``from engine_fixtures import engine, toys  # noqa: F401``.
+``conftest.py`` makes these fixtures everybody's.
 """
 
 import os
 import queue
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from wire_client import WireClient
 
 from infinity_frames.engine.program import issue_token
 from infinity_frames.home import Home
@@ -139,6 +141,35 @@ def eventually(condition, timeout=20.0, step=0.02):
         time.sleep(step)
 
 
+def books(home):
+    """The ledger of every account, and the sums kept beside it."""
+    connection = sqlite3.connect(home / "engine.sqlite")
+    try:
+        accounts = connection.execute("select id, granted, reserved, settled from accounts")
+        sums = {row[0]: row[1:] for row in accounts}
+        entries = connection.execute(
+            "select account_id, sum(granted), sum(reserved), sum(settled) from ledger group by 1"
+        )
+        ledger = {row[0]: row[1:] for row in entries}
+        open_ = connection.execute(
+            "select account_id, sum(estimated) from jobs"
+            " where status in ('queued', 'running') group by 1"
+        )
+        spent = connection.execute("select account_id, sum(samples) from jobs group by 1")
+        return sums, ledger, dict(open_.fetchall()), dict(spent.fetchall())
+    finally:
+        connection.close()
+
+
+def check_books(home):
+    """Granted = reserved + settled + left, in the ledger, in the sums, and as the jobs stand."""
+    sums, ledger, open_, spent = books(home)
+    for account, kept in sums.items():
+        assert ledger.get(account, (0, 0, 0)) == kept
+        assert kept[1] == open_.get(account, 0)
+        assert kept[2] == (spent.get(account) or 0)
+
+
 @pytest.fixture(scope="session")
 def toys(tmp_path_factory) -> dict[str, str]:
     """The environment in which the toy generators are installed."""
@@ -153,17 +184,32 @@ def idle_engine(tmp_path, toys):
     made.stop()
 
 
-@pytest.fixture
-def engine(idle_engine):
-    """A running engine with a home of its own."""
-    return idle_engine.start("--workers", "2")
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared_engine(tmp_path_factory, toys):
-    """A running engine that the tests of a module share."""
+    """A running engine that tests share: two workers, and jobs of at most 4 s and 700 MB."""
     made = EngineProcess(tmp_path_factory.mktemp("shared") / "home", toys)
     try:
         yield made.start("--workers", "2", "--job-timeout", "4", "--job-memory", "700")
     finally:
         made.stop()
+
+
+@pytest.fixture(scope="session")
+def client(shared_engine):
+    """A client with the engine's own token."""
+    with WireClient(shared_engine.url, shared_engine.token) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def stranger(shared_engine):
+    """A client of another account."""
+    with WireClient(shared_engine.url, shared_engine.new_token("stranger")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def done(client):
+    """A finished batch of two jobs."""
+    made = client.submit({"frames": 4, "random_seed": 7}, {"kilobytes": 300}, name="done").json()
+    return client.finished(made["id"])

@@ -13,7 +13,7 @@ import zipfile
 
 import pytest
 import requests
-from engine_fixtures import eventually, idle_engine, shared_engine, toys  # noqa: F401
+from engine_fixtures import check_books, eventually
 from wire_client import WireClient, batch, fetch, new_key
 
 from infinity_frames import cli, embedded
@@ -27,35 +27,6 @@ def client_of(running):
 
 def statuses(found):
     return [job["status"] for job in found["job_runs"]]
-
-
-def books(home):
-    """The ledger of every account, and the sums kept beside it."""
-    connection = sqlite3.connect(home / "engine.sqlite")
-    try:
-        accounts = connection.execute("select id, granted, reserved, settled from accounts")
-        sums = {row[0]: row[1:] for row in accounts}
-        entries = connection.execute(
-            "select account_id, sum(granted), sum(reserved), sum(settled) from ledger group by 1"
-        )
-        ledger = {row[0]: row[1:] for row in entries}
-        open_ = connection.execute(
-            "select account_id, sum(estimated) from jobs"
-            " where status in ('queued', 'running') group by 1"
-        )
-        spent = connection.execute("select account_id, sum(samples) from jobs group by 1")
-        return sums, ledger, dict(open_.fetchall()), dict(spent.fetchall())
-    finally:
-        connection.close()
-
-
-def check_books(home):
-    """Granted = reserved + settled + left, in the ledger, in the sums, and as the jobs stand."""
-    sums, ledger, open_, spent = books(home)
-    for account, kept in sums.items():
-        assert ledger.get(account, (0, 0, 0)) == kept
-        assert kept[1] == open_.get(account, 0)
-        assert kept[2] == (spent.get(account) or 0)
 
 
 def attempts(home, set_to=None):
@@ -75,7 +46,7 @@ def attempts(home, set_to=None):
 # Killed and started again
 
 
-def test_killed_in_the_middle_of_a_batch_it_completes_it_after_a_restart(idle_engine):  # noqa: F811
+def test_killed_in_the_middle_of_a_batch_it_completes_it_after_a_restart(idle_engine):
     idle_engine.start("--workers", "2")
     token = idle_engine.new_token("user", 1000)
     jobs = [{"seconds": 0.15, "random_seed": n, "kilobytes": 200} for n in range(16)]
@@ -109,7 +80,7 @@ def test_killed_in_the_middle_of_a_batch_it_completes_it_after_a_restart(idle_en
     assert not list((idle_engine.home / "scratch").glob("*.*/"))
 
 
-def test_a_job_that_was_running_whenever_the_engine_died_is_given_up(idle_engine):  # noqa: F811
+def test_a_job_that_was_running_whenever_the_engine_died_is_given_up(idle_engine):
     idle_engine.start("--workers", "1")
     with client_of(idle_engine) as client:
         made = client.submit({"seconds": 60.0}, {}).json()
@@ -132,7 +103,7 @@ def test_a_job_that_was_running_whenever_the_engine_died_is_given_up(idle_engine
     check_books(idle_engine.home)
 
 
-def test_an_archive_whose_commit_never_came_is_not_served(idle_engine):  # noqa: F811
+def test_an_archive_whose_commit_never_came_is_not_served(idle_engine):
     idle_engine.start()
     with client_of(idle_engine) as client:
         (job,) = client.finished(client.submit({}).json()["id"])["job_runs"]
@@ -146,7 +117,7 @@ def test_an_archive_whose_commit_never_came_is_not_served(idle_engine):  # noqa:
         assert fetch(client.get(f"/api/job_runs/{job['id']}/").json()["result_url"]).ok
 
 
-def test_an_archive_that_is_gone_says_so(shared_engine):  # noqa: F811
+def test_an_archive_that_is_gone_says_so(shared_engine):
     with client_of(shared_engine) as client:
         (job,) = client.finished(client.submit({}).json()["id"])["job_runs"]
     (shared_engine.home / "results" / f"{job['id']}.zip").unlink()
@@ -155,7 +126,7 @@ def test_an_archive_that_is_gone_says_so(shared_engine):  # noqa: F811
     assert "state" in answer.json()["detail"]
 
 
-def test_a_result_url_expires(shared_engine):  # noqa: F811
+def test_a_result_url_expires(shared_engine):
     with client_of(shared_engine) as client:
         (job,) = client.finished(client.submit({}).json()["id"])["job_runs"]
     from infinity_frames.engine.signing import Signer
@@ -168,7 +139,7 @@ def test_a_result_url_expires(shared_engine):  # noqa: F811
     assert "expired" in late.json()["detail"]
 
 
-def test_a_locked_database_loses_nothing(shared_engine):  # noqa: F811
+def test_a_locked_database_loses_nothing(shared_engine):
     with client_of(shared_engine) as client:
         made = client.submit(*[{"seconds": 0.3}] * 4).json()
         eventually(lambda: "running" in statuses(client.summary(made["id"])))
@@ -188,7 +159,7 @@ def test_a_locked_database_loses_nothing(shared_engine):  # noqa: F811
     check_books(shared_engine.home)
 
 
-def test_a_full_disk_makes_jobs_wait_not_fail(shared_engine):  # noqa: F811
+def test_a_full_disk_makes_jobs_wait_not_fail(shared_engine):
     with client_of(shared_engine) as client:
         made = client.submit({"behaviour": "full"}).json()
         message = eventually(lambda: client.summary(made["id"])["message"])
@@ -198,7 +169,7 @@ def test_a_full_disk_makes_jobs_wait_not_fail(shared_engine):  # noqa: F811
         assert client.summary(made["id"])["message"] is None
 
 
-def test_a_worker_killed_from_outside_costs_its_job_one_attempt(shared_engine):  # noqa: F811
+def test_a_worker_killed_from_outside_costs_its_job_one_attempt(shared_engine):
     with client_of(shared_engine) as client:
         made = client.submit({"seconds": 1.0}, {"seconds": 1.0}).json()
         eventually(lambda: statuses(client.summary(made["id"])) == ["running", "running"])
@@ -209,7 +180,7 @@ def test_a_worker_killed_from_outside_costs_its_job_one_attempt(shared_engine): 
         assert statuses(client.finished(made["id"])) == ["completed", "completed"]
 
 
-def test_what_a_user_waits_for_is_said(idle_engine):  # noqa: F811
+def test_what_a_user_waits_for_is_said(idle_engine):
     idle_engine.environment["TOY_PREPARE_SECONDS"] = "3.5"
     idle_engine.start()
     with client_of(idle_engine) as client:
@@ -222,7 +193,7 @@ def test_what_a_user_waits_for_is_said(idle_engine):  # noqa: F811
 # A long batch and a short preview; many jobs
 
 
-def test_a_preview_goes_before_a_long_batch(shared_engine):  # noqa: F811
+def test_a_preview_goes_before_a_long_batch(shared_engine):
     with client_of(shared_engine) as client:
         long = client.submit(*[{"seconds": 0.3}] * 20).json()
         preview = client.submit({}, is_preview=True).json()
@@ -231,7 +202,7 @@ def test_a_preview_goes_before_a_long_batch(shared_engine):  # noqa: F811
         client.post(f"/api/batch/{long['id']}/cancel/")
 
 
-def test_many_jobs_are_accepted_and_cancelled_at_once(shared_engine):  # noqa: F811
+def test_many_jobs_are_accepted_and_cancelled_at_once(shared_engine):
     token = shared_engine.new_token("big", 100_000)
     with WireClient(shared_engine.url, token) as client:
         made = client.submit(*[{"seconds": 5.0}] * 20_000)
@@ -247,7 +218,7 @@ def test_many_jobs_are_accepted_and_cancelled_at_once(shared_engine):  # noqa: F
 
 
 @pytest.fixture
-def home(tmp_path, toys, monkeypatch):  # noqa: F811
+def home(tmp_path, toys, monkeypatch):
     """A home whose engine this process and its children start; stopped at the end."""
     path = tmp_path / "home"
     for name, value in {**toys, "INFINITY_HOME": str(path)}.items():
@@ -299,7 +270,7 @@ def test_two_scripts_at_once_share_one_engine_that_outlives_them(home, tmp_path)
             assert statuses(client.batch(batch_id)) == ["completed", "completed"]
 
 
-def test_a_second_engine_for_a_home_is_refused(shared_engine):  # noqa: F811
+def test_a_second_engine_for_a_home_is_refused(shared_engine):
     done = shared_engine.command("serve")
     assert done.returncode == 1
     assert shared_engine.url in done.stderr
@@ -307,7 +278,7 @@ def test_a_second_engine_for_a_home_is_refused(shared_engine):  # noqa: F811
     assert client_of(shared_engine).get("/api/jobs/").ok
 
 
-def test_the_address_of_a_killed_engine_is_not_believed(idle_engine):  # noqa: F811
+def test_the_address_of_a_killed_engine_is_not_believed(idle_engine):
     idle_engine.start()
     token, port = idle_engine.token, int(idle_engine.url.rpartition(":")[2])
     idle_engine.kill()
@@ -351,7 +322,7 @@ def test_without_its_extra_the_error_says_what_to_install(tmp_path, monkeypatch)
         embedded.start_engine(tmp_path / "home")
 
 
-def test_it_leaves_when_idle_but_not_while_it_works(idle_engine):  # noqa: F811
+def test_it_leaves_when_idle_but_not_while_it_works(idle_engine):
     idle_engine.start("--idle-timeout", "1", "--workers", "1")
     with client_of(idle_engine) as client:
         client.submit({"seconds": 2.5})
@@ -364,7 +335,7 @@ def test_it_leaves_when_idle_but_not_while_it_works(idle_engine):  # noqa: F811
     connection.close()
 
 
-def test_only_this_machine_reaches_it_unless_asked(shared_engine):  # noqa: F811
+def test_only_this_machine_reaches_it_unless_asked(shared_engine):
     bound = {
         one.laddr.ip
         for one in shared_engine.family()[0].net_connections()
@@ -401,7 +372,7 @@ def test_commands_answer_in_sentences(home, capsys):
     assert run("stop") == (0, "stopped\n", "")
 
 
-def test_interrupted_it_leaves_no_process_behind(idle_engine):  # noqa: F811
+def test_interrupted_it_leaves_no_process_behind(idle_engine):
     engine = idle_engine.start()
     with client_of(engine) as client:
         client.submit({"seconds": 60.0})

@@ -25,7 +25,7 @@ __all__ = ["LocalRunner", "available_cores"]
 
 _SUPERVISION_S = 0.25
 _PREPARATION_LIMIT_S = 900.0
-# A preparation that takes longer than this compiles; a shorter one only loads what was compiled.
+# A shorter preparation only loads what was compiled before.
 _WORTH_SAYING_S = 2.5
 # One process per core: threads inside them would only fight each other. Spawned processes read
 # these when they import numba, numpy and OpenCV.
@@ -130,8 +130,8 @@ class LocalRunner:
         for worker in self._workers:
             if worker.task and worker.phase == "preparing" and worker.elapsed > _WORTH_SAYING_S:
                 return (
-                    f"Preparing {worker.task.generator}: compiling the renderer "
-                    "(once per machine, about 20 s)."
+                    f"Getting {worker.task.generator} ready: compiling the renderer takes about "
+                    "20 s, once per machine."
                 )
         return None
 

@@ -38,7 +38,10 @@ class Outcome:
 
 
 class Runner(Protocol):
-    """Starts tasks, tells how they ended, stops them. Used by one thread only, but for `wake`."""
+    """Starts tasks, tells how they ended, stops them.
+
+    One thread uses it; any thread may call `wake` and `activity`.
+    """
 
     def capacity(self) -> int:
         """How many tasks more could start now."""
@@ -57,7 +60,7 @@ class Runner(Protocol):
         ...
 
     def wake(self) -> None:
-        """Make a `poll` that is waiting return. Any thread may call this."""
+        """Make a `poll` that is waiting return."""
         ...
 
     def activity(self) -> str | None:
