@@ -4,6 +4,7 @@ from infinity_frames.results import read_results as summarize_batch_results_as_d
 from infinity_frames.vis.compare import compare
 from infinity_frames.vis.display import display_video
 from infinity_frames.vis.drawing import draw_labels
+from infinity_frames.vis.effects import visualize_effect, visualize_joint
 from infinity_frames.vis.frames import get_subdirectories
 from infinity_frames.vis.grid import visualize_all_labels
 from infinity_frames.vis.labels import Annotation, FrameLabels, Keypoint, Labels, decode_rle
@@ -18,6 +19,7 @@ from infinity_frames.vis.overlay import (
 )
 from infinity_frames.vis.parameters import visualize_batch_results, visualize_job_params
 from infinity_frames.vis.previews import show, view_previews
+from infinity_frames.vis.style import set_theme
 
 __all__ = [
     "Annotation",
@@ -36,10 +38,13 @@ __all__ = [
     "display_video",
     "draw_labels",
     "get_subdirectories",
+    "set_theme",
     "show",
     "summarize_batch_results_as_dataframe",
     "view_previews",
     "visualize_all_labels",
     "visualize_batch_results",
+    "visualize_effect",
     "visualize_job_params",
+    "visualize_joint",
 ]

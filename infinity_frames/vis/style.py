@@ -10,6 +10,8 @@ import io
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 import matplotlib as mpl
@@ -19,16 +21,23 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from infinity_frames.errors import FrameError
+
 __all__ = [
-    "GREY",
-    "INK",
+    "DARK",
+    "LIGHT",
     "PALETTE",
     "Drawing",
+    "PictureGrid",
+    "Theme",
     "caption",
     "colour",
     "figure",
     "look",
     "rgb",
+    "set_theme",
+    "short",
+    "theme",
     "wrap",
 ]
 
@@ -42,40 +51,115 @@ PALETTE = (
     "#D55E00",  # vermillion
     "#F0E442",  # yellow
 )
-INK = "#2B2B2B"
-GREY = "#8C8C8C"
-PAPER = "#FFFFFF"
-"""Figures bring their own light paper, so they read the same on a dark page as on a light one."""
 
-_LOOK: Any = {
-    "figure.facecolor": PAPER,
-    "figure.dpi": 100,
-    "savefig.facecolor": PAPER,
-    "axes.facecolor": PAPER,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": INK,
-    "axes.labelsize": 8,
-    "axes.titlecolor": INK,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.formatter.limits": (-4, 5),
-    "grid.color": "#E3E3E3",
-    "grid.linewidth": 0.6,
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: the same widths everywhere
-    "font.size": 8,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "text.color": INK,
-    "text.parse_math": False,  # a $ in somebody's tag is a $
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-}
+
+@dataclass(frozen=True)
+class Theme:
+    """The colours of a plot, as ``#rrggbb``: paper, ink and the sequence of the data's colours."""
+
+    name: str
+    paper: str
+    ink: str
+    grey: str
+    grid: str
+    empty: str
+    palette: tuple[str, ...]
+
+    def colour(self, index: int) -> str:
+        """A colour for every index."""
+        return colour(index, self.palette)
+
+
+LIGHT = Theme("light", "#FFFFFF", "#2B2B2B", "#8C8C8C", "#E3E3E3", "#F1F1F1", PALETTE)
+# The same hues; the two blues change places, since the darker one is hard to see on dark paper.
+DARK = Theme(
+    "dark",
+    "#16191F",
+    "#E6E8EB",
+    "#8B929C",
+    "#2E343D",
+    "#232831",
+    ("#56B4E9", "#E69F00", "#1BB38A", "#CC79A7", "#3F8FD2", "#E8702A", "#F0E442"),
+)
+_THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
+# Of the process, not of a thread or task: notebooks may run each cell in a context of its own.
+_current = {"theme": LIGHT}
+
+
+def theme() -> Theme:
+    """The theme that figures are drawn in, now."""
+    return _current["theme"]
+
+
+class set_theme:  # noqa: N801 - read as a verb, as torch.set_grad_enabled is
+    """Draw plots on light or on dark paper, from now on, or inside a ``with`` block.
+
+    Parameters
+    ----------
+    name : {"light", "dark"}
+        What plots are drawn for. Pictures with labels over them look the same in both.
+
+    Raises
+    ------
+    FrameError
+        There is no such theme.
+
+    Examples
+    --------
+    >>> with set_theme("dark"):
+    ...     figure = visualize_job_params(jobs)
+    """
+
+    def __init__(self, name: str) -> None:
+        if name not in _THEMES:
+            raise FrameError(
+                f"There is no theme called {name!r}.", advice=f"There are: {', '.join(_THEMES)}."
+            )
+        self._before = theme()
+        _current["theme"] = _THEMES[name]
+
+    def __enter__(self) -> set_theme:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        _current["theme"] = self._before
+
+
+def _settings(now: Theme) -> Any:
+    return {
+        "figure.facecolor": now.paper,
+        "figure.dpi": 100,
+        "savefig.facecolor": now.paper,
+        "axes.facecolor": now.paper,
+        "axes.edgecolor": now.grey,
+        "axes.labelcolor": now.ink,
+        "axes.labelsize": 8,
+        "axes.titlecolor": now.ink,
+        "axes.titlelocation": "left",
+        "axes.titlesize": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.axisbelow": True,
+        "axes.formatter.limits": (-4, 5),
+        "grid.color": now.grid,
+        "grid.linewidth": 0.6,
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: the same widths everywhere
+        "font.size": 8,
+        "legend.frameon": False,
+        "legend.fontsize": 8,
+        "text.color": now.ink,
+        "text.parse_math": False,  # a $ in somebody's tag is a $
+        "xtick.color": now.ink,
+        "ytick.color": now.ink,
+        "xtick.labelsize": 7,
+        "ytick.labelsize": 7,
+    }
 
 
 class Drawing(Figure):
@@ -87,37 +171,49 @@ class Drawing(Figure):
         canvas.draw()
         return np.asarray(canvas.buffer_rgba(), np.uint8)[..., :3].copy()
 
-    def _repr_png_(self) -> bytes:
+    def _encoded(self, kind: str) -> bytes:
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png")
+        self.savefig(buffer, format=kind, facecolor=self.get_facecolor())
         return buffer.getvalue()
+
+    def _repr_png_(self) -> bytes:
+        return self._encoded("png")
+
+
+class PictureGrid(Drawing):
+    """A figure of photographs: notebooks keep it as JPEG, a tenth of the size."""
+
+    _repr_png_ = None  # type: ignore[assignment]
+
+    def _repr_jpeg_(self) -> bytes:
+        return self._encoded("jpg")
 
 
 @contextmanager
 def look() -> Iterator[None]:
     """Everything drawn inside has the package's look; the user's own settings come back after."""
-    with mpl.rc_context(_LOOK):
+    with mpl.rc_context(_settings(theme())):
         yield
 
 
-def figure(width: float, height: float) -> Drawing:
+def figure(width: float, height: float, kind: type[Drawing] = Drawing) -> Drawing:
     """An empty figure, sizes in inches, whose parts never overlap."""
-    return Drawing(figsize=(width, height), layout="constrained", facecolor=PAPER)
+    return kind(figsize=(width, height), layout="constrained", facecolor=theme().paper)
 
 
 def caption(axes: Axes, text: str, *, empty: bool = False) -> None:
     """Write a text where a plot would be; `empty` shades the place a picture should have had."""
-    axes.set(xticks=[], yticks=[], facecolor="#F1F1F1" if empty else PAPER)
+    axes.set(xticks=[], yticks=[], facecolor=theme().empty if empty else theme().paper)
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
 
 
-def colour(index: int) -> str:
+def colour(index: int, palette: tuple[str, ...] = PALETTE) -> str:
     """A colour for every index: the palette, then darker, then lighter shades of it, then again."""
-    lap, place = divmod(index, len(PALETTE))
+    lap, place = divmod(index, len(palette))
     towards, share = ((0, 0.0), (0, 0.4), (255, 0.55))[lap % 3]
-    mixed = (round(value * (1 - share) + towards * share) for value in rgb(PALETTE[place]))
+    mixed = (round(value * (1 - share) + towards * share) for value in rgb(palette[place]))
     return "#{:02X}{:02X}{:02X}".format(*mixed)
 
 
@@ -135,3 +231,11 @@ def wrap(text: str, width: int) -> str:
         parts = textwrap.wrap(breakable, width, break_on_hyphens=False) or [""]
         lines += [part.replace("_ ", "_").replace("- ", "-") for part in parts]
     return "\n".join(lines)
+
+
+def short(text: str, longest: int) -> str:
+    """The text, its middle left out where it is long: both ends of a name tell it apart."""
+    if len(text) <= longest:
+        return text
+    keep = longest - 1
+    return f"{text[: keep - keep // 2]}…{text[len(text) - keep // 2 :]}"

@@ -1,0 +1,122 @@
+"""What a column of a frame holds, for plots: numbers, settings, texts, one value, nothing."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from infinity_frames.errors import FrameError
+from infinity_frames.schemas import BATCH, RESULTS
+
+__all__ = [
+    "OUTCOMES",
+    "constant",
+    "different",
+    "grouped",
+    "identifies",
+    "numbers",
+    "require_column",
+    "texts",
+]
+
+OUTCOMES = ("num_frames", "avg_percent_in_fov", "avg_percent_occlusion")
+"""Columns of results that say what came of a job; the others say what caused it."""
+
+MOST_GROUPS = 7
+_SHOWN = frozenset(("generator", "is_preview", "status", "samples", *OUTCOMES))
+_IDENTITY = (frozenset(BATCH.columns) | frozenset(RESULTS.columns)) - _SHOWN
+_SEEDS = frozenset(("state", "random_seed"))
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_REST = "other"
+
+
+def identifies(values: pd.Series[Any]) -> bool:
+    """Whether a column tells jobs apart (ids, seeds, paths, times) and describes nothing."""
+    if str(values.name) in _IDENTITY | _SEEDS:
+        return True
+    known = values.dropna()
+    return not known.empty and all(
+        isinstance(value, str) and _UUID.fullmatch(value) for value in known.head(50)
+    )
+
+
+def require_column(frame: pd.DataFrame, column: str, purpose: str) -> pd.Series[Any]:
+    """A column of a frame.
+
+    Raises
+    ------
+    FrameError
+        There is none of that name; `purpose` says what it was wanted for.
+    """
+    if column not in frame.columns:
+        raise FrameError(
+            f"There is no column {column!r} {purpose}.",
+            advice=f"There are: {', '.join(map(str, frame.columns))}.",
+        )
+    found: pd.Series[Any] = frame[column]
+    return found
+
+
+def grouped(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
+    """The value of each job to split by, as a category; the rarer ones lumped together."""
+    values = texts(require_column(frame, column, "to stratify by")).fillna("unspecified")
+    commonest = values.value_counts().index
+    if len(commonest) > MOST_GROUPS:
+        values = values.where(values.isin(commonest[: MOST_GROUPS - 1]), _REST)
+    order = [name for name in commonest if (values == name).any() and name != _REST]
+    if numbers(frame[column].dropna()) is not None:
+        order = [str(v) for v in texts(frame[column].dropna().drop_duplicates().sort_values())]
+        order = [name for name in order if (values == name).any()]
+    unspecified = ["unspecified"] if (values == "unspecified").any() else []
+    rest = [_REST] if (values == _REST).any() else []
+    names = dict.fromkeys([*order, *unspecified, *rest])
+    return values.astype(pd.CategoricalDtype(list(names))).rename(column)
+
+
+def constant(values: pd.Series[Any]) -> str | None:
+    """What a column holds, if it holds one and the same value throughout, or none."""
+    known = values.dropna()
+    if known.empty:
+        return "unspecified"
+    if len(known) < len(values) or different(known) > 1:
+        return None
+    return str(texts(known.iloc[:1]).iloc[0])
+
+
+def different(known: pd.Series[Any]) -> int:
+    """How many different values there are."""
+    try:
+        return known.nunique()
+    except TypeError:  # lists and dicts cannot be hashed
+        return texts(known).nunique()
+
+
+def numbers(known: pd.Series[Any]) -> pd.Series[Any] | None:
+    """The finite values as floats, where they are numbers and not yes and no; else None."""
+    if pd.api.types.is_datetime64_any_dtype(known):
+        return None
+    kinds = set(known.map(type)) if known.dtype == object else {type(None)}
+    if pd.api.types.is_bool_dtype(known) or bool in kinds or np.bool_ in kinds:
+        return None
+    if known.dtype == object and not all(issubclass(kind, (int, float)) for kind in kinds):
+        return None
+    if known.dtype != object and not pd.api.types.is_numeric_dtype(known):
+        return None
+    floats = known.astype(float)
+    return floats[np.isfinite(floats)]
+
+
+def texts(values: pd.Series[Any]) -> pd.Series[Any]:
+    """The values as texts; lists and whatever else a column may hold by what they print."""
+    if isinstance(values.dtype, pd.StringDtype):
+        return values
+    return values.map(_text, na_action="ignore").astype("string")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(np.asarray(value).tolist() if isinstance(value, (list, np.ndarray)) else value)

@@ -1,0 +1,309 @@
+"""Two columns together: what a parameter does to an outcome, and how two parameters were drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+
+from infinity_frames.errors import FrameError
+from infinity_frames.vis.columns import (
+    OUTCOMES,
+    different,
+    grouped,
+    identifies,
+    numbers,
+    require_column,
+    texts,
+)
+from infinity_frames.vis.frames import Folder, as_jobs, as_results
+from infinity_frames.vis.style import Drawing, figure, look, short, theme, wrap
+from infinity_frames.vis.tiles import colours, legend
+
+__all__ = ["draw_effect", "moved", "swept", "visualize_effect", "visualize_joint"]
+
+BASE = "tag_base"
+_MOST_SETTINGS, _BINS, _MOST_LINES = 24, 12, 40
+_MOST_POINTS = 3_000
+
+
+def visualize_effect(
+    results: pd.DataFrame | Folder | Iterable[Folder | Mapping[str, Any]],
+    x: str | None = None,
+    y: str | None = None,
+    stratify_var: str | None = None,
+) -> Drawing:
+    """Plot what a parameter did to an outcome: the median as a line, with its spread.
+
+    Copies of one job in a sweep (``tag_base``) are joined by thin lines: they differ in nothing but
+    what was swept. The band reaches from the 10th to the 90th percentile of the jobs. A
+    parameter with many values is cut into classes of equally many jobs.
+
+    Parameters
+    ----------
+    results : frame or path or list
+        A results frame, or the batch folder it is read from.
+    x : str, optional
+        A parameter; by default the first that was swept.
+    y : str, optional
+        A number; by default the first outcome that varies.
+    stratify_var : str, optional
+        A column to split by: a line each.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    FrameError
+        There is no such column, no value in it, or `y` is no number.
+    """
+    frame = as_results(results)
+    x = x or next(iter(swept(frame)), None)
+    if x is None:
+        raise FrameError("No parameter of these jobs was swept.", advice="Name one: x=...")
+    y = y or next((name for name in OUTCOMES if _varies(frame, name)), None)
+    if y is None:
+        raise FrameError("No outcome of these jobs varies.", advice="Name a column: y=...")
+    groups = None if stratify_var is None else grouped(frame, stratify_var)
+    drawing = figure(5.6, 3.6)
+    with look():
+        axis = drawing.subplots()
+        jobs = draw_effect(axis, frame, x, y, groups)
+        axis.set_title(f"{y} over {x}\n{jobs:,} jobs", fontweight="bold")
+        if groups is not None:
+            legend(drawing, groups)
+    return drawing
+
+
+def visualize_joint(
+    jobs: pd.DataFrame | Mapping[str, Any] | Iterable[Mapping[str, Any]],
+    x: str,
+    y: str,
+    stratify_var: str | None = None,
+) -> Drawing:
+    """Plot how two parameters are distributed together.
+
+    Two numbers become dots (from 3,000 jobs on, a map of their density), a number beside choices a
+    row of dots with their quartiles for each, two choices a table of counts.
+
+    Parameters
+    ----------
+    jobs : frame or list of dict
+        A row per job.
+    x, y : str
+        The two columns.
+    stratify_var : str, optional
+        A column that colours the dots.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    FrameError
+        There is nothing to plot, or no such column.
+    """
+    frame = as_jobs(jobs)
+    pair = [require_column(frame, name, "to plot") for name in (x, y)]
+    both = pair[0].notna() & pair[1].notna()
+    if not both.any():
+        raise FrameError(f"No job has a value for both {x} and {y}.")
+    groups = None if stratify_var is None else grouped(frame, stratify_var)
+    drawing = figure(5.2, 4.2)
+    with look():
+        axis = drawing.subplots()
+        _joint(axis, pair[0][both], pair[1][both], groups)
+        axis.set(xlabel=x, ylabel=y)
+        missing = f", {int((~both).sum()):,} without both values" if not both.all() else ""
+        axis.set_title(f"{y} and {x}\n{int(both.sum()):,} jobs{missing}", fontweight="bold")
+        if groups is not None:
+            legend(drawing, groups)
+    return drawing
+
+
+def swept(frame: pd.DataFrame) -> list[str]:
+    """Parameters that differ between copies of one job; none where nothing was swept."""
+    skip = {BASE, "status", *OUTCOMES}
+    columns = [str(n) for n in frame.columns if n not in skip and not identifies(frame[n])]
+    return [name for name in columns if moved(frame, name)]
+
+
+def moved(frame: pd.DataFrame, column: str) -> bool:
+    """Whether a column differs between copies of one job."""
+    if BASE not in frame.columns or frame[BASE].isna().all():
+        return False
+    values = texts(frame[column]).fillna("")
+    within = values.groupby(texts(frame[BASE]).to_numpy(), observed=True).nunique()
+    return bool((within > 1).any())
+
+
+def draw_effect(
+    axis: Axes, frame: pd.DataFrame, x: str, y: str, groups: pd.Series[Any] | None
+) -> int:
+    """Draw an outcome over a parameter; how many jobs have both.
+
+    Raises
+    ------
+    FrameError
+        As :func:`visualize_effect`.
+    """
+    outcome = numbers(require_column(frame, y, "to plot").dropna())
+    if outcome is None:
+        raise FrameError(f"{y} is no number, so no line can show it.", advice="Choose another y.")
+    cause = require_column(frame, x, "to plot").dropna()
+    common = outcome.index.intersection(cause.index)
+    if not len(common):
+        raise FrameError(f"No job has a value for both {x} and {y}.")
+    places, marks = _places(cause.loc[common])
+    table = pd.DataFrame({"x": places, "y": outcome.loc[common]})
+    table["group"] = "" if groups is None else groups.loc[common].astype(str)
+    hues = {"": theme().colour(0)} if groups is None else colours(groups)
+    if BASE in frame.columns:
+        _copies(axis, table, texts(frame[BASE]).loc[common], hues)
+    for name, part in table.groupby("group"):
+        _line(axis, part, hues[str(name)])
+    axis.set(xlabel=x, ylabel=y)
+    if marks is not None:
+        axis.set_xticks(range(len(marks)), [wrap(short(mark, 24), 12) for mark in marks])
+    axis.grid()
+    return len(common)
+
+
+def _varies(frame: pd.DataFrame, name: str) -> bool:
+    return name in frame.columns and different(frame[name].dropna()) > 1
+
+
+def _places(cause: pd.Series[Any]) -> tuple[pd.Series[Any], list[str] | None]:
+    """Where on the axis each job lies, and the names of the places where they are no numbers."""
+    floats = numbers(cause)
+    if floats is None:
+        labels = texts(cause)
+        names = list(labels.value_counts().index)
+        return labels.map({name: float(at) for at, name in enumerate(names)}), names
+    return floats, None
+
+
+def _copies(
+    axis: Axes, table: pd.DataFrame, bases: pd.Series[Any], hues: Mapping[str, str]
+) -> None:
+    """Join the copies of each job."""
+    lines = [(hues[str(part["group"].iloc[0])], part) for _, part in table.groupby(bases)]
+    if len(lines) <= _MOST_LINES:
+        for hue, part in lines:
+            ordered = part.sort_values("x")
+            axis.plot(ordered["x"], ordered["y"], "-o", color=hue, lw=0.7, ms=2, alpha=0.4)
+
+
+def _line(axis: Axes, part: pd.DataFrame, hue: str) -> None:
+    """The median, and the band from the 10th to the 90th percentile."""
+    places = part["x"]
+    if places.nunique() > _MOST_SETTINGS:
+        classes = pd.qcut(places, _BINS, duplicates="drop")
+        places = part.groupby(classes, observed=True)["x"].transform("median")
+    spread = part.groupby(places.round(9))["y"].quantile(np.array([0.1, 0.5, 0.9])).unstack()
+    at = spread.index.to_numpy(float)
+    axis.plot(at, spread[0.5].to_numpy(float), "-o", color=hue, lw=2, ms=4)
+    if (spread[0.9] > spread[0.1]).any():
+        low, high = spread[0.1].to_numpy(float), spread[0.9].to_numpy(float)
+        axis.fill_between(at, low, high, color=hue, alpha=0.18, lw=0)
+
+
+def _joint(axis: Axes, x: pd.Series[Any], y: pd.Series[Any], groups: pd.Series[Any] | None) -> None:
+    across, up = (
+        found if found is not None and different(values) > 6 else None
+        for found, values in ((numbers(x), x), (numbers(y), y))
+    )
+    if across is not None and up is not None:
+        _dots(axis, across, up, groups)
+    elif across is None and up is None:
+        _counts(axis, x, y)
+    else:
+        _rows(axis, x if across is None else across, y if up is None else up, groups)
+
+
+def _dots(axis: Axes, x: pd.Series[Any], y: pd.Series[Any], groups: pd.Series[Any] | None) -> None:
+    table = pd.DataFrame({"x": x, "y": y}).dropna()
+    if len(table) > _MOST_POINTS and groups is None:
+        shade = axis.hexbin(table["x"], table["y"], gridsize=32, mincnt=1, cmap=_shades(), lw=0.1)
+        bar = axis.figure.colorbar(shade, ax=axis, label="jobs", shrink=0.8)
+        bar.outline.set_visible(False)
+    else:
+        hues = None if groups is None else colours(groups)
+        inks = theme().colour(0) if hues is None else groups.loc[table.index].map(hues)  # type: ignore[union-attr]
+        size = float(np.clip(4_000 / len(table), 3, 28))
+        axis.scatter(table["x"], table["y"], c=inks, s=size, alpha=0.8, lw=0)
+    axis.grid()
+
+
+def _rows(axis: Axes, x: pd.Series[Any], y: pd.Series[Any], groups: pd.Series[Any] | None) -> None:
+    """Dots per choice, with a box of their quartiles."""
+    vertical = numbers(x) is None or different(x) <= 6
+    choice, value = (x, y) if vertical else (y, x)
+    order = _order(choice)
+    labels = texts(choice)
+    table = pd.DataFrame({"choice": labels, "value": value.astype(float)})
+    axes = ("choice", "value") if vertical else ("value", "choice")
+    sns.boxplot(
+        table,
+        x=axes[0],
+        y=axes[1],
+        order=order,
+        ax=axis,
+        width=0.5,
+        fill=False,
+        showfliers=False,
+        color=theme().grey,
+        linewidth=1,
+    )
+    shown = table.head(_MOST_POINTS)
+    at = shown["choice"].map({name: float(row) for row, name in enumerate(order)}).astype(float)
+    at = at + np.random.default_rng(0).uniform(-0.18, 0.18, len(at))
+    inks: Any = theme().colour(0)
+    if groups is not None:
+        inks = groups.loc[shown.index].map(colours(groups)).tolist()
+    across, up = (at, shown["value"]) if vertical else (shown["value"], at)
+    axis.scatter(across, up, c=inks, s=9, alpha=0.7, lw=0, zorder=3)
+    ticks = [wrap(short(name, 24), 12 if vertical else 24) for name in order]
+    (axis.set_xticks if vertical else axis.set_yticks)(range(len(order)), ticks)
+    axis.grid(axis="y" if vertical else "x")
+
+
+def _order(choice: pd.Series[Any]) -> list[str]:
+    """Choices as they are ordered on an axis: numbers by size, texts by how common they are."""
+    if numbers(choice) is not None:
+        return [str(text) for text in texts(choice.drop_duplicates().sort_values())]
+    return [str(text) for text in texts(choice).value_counts().index[:_MOST_SETTINGS]]
+
+
+def _counts(axis: Axes, x: pd.Series[Any], y: pd.Series[Any]) -> None:
+    table = pd.crosstab(texts(y), texts(x)).reindex(index=_order(y), columns=_order(x))
+    sns.heatmap(
+        table.fillna(0).astype(int),
+        ax=axis,
+        annot=table.size <= 150,
+        fmt="d",
+        cmap=_shades(),
+        cbar=False,
+        linewidths=1,
+        linecolor=theme().paper,
+        annot_kws={"size": 7},
+    )
+    names = [wrap(short(str(name), 24), 12) for name in table.columns]
+    axis.set_xticks(np.arange(len(names)) + 0.5, names)
+    names = [short(str(name), 28) for name in table.index]
+    axis.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
+    axis.tick_params(length=0)
+
+
+def _shades() -> LinearSegmentedColormap:
+    """From the paper to the first colour of the data."""
+    now = theme()
+    return LinearSegmentedColormap.from_list("shades", [now.empty, now.colour(0)])

@@ -1,0 +1,175 @@
+"""One column of a frame as one small plot, of the kind that suits it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from infinity_frames.vis.columns import different, numbers, texts
+from infinity_frames.vis.style import Drawing, caption, short, theme, wrap
+
+__all__ = ["colours", "legend", "tile"]
+
+_MOST_BARS = 12
+_MOST_SETTINGS = 6
+_FEW = 150
+"""Up to this many jobs are drawn one by one: fewer have no shape that a histogram could show."""
+_LETTERS = 32
+"""Of a title, in a line: as many as fit above a plot."""
+
+
+def tile(axis: Axes, values: pd.Series[Any], groups: pd.Series[Any] | None) -> None:
+    """Plot a column: numbers as a histogram, settings and texts as bars; split by `groups`.
+
+    Parameters
+    ----------
+    axis : Axes
+        Where to.
+    values : Series
+        The column.
+    groups : categorical Series or None
+        The stratum of each row.
+    """
+    known = values.dropna()
+    floats = numbers(known)
+    count = different(known)
+    if floats is not None and count > _MOST_SETTINGS:
+        if groups is None:
+            _histogram(axis, floats)
+        else:
+            _strata(axis, floats, groups.loc[floats.index])
+    elif floats is None and count > 50 and count > 0.5 * len(known):
+        first, last = (short(text, 60) for text in texts(known.iloc[[0, -1]]))
+        caption(axis, wrap(f"{count:,} different values:\n{first}\n…\n{last}", 34))
+    else:
+        _bars(axis, texts(known), floats is not None, groups)
+    _title(axis, values)
+
+
+def _title(axis: Axes, values: pd.Series[Any]) -> None:
+    missing = values.isna().mean()
+    note = "" if missing in (0, 1) else f"\n{_percent(missing)} unspecified"
+    name = wrap(str(values.name), _LETTERS)
+    axis.set_title(name + note, fontweight="bold")
+
+
+def colours(groups: pd.Series[Any]) -> dict[str, str]:
+    """The colour of each stratum."""
+    names = cast("list[str]", list(groups.cat.categories))
+    return {name: theme().colour(index) for index, name in enumerate(names)}
+
+
+def legend(drawing: Drawing, groups: pd.Series[Any]) -> None:
+    """Say below the plots which colour is which stratum."""
+    hues = colours(groups)
+    drawing.legend(
+        handles=[Patch(color=hue, label=short(name, 30)) for name, hue in hues.items()],
+        title=str(groups.name),
+        loc="outside lower center",
+        ncols=min(len(hues), 4),
+    )
+
+
+def _percent(share: float) -> str:
+    return "under 1 %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
+
+
+def _is_whole(floats: pd.Series[Any]) -> bool:
+    return bool((floats % 1 == 0).all())
+
+
+def _histogram(axis: Axes, floats: pd.Series[Any]) -> None:
+    options: dict[str, Any] = {"bins": _edges(floats)}
+    options |= {"color": theme().colour(0), "edgecolor": theme().paper, "linewidth": 0.4}
+    sns.histplot(pd.DataFrame({"value": floats}), x="value", ax=axis, alpha=1, **options)
+    axis.set(xlabel="", ylabel="")
+    axis.grid(axis="y")
+    axis.set_ylim(bottom=0)
+    axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    if _is_whole(floats):
+        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+
+
+def _edges(floats: pd.Series[Any]) -> Any:
+    """Edges of bins: one per value where these are few whole numbers, else as many as are fair."""
+    low, high = floats.min(), floats.max()
+    if _is_whole(floats) and high - low < 30:
+        return np.arange(low, high + 2) - 0.5
+    # Few jobs in many bins show chance, not the distribution.
+    return np.histogram_bin_edges(floats, bins=int(np.clip(math.sqrt(2 * len(floats)), 5, 24)))
+
+
+def _strata(axis: Axes, floats: pd.Series[Any], groups: pd.Series[Any]) -> None:
+    """A row per stratum, so that none hides another: the jobs themselves, or their histogram."""
+    hues = colours(groups)
+    names = list(hues)
+    if len(floats) <= _FEW:
+        scatter = np.random.default_rng(0)
+        for row, name in enumerate(names):
+            own = floats[groups == name]
+            if len(own):
+                axis.scatter(
+                    own,
+                    row + scatter.uniform(-0.25, 0.25, len(own)),
+                    color=hues[name],
+                    s=11,
+                    alpha=0.85,
+                    lw=0,
+                )
+                axis.plot([own.median()] * 2, [row - 0.38, row + 0.38], color=hues[name], lw=1.6)
+    else:
+        edges = _edges(floats)
+        for row, name in enumerate(names):
+            counts, _ = np.histogram(floats[groups == name], edges)
+            heights = row + 0.4 - 0.85 * counts / max(counts.max(), 1)
+            axis.stairs(heights, edges, baseline=row + 0.4, fill=True, color=hues[name], alpha=0.85)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.set(xlabel="", ylabel="", yticks=[])
+    axis.spines["left"].set_visible(False)
+    axis.grid(axis="x")
+
+
+def _bars(axis: Axes, labels: pd.Series[Any], numeric: bool, groups: pd.Series[Any] | None) -> None:
+    """Bars of the commonest values, each below its name: long names need no margin of their own."""
+    counts = labels.value_counts()
+    if numeric:  # settings in their own order, not by how common they are
+        counts = counts.loc[sorted(counts.index, key=float)]
+    most = _MOST_BARS if groups is None else _MOST_BARS // 2
+    shown, left_out = counts.iloc[:most], counts.iloc[most:]
+    rows = np.arange(len(shown))
+    if groups is None or groups.name == labels.name:
+        hues = {} if groups is None else colours(groups)
+        inks = [hues.get(name, theme().colour(0)) for name in shown.index]
+        axis.barh(rows + 0.2, shown, color=inks, height=0.4)
+        axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+    else:
+        table = pd.crosstab(labels, groups.loc[labels.index], normalize="columns")
+        bar = 0.5 / len(table.columns)
+        for index, group in enumerate(table.columns):
+            hue = colours(groups)[group]
+            heights = table[group].reindex(shown.index)
+            axis.barh(rows + bar * (index + 0.5), heights, height=bar, color=hue)
+    for row, name in enumerate(shown.index):
+        size = 7 if len(rows) < 9 else 5.5
+        axis.text(
+            0.01,
+            row,
+            short(str(name), 40),
+            fontsize=size,
+            va="bottom",
+            transform=axis.get_yaxis_transform(),
+        )
+    axis.set(yticks=[], ylim=(max(len(rows), 4) - 0.4, -0.5))
+    axis.spines["left"].set_visible(False)
+    axis.grid(axis="x")
+    if len(left_out):
+        axis.set_xlabel(f"and {len(left_out):,} more values ({left_out.sum():,} jobs)")
+    elif groups is not None and groups.name != labels.name:
+        axis.set_xlabel("share")
