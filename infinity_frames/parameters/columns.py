@@ -150,8 +150,10 @@ def is_missing(values: Series[Any]) -> NDArray[np.bool_]:
 def _check_typed(
     parameter: Parameter, values: Series[Any]
 ) -> tuple[Series[Any], NDArray[np.bool_]]:
+    """What a dtype alone does not rule out."""
     if parameter.type == "float":
-        return _to_float(values)
+        infinite = np.isinf(values.to_numpy("float64", na_value=0.0))
+        return (values.mask(infinite) if infinite.any() else values), infinite
     if parameter.type == "uuid":
         return _to_uuid(values)
     return values, np.zeros(len(values), dtype=bool)

@@ -57,17 +57,7 @@ def violations(generator: Generator, jobs: pd.DataFrame, *, joint: bool = True) 
     Frame
         A violations frame, by position and in the order of the parameters; empty when all is well.
     """
-    known = {name: generator.by_name[name] for name in jobs.columns if name in generator.by_name}
-    columns, wrong = {}, {}
-    for name, parameter in known.items():
-        columns[name], wrong[name] = coerce(parameter, jobs[name])
-    found = [
-        *_unknown(generator, jobs),
-        *_wrong_type(known, jobs, wrong),
-        *_out_of_bounds(generator, known, columns),
-        *(_constraints(generator, columns, len(jobs)) if joint else ()),
-    ]
-    return _frame(generator, jobs, found)
+    return _check(generator, jobs, joint=joint)[0]
 
 
 def validate(generator: Generator, jobs: pd.DataFrame) -> Frame:
@@ -78,7 +68,7 @@ def validate(generator: Generator, jobs: pd.DataFrame) -> Frame:
     InvalidJobs
         Its ``violations`` is the whole frame; its text shows the first few.
     """
-    found = violations(generator, jobs)
+    found, columns = _check(generator, jobs, joint=True)
     if len(found):
         raise InvalidJobs(
             explain(found),
@@ -86,10 +76,26 @@ def validate(generator: Generator, jobs: pd.DataFrame) -> Frame:
             violations=found,
         )
     out = jobs.copy()
-    for name in out.columns:
-        if name in generator.by_name:
-            out[name] = typed(generator.by_name[name], out[name])
+    for name, column in columns.items():
+        out[name] = typed(generator.by_name[name], column)
     return as_frame(out)
+
+
+def _check(
+    generator: Generator, jobs: pd.DataFrame, *, joint: bool
+) -> tuple[Frame, dict[str, pd.Series[Any]]]:
+    """The violations, and the columns as they were read to find them."""
+    known = {name: generator.by_name[name] for name in jobs.columns if name in generator.by_name}
+    columns, wrong = {}, {}
+    for name, parameter in known.items():
+        columns[name], wrong[name] = coerce(parameter, jobs[name])
+    found = [
+        *_unknown(generator, jobs),
+        *_wrong_type(known, jobs, wrong),
+        *_out_of_bounds(generator, known, columns),
+        *(_constraints(generator, columns, len(jobs)) if joint else ()),
+    ]
+    return _frame(generator, jobs, found), columns
 
 
 def explain(found: pd.DataFrame) -> str:
@@ -142,13 +148,11 @@ def _out_of_bounds(
     generator: Generator, known: dict[str, Parameter], columns: dict[str, pd.Series[Any]]
 ) -> Iterator[_Found]:
     names = {"greater_than_or_equal_to": "min", "less_than_or_equal_to": "max", "isin": "choices"}
-    checked = pd.DataFrame(
-        {name: column.reset_index(drop=True) for name, column in columns.items()}
-    )
+    checked = pd.DataFrame({name: column.array for name, column in columns.items()})
     if not len(checked):
         return
     try:
-        _schema(generator, dtypes=False).validate(checked, lazy=True)
+        _schema(generator, dtypes=False).validate(checked, lazy=True, inplace=True)
     except SchemaErrors as error:
         failures = error.failure_cases
     else:
