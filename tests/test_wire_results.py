@@ -64,11 +64,12 @@ def test_results_resume_where_they_were_cut(done):
 
     stale = fetch(url, Range="bytes=100000-", If_Range='"another"')
     assert (stale.status_code, stale.content) == (200, whole.content)
+    assert fetch(url, Range="bytes=-0").status_code == 416
     past = fetch(url, Range=f"bytes={size}-", If_Range=etag)
     assert past.status_code == 416
     assert past.headers["Content-Range"] == f"bytes */{size}"
     assert past.json()["detail"]
-    for nonsense in ("bytes=x-y", "lines=1-2", "bytes=-", "bytes"):
+    for nonsense in ("bytes=x-y", "lines=1-2", "bytes=-", "bytes", "bytes=5-2"):
         assert fetch(url, Range=nonsense).content == whole.content
 
     head = requests.head(url, timeout=10)

@@ -28,7 +28,8 @@ _MAX_READ_BYTES = 4 * MAX_BODY_BYTES
 _MAX_KEY = 200
 _DEFAULT_LIMIT = 1000
 _MAX_LIMIT = 100_000
-_BYTE_RANGE = re.compile(r"bytes=\s*(\d*)\s*-\s*(\d*)\s*")
+_BYTE_RANGE = re.compile(r"bytes=\s*([0-9]*)\s*-\s*([0-9]*)\s*")
+_NONE = (None, None)
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": models.Error, "description": "Refused; `detail` says why."}
@@ -330,12 +331,13 @@ def _check_range(request: Request, etag: str, size: int) -> None:
     if asked is None or request.headers.get("if-range", etag) != etag:
         return
     match = _BYTE_RANGE.fullmatch(asked)
-    if match is None or match.groups() == ("", ""):
+    # More digits than any size has say no more than eighteen of them.
+    first, last = (int(text[:18]) if text else None for text in match.groups()) if match else _NONE
+    backwards = first is not None and last is not None and last < first
+    if (first, last) == _NONE or backwards:
         kept = [pair for pair in request.scope["headers"] if pair[0] != b"range"]
         request.scope["headers"] = kept
-        return
-    first, last = (int(text[:18]) if text else None for text in match.groups())
-    if (first is None and last == 0) or (first is not None and first >= size):
+    elif (first is None and last == 0) or (first is not None and first >= size):
         raise RequestRejected(
             f"The archive has {size} bytes; the range asked for lies past them.",
             status=416,
