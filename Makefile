@@ -12,7 +12,7 @@ test: .venv/.test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
-	$(PY) -m infinity_frames.engine.render
+	$(PY) -c "from infinity_frames.engine.generators.visionfit import VisionFit as V; V().prepare()"
 	$(PY) -m pytest -n 2 --dist worksteal -q
 
 bench: .venv/.test

@@ -16,12 +16,7 @@ import infinity_frames as inf
 
 __all__ = ["main"]
 
-EXERCISES = {
-    "PUSHUP": 1,
-    "SQUAT-BODYWEIGHT": 1,
-    "UPPERCUT-LEFT": 1,
-    "BICEP_CURL-ALTERNATING-DUMBBELL": 1,
-}
+EXERCISES = ("SQUAT-BODYWEIGHT", "PUSHUP", "BICEP_CURL-ALTERNATING-DUMBBELL", "UPPERCUT-LEFT")
 
 QUERY = """
 SELECT jobs.exercise,
@@ -74,7 +69,7 @@ def _loop(folder: Path) -> None:
     print(f"{session.generator}: {len(session.parameters)} parameters")
 
     say("Drawing 12 jobs, checking them, asking what they will take")
-    jobs = session.sample(12, seed=7, exercise=EXERCISES, image_width=256, image_height=256)
+    jobs = session.sample(12, seed=7, exercise=EXERCISES * 3, image_width=256, image_height=256)
     jobs = jobs.infinity.validate()
     samples = jobs.infinity.estimate(preview=True).sum()
     videos = jobs.infinity.estimate().sum()
@@ -105,7 +100,8 @@ def _loop(folder: Path) -> None:
         print(results.infinity.sql(QUERY).to_string(index=False))
 
     say("Drawing the labels over one of the videos")
-    vis.draw_labels(results["path"].iloc[1], folder / "labels.mp4")
+    drawn = (vis.BoxAnnotator(), vis.SkeletonAnnotator())
+    vis.draw_labels(results["path"].iloc[1], folder / "labels.mp4", annotators=drawn)
     say(f"Done. Look into {folder}:")
     for name in ("parameters.png", "previews.png", "labels.mp4"):
         print(f"  {name}")
