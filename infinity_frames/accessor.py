@@ -14,14 +14,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from infinity_frames import batch as batches
-from infinity_frames import parameters, results
+# Its modules load when a verb first names them: a program that uses none of them pays for none.
+import infinity_frames as inf
 from infinity_frames.errors import FrameError
 from infinity_frames.schemas import Frame, with_context
-from infinity_frames.session import Session, session_for
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from infinity_frames.batch import Batch
+    from infinity_frames.session import Session
 
 __all__ = ["InfinityAccessor"]
 
@@ -57,7 +59,9 @@ class InfinityAccessor:
         Frame
             Violations frame: position, label, parameter, rule, value, message; empty if none.
         """
-        return parameters.violations(self._jobs_session(session, "violations").spec, self._frame)
+        return inf.parameters.violations(
+            self._jobs_session(session, "violations").spec, self._frame
+        )
 
     def valid(self, *, session: Session | None = None) -> pd.Series[bool]:
         """Which jobs break no rule: a boolean Series on the frame's index, to filter by."""
@@ -74,7 +78,7 @@ class InfinityAccessor:
             Jobs break rules; the error's ``violations`` has every one.
         """
         spec = self._jobs_session(session, "validate").spec
-        return parameters.validate(spec, self._frame)
+        return inf.parameters.validate(spec, self._frame)
 
     def estimate(self, preview: bool = False, *, session: Session | None = None) -> pd.Series[int]:
         """Samples (frames) each job will take, by the server; 1 for a preview.
@@ -101,7 +105,7 @@ class InfinityAccessor:
         """
         session = self._jobs_session(session, "fill")
         drafted = session.jobs(self._frame)
-        return parameters.fill(session.spec, drafted, random=random, seed=seed)
+        return inf.parameters.fill(session.spec, drafted, random=random, seed=seed)
 
     def submit(
         self,
@@ -163,8 +167,8 @@ class InfinityAccessor:
         """
         session = self._jobs_session(session, "run")
         submitted = self.submit(name=name, preview=preview, session=session)
-        finished = batches.await_frame(submitted, session, timeout=timeout)
-        return batches.download_frame(finished, path, session)
+        finished = inf.batch.await_frame(submitted, session, timeout=timeout)
+        return inf.batch.download_frame(finished, path, session)
 
     def sweep(
         self,
@@ -191,28 +195,26 @@ class InfinityAccessor:
         Frame
             Jobs frame.
         """
-        session = session_for(self._frame, session)
-        swept = parameters.sweep(session.spec, self._frame, how, values)
+        session = inf.session.session_for(self._frame, session)
+        swept = inf.parameters.sweep(session.spec, self._frame, how, values)
         return with_context(swept, server=session.server, generator=session.generator)
 
     def visualize(self, stratify_var: str | None = None) -> Figure:
         """Draw a plot per column: parameters of jobs, or of results with what came of them."""
-        from infinity_frames import vis
-
         if "path" in self._frame.columns:
-            return vis.visualize_batch_results(self._frame)
-        return vis.visualize_job_params(self._frame, stratify_var=stratify_var)
+            return inf.vis.visualize_batch_results(self._frame)
+        return inf.vis.visualize_job_params(self._frame, stratify_var=stratify_var)
 
     # A batch
 
     @property
-    def batch(self) -> batches.Batch:
+    def batch(self) -> Batch:
         """The batch that all rows belong to."""
-        return batches.batch_of(self._frame)
+        return inf.batch.batch_of(self._frame)
 
     def refresh(self, *, session: Session | None = None) -> Frame:
         """Ask the server for the present state of these jobs."""
-        return batches.refresh_frame(self._frame, session)
+        return inf.batch.refresh_frame(self._frame, session)
 
     def await_completion(
         self, timeout: float | None = None, *, session: Session | None = None
@@ -234,11 +236,11 @@ class InfinityAccessor:
         BatchTimeout
             Some had not finished in time; they go on.
         """
-        return batches.await_frame(self._frame, session, timeout=timeout)
+        return inf.batch.await_frame(self._frame, session, timeout=timeout)
 
     def cancel(self, *, session: Session | None = None) -> Frame:
         """Stop what has not finished."""
-        return batches.cancel_frame(self._frame, session)
+        return inf.batch.cancel_frame(self._frame, session)
 
     def download(
         self,
@@ -264,29 +266,31 @@ class InfinityAccessor:
         DownloadIncomplete
             Some jobs could not be fetched; the others are safe.
         """
-        return batches.download_frame(self._frame, path, session, overwrite=overwrite, quiet=quiet)
+        return inf.batch.download_frame(
+            self._frame, path, session, overwrite=overwrite, quiet=quiet
+        )
 
     def seeded(self, *, session: Session | None = None) -> Frame:
         """The same jobs again: a jobs frame whose ``state`` names the job of each row."""
-        return batches.seeded(self._frame, session)
+        return inf.batch.seeded(self._frame, session)
 
     def retry(self, *, session: Session | None = None) -> Frame:
         """The failed jobs once more: a jobs frame with fresh seeds."""
-        return batches.retry(self._frame, session)
+        return inf.batch.retry(self._frame, session)
 
     # Results
 
     def scenes(self, *, path: str | Path | None = None) -> Frame:
         """What each video says of itself: camera, avatar, matrices as lists; a row per job."""
-        return results.table(self._frame, "scenes", path=path)
+        return inf.results.table(self._frame, "scenes", path=path)
 
     def images(self, *, path: str | Path | None = None) -> Frame:
         """A row per frame of each video: time, size, rep counts."""
-        return results.table(self._frame, "images", path=path)
+        return inf.results.table(self._frame, "images", path=path)
 
     def annotations(self, category: str | None = None, *, path: str | Path | None = None) -> Frame:
         """A row per labelled object and frame: box, area, occlusion, segmentation."""
-        return results.table(self._frame, "annotations", category=category, path=path)
+        return inf.results.table(self._frame, "annotations", category=category, path=path)
 
     def keypoints(
         self,
@@ -295,15 +299,15 @@ class InfinityAccessor:
         path: str | Path | None = None,
     ) -> Frame:
         """A row per keypoint and frame: pixels, visibility v, depth, global position in m."""
-        return results.table(self._frame, "keypoints", skeleton=skeleton, path=path)
+        return inf.results.table(self._frame, "keypoints", skeleton=skeleton, path=path)
 
     def cuboids(self, *, path: str | Path | None = None) -> Frame:
         """A row per corner of each object's 3D box and frame."""
-        return results.table(self._frame, "cuboids", path=path)
+        return inf.results.table(self._frame, "cuboids", path=path)
 
     def timeseries(self, *, path: str | Path | None = None) -> Frame:
         """A row per sample of each job's sensor data."""
-        return results.table(self._frame, "timeseries", path=path)
+        return inf.results.table(self._frame, "timeseries", path=path)
 
     def masks(
         self,
@@ -319,7 +323,7 @@ class InfinityAccessor:
         frame_number : int
         mask : (height, width, 3) uint8 array, RGB
         """
-        return results.masks(self._frame, job_id, kind=kind, path=path)
+        return inf.results.masks(self._frame, job_id, kind=kind, path=path)
 
     def sql(
         self,
@@ -348,7 +352,7 @@ class InfinityAccessor:
         QueryError
             The query is wrong; names the tables and columns there are.
         """
-        return results.run_sql(self._frame, query, params=params, tables=tables, path=path)
+        return inf.results.run_sql(self._frame, query, params=params, tables=tables, path=path)
 
     def verify(self, *, path: str | Path | None = None, quiet: bool = False) -> Frame:
         """Check these jobs' labels, frame by frame, against their masks, cameras and videos.
@@ -359,23 +363,75 @@ class InfinityAccessor:
             A row per discrepancy; empty where all is right. Its ``.infinity.verification()`` says
             how much was compared.
         """
-        return results.verify(self._frame, path=path, quiet=quiet)
+        return inf.results.verify(self._frame, path=path, quiet=quiet)
 
     def verification(self) -> Frame:
         """What ``verify()`` compared and found, a row per check; call it on what that returned."""
-        return results.verification_summary(self._frame)
+        return inf.results.verification_summary(self._frame)
+
+    def split(
+        self,
+        sizes: Mapping[str, float] | Sequence[float],
+        by: str | Sequence[str] = (),
+        seed: int = 0,
+        stratify: str | Sequence[str] = (),
+        *,
+        path: str | Path | None = None,
+    ) -> Frame:
+        """Divide the jobs into parts, a column ``split``; what shares a seed stays together.
+
+        Parameters
+        ----------
+        sizes : mapping of str to float, or sequence of float
+            Shares: ``{"train": 0.8, "val": 0.1, "test": 0.1}``.
+        by : str or sequence of str
+            Columns of which no value may be on two sides, besides seeds, reruns and sweeps.
+        seed : int
+            The same seed, the same parts.
+        stratify : str or sequence of str
+            Columns whose values should be as frequent in every part.
+        """
+        return inf.results.split(self._frame, sizes, by=by, stratify=stratify, seed=seed, path=path)
+
+    def export(
+        self,
+        path: str | Path,
+        format: str = "coco",
+        *,
+        pictures: Literal["png", "jpg"] = "png",
+        source: str | Path | None = None,
+        quiet: bool = False,
+    ) -> Frame:
+        """Write the jobs as a data set into the new folder `path`, divided by column ``split``.
+
+        Parameters
+        ----------
+        path : path
+            A folder that does not exist yet.
+        format : {"coco", "yolo-detect", "yolo-pose", "yolo-segment", "parquet", "huggingface"}
+        pictures : {"png", "jpg"}
+            How frames of videos are kept.
+        source : path, optional
+            The folder the results are in now, if they were moved.
+        quiet : bool
+            No progress bar.
+
+        Returns
+        -------
+        Frame
+            What the format could not take and how many; empty if nothing.
+        """
+        return inf.results.export(
+            self._frame, path, format, pictures=pictures, source=source, quiet=quiet
+        )
 
     def previews(self, k: int = 20, **options: Any) -> Figure:
         """Draw a captioned grid of what the first `k` jobs look like."""
-        from infinity_frames import vis
-
-        return vis.view_previews(self._frame, k=k, **options)
+        return inf.vis.view_previews(self._frame, k=k, **options)
 
     def show(self, k: int = 20, labels: Sequence[str] = ("boxes",), **options: Any) -> Figure:
         """Draw the first `k` rows' pictures, each at its ``frame_number``, with labels over it."""
-        from infinity_frames import vis
-
-        return vis.show(self._frame, k=k, labels=tuple(labels), **options)
+        return inf.vis.show(self._frame, k=k, labels=tuple(labels), **options)
 
     def _jobs_session(self, session: Session | None, verb: str) -> Session:
         if self._submitted:
@@ -384,4 +440,4 @@ class InfinityAccessor:
                 advice="Make jobs of them with .infinity.seeded(), .retry() or .sweep().",
                 verb=verb,
             )
-        return session_for(self._frame, session)
+        return inf.session.session_for(self._frame, session)

@@ -18,7 +18,7 @@ from infinity_frames.results.layout import JobFiles, read_json
 from infinity_frames.results.problems import Problem
 from infinity_frames.schemas import Kind
 
-__all__ = ["TABLES", "Parsed", "Summary", "arrow_schema", "parse"]
+__all__ = ["COCO_KEYPOINTS", "TABLES", "Parsed", "Summary", "arrow_schema", "parse"]
 
 TABLES: dict[str, Kind] = {
     kind.name: kind
@@ -42,7 +42,7 @@ _ARROW = {
 }
 _PAIRS = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 # What the COCO format calls the 17 points, in its order; used where a file does not name them.
-_COCO = [
+COCO_KEYPOINTS = [
     "nose",
     *(f"{side}_{point}" for point in _PAIRS for side in ("left", "right")),
 ]
@@ -269,7 +269,9 @@ def _add_keypoints(
     flat = annotation.get("keypoints")
     if flat:
         count = len(flat) // 3
-        names = category.get("keypoints") or (_COCO if count == len(_COCO) else [])
+        names = category.get("keypoints") or (
+            COCO_KEYPOINTS if count == len(COCO_KEYPOINTS) else []
+        )
         columns = {"name": names if len(names) == count else [str(i) for i in range(count)]}
         columns |= {name: flat[i::3] for i, name in enumerate(("x", "y", "v"))}
         _extend(rows, key, columns, skeleton="coco")
