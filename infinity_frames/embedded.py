@@ -17,7 +17,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import IO
 
-import requests
 from filelock import FileLock, Timeout
 
 from infinity_frames.errors import EngineNotInstalled, EngineNotStarted
@@ -205,6 +204,8 @@ def _tail(path: Path) -> str:
 
 
 def _answers(url: str, token: str) -> bool:
+    import requests  # not at the top: an engine imports this module and never calls itself
+
     try:
         answer = requests.get(
             f"{url}/api/account/",

@@ -12,11 +12,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pandas as pd
-import pandera.pandas as pa
 
 from infinity_frames.errors import FrameError
 
 if TYPE_CHECKING:
+    import pandera.pandas as pa
+
     from infinity_frames.accessor import InfinityAccessor
 
     class Frame(pd.DataFrame):
@@ -131,6 +132,8 @@ class Kind:
 
 @cache
 def _schema(name: str, columns: tuple[str, ...]) -> pa.DataFrameSchema:
+    import pandera.pandas as pa  # a quarter of a second, which only those who check should pay
+
     kind = next(kind for kind in KINDS if kind.name == name)
     # The values of a category are not pinned: readers never enforce choices.
     fields = {

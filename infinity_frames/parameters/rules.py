@@ -5,18 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
 from numpy.typing import NDArray
-from pandera.errors import SchemaErrors
 
 from infinity_frames.errors import InvalidJobs
 from infinity_frames.parameters.columns import coerce, constant, dtype_of, is_missing, typed
 from infinity_frames.schemas import TAG_PREFIX, VIOLATIONS, Frame, as_frame
 from infinity_frames.spec import Conditional, Constraint, Generator, Linear, Parameter
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
 
 __all__ = ["broken", "jobs_schema", "validate", "violations"]
 
@@ -147,6 +148,8 @@ def _wrong_type(
 def _out_of_bounds(
     generator: Generator, known: dict[str, Parameter], columns: dict[str, pd.Series[Any]]
 ) -> Iterator[_Found]:
+    from pandera.errors import SchemaErrors
+
     names = {"greater_than_or_equal_to": "min", "less_than_or_equal_to": "max", "isin": "choices"}
     checked = pd.DataFrame({name: column.array for name, column in columns.items()})
     if not len(checked):
@@ -263,6 +266,8 @@ def _with_default(
 
 @lru_cache(maxsize=32)
 def _schema(generator: Generator, *, dtypes: bool) -> pa.DataFrameSchema:
+    import pandera.pandas as pa
+
     fields = {}
     for parameter in generator.parameters:
         checks = []
