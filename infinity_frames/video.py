@@ -1,12 +1,14 @@
 """Reading and writing video files: H.264 that browsers and notebooks play, one frame at a time.
 
-PyAV brings its own encoder; OpenCV's wheel can only write codecs that no browser plays. Frames are
-read strictly in sequence, because seeking by frame number lands on wrong frames.
+PyAV's wheel brings its own encoder; OpenCV's can only write codecs that no browser plays. Where
+PyAV was built without x264, videos are VP9: browsers play it too. Frames are read strictly in
+sequence, because seeking by frame number lands on wrong frames.
 """
 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -30,6 +32,12 @@ __all__ = ["Picture", "VideoInfo", "VideoWriter", "count_frames", "read_frames",
 Picture = NDArray[np.uint8]
 """An RGB picture: (height, width, 3), uint8."""
 
+ENCODERS: dict[str, dict[str, str]] = {
+    "libx264": {"preset": "veryfast"},
+    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0"},
+}
+"""Encoders by preference, with their options: the first that is there is used."""
+
 _BT709 = 1  # the code of ITU-R BT.709 for matrix, primaries and transfer alike (ISO/IEC 23091-2)
 
 
@@ -45,7 +53,9 @@ class VideoInfo:
 
 
 class VideoWriter:
-    """Writes an H.264 video, a frame at a time; the file appears only when it is whole.
+    """Writes a video, a frame at a time; the file appears only when it is whole.
+
+    It is H.264, or VP9 (with a warning) where this machine's PyAV has no encoder for that.
 
     Use it as a context manager: an error inside leaves no file, and whatever stood at `path` before
     stays. Odd widths and heights get one more column or row, a copy of the last: H.264 with
@@ -60,7 +70,8 @@ class VideoWriter:
     frame_rate : float
         Frames per second.
     crf : int
-        x264's constant rate factor: 0 lossless, 18 visually so, 23 small.
+        x264's constant rate factor: 0 lossless, 18 visually so, 23 small. VP9 takes ten more,
+        which looks the same.
     threads : int
         Encoder threads; 0 lets the encoder choose.
 
@@ -156,9 +167,13 @@ class VideoWriter:
                 format="mp4",
                 options={"movflags": "+faststart", "fflags": "+bitexact"},
             )
-            self._stream = self._container.add_stream(
-                "libx264", rate=frame_rate, options={"preset": "veryfast", "crf": str(crf)}
+            encoder = _encoder()
+            constant = {"crf": str(crf if encoder == "libx264" else crf + 10)}
+            stream = self._container.add_stream(
+                encoder, rate=frame_rate, options=ENCODERS[encoder] | constant
             )
+            assert isinstance(stream, VideoStream)
+            self._stream = stream
             self._stream.width = self.width + self.width % 2
             self._stream.height = self.height + self.height % 2
             self._stream.pix_fmt = "yuv420p"
@@ -181,6 +196,20 @@ class VideoWriter:
             )
         with _explained("written", self.path):
             os.replace(self._part, self.path)
+
+
+def _encoder() -> str:
+    """The best encoder there is; only H.264 goes without a note."""
+    found = next((name for name in ENCODERS if name in av.codecs_available), None)
+    if found is None:
+        raise ValueError(f"PyAV has none of the encoders {', '.join(ENCODERS)}")
+    if found != "libx264":
+        warnings.warn(
+            "This machine's PyAV cannot write H.264, so videos are VP9: browsers play them, some "
+            "other players do not. PyAV's own wheel (pip install av) writes H.264.",
+            stacklevel=5,
+        )
+    return found
 
 
 def read_frames(path: str | os.PathLike[str]) -> Iterator[Picture]:

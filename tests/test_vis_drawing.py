@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import vis_factory as factory
 
-from infinity_frames.errors import MediaError
+from infinity_frames.errors import FrameError, MediaError
 from infinity_frames.video import VideoWriter, read_frames, video_info
 from infinity_frames.vis import (
     BoxAnnotator,
@@ -17,6 +17,8 @@ from infinity_frames.vis import (
     compare,
     draw_labels,
     visualize_all_labels,
+    visualize_timeseries,
+    visualize_videos,
 )
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
@@ -121,7 +123,7 @@ def test_sensor_data_are_curves_beside_the_video(job: Path) -> None:
     header = "time,rotation_matrix_m11,rep_count_from_start"
     (job / "data.csv").write_text("\n".join([header, *rows]))
     info = video_info(visualize_all_labels(job))
-    assert (info.width, info.height, info.num_frames) == (480, 360, 6)
+    assert (info.width, info.height, info.num_frames) == (480, 180, 6)
 
 
 def test_comparing_names_what_differs_and_waits_for_the_longer(tmp_path: Path) -> None:
@@ -131,14 +133,94 @@ def test_comparing_names_what_differs_and_waits_for_the_longer(tmp_path: Path) -
     assert path == one / "compare_other.mp4"
     frames = list(read_frames(path))
     assert len(frames) == 7
-    assert frames[0].shape[1] == 2 * factory.WIDTH
-    strip = frames[0].shape[0] - factory.HEIGHT
-    assert strip > 2 * 18
-    left, right = frames[-1][strip:, : factory.WIDTH], frames[-1][strip:, factory.WIDTH :]
+    assert frames[0].shape[1] == 3 * 320, "two pictures and their difference, 240 rows high"
+    strip = frames[0].shape[0] - 240
+    left, right = frames[-1][strip:, :320], frames[-1][strip:, 320:640]
     assert left.mean() < 0.6 * right.mean(), "the one that has ended is darkened"
     same = list(read_frames(compare(one, one, tmp_path / "same.mp4")))
-    assert same[0].shape[0] < frames[0].shape[0]
+    assert same[0].shape[0] < frames[0].shape[0], "no parameter differs"
     assert len(same) == 4
+    assert same[2][-200:, 640:].max() < 12, "no pixel differs"
+
+
+def test_a_difference_is_where_the_pictures_differ(tmp_path: Path) -> None:
+    one, other = (factory.make_job(tmp_path / name, 4) for name in ("one", "other"))
+    with VideoWriter(other / "video.mp4", factory.WIDTH, factory.HEIGHT, factory.RATE) as video:
+        for number in range(4):
+            picture = factory.picture(number)
+            picture[70:80, 100:110] = 255
+            video.write(picture)
+    frame = list(read_frames(compare(one, other)))[2]
+    difference = frame[-240:, 640:].max(axis=2)
+    scale = 240 / factory.HEIGHT
+    changed = np.zeros_like(difference, bool)
+    changed[round(70 * scale) : round(80 * scale), round(100 * scale) : round(110 * scale)] = True
+    assert np.median(difference[changed]) > 200
+    assert np.median(difference[40:][~changed[40:]]) < 12
+
+
+def test_long_values_are_compared_whole(tmp_path: Path) -> None:
+    one = factory.make_job(tmp_path / "one", 2, tag="short")
+    other = factory.make_job(tmp_path / "other", 2, tag="a value of many words " * 20)
+    (long,) = {frame.shape[0] for frame in read_frames(compare(one, other))}
+    (plain,) = {frame.shape[0] for frame in read_frames(compare(one, one))}
+    assert long > plain + 100
+
+
+def test_many_videos_run_side_by_side(tmp_path: Path) -> None:
+    for number, frames in enumerate((3, 6, 4, 5, 2)):
+        factory.make_job(tmp_path / "batch" / f"job-{number}", frames)
+    out = tmp_path / "grid.mp4"
+    assert visualize_videos(tmp_path / "batch", out, k=4) == out
+    frames = list(read_frames(out))
+    assert len(frames) == 6
+    height, width = frames[0].shape[:2]
+    assert width == 1280
+    cells = [f[height // 4 : height // 2, 640:] for f in (frames[2], frames[5])]
+    assert np.abs(cells[0].astype(int) - cells[1]).max() > 60, "the second one moves on"
+    ended = [f[height // 4 : height // 2, :640].mean() for f in (frames[2], frames[5])]
+    assert ended[1] < 0.6 * ended[0], "the first one has ended"
+
+
+def test_a_folder_without_videos_has_no_grid(tmp_path: Path) -> None:
+    job = factory.make_job(tmp_path / "batch" / "job")
+    (job / "video.mp4").unlink()
+    with pytest.raises(MediaError, match="None of these jobs has a video"):
+        visualize_videos([job], tmp_path / "grid.mp4")
+    with pytest.raises(FrameError, match="k must be 1 to 36"):
+        visualize_videos([job], tmp_path / "grid.mp4", k=0)
+    assert not (tmp_path / "grid.mp4").exists()
+
+
+def cursor(frame: np.ndarray, left: int = 640) -> float:
+    """The column of the mark that moves over the charts: the only vermillion from top to bottom."""
+    marked = (np.abs(frame[:, left:].astype(int) - (213, 94, 0)).max(axis=2) < 60).sum(axis=0)
+    return float(np.flatnonzero(marked > 100).mean())
+
+
+def test_a_cursor_runs_over_the_sensor_data(job: Path) -> None:
+    rows = [f"{n / 24},{np.sin(n)},{np.cos(n)},7" for n in range(12)]
+    (job / "data.csv").write_text("\n".join(["time,wave_x,wave_y,constant", *rows]))
+    path = visualize_timeseries(job)
+    assert path == job / "timeseries.mp4"
+    frames = list(read_frames(path))
+    assert len(frames) == 6
+    places = [cursor(frame) for frame in frames]
+    steps = np.diff(places)
+    assert (steps > 20).all()
+    np.testing.assert_allclose(steps, steps.mean(), atol=1.5)
+
+
+def test_sensor_data_that_cannot_be_drawn_say_so(job: Path) -> None:
+    with pytest.raises(MediaError, match="has no sensor data"):
+        visualize_timeseries(job)
+    (job / "data.csv").write_text("time,a\n0,1\n1,2\n")
+    with pytest.raises(MediaError, match="no numbers called b"):
+        visualize_timeseries(job, columns=["b"])
+    (job / "data.csv").write_text("time,a\n")
+    with pytest.raises(MediaError, match="hold no numbers"):
+        visualize_timeseries(job)
+    assert not (job / "timeseries.mp4").exists()
 
 
 @needs_samples
@@ -159,5 +241,9 @@ def test_a_published_sample_has_its_spill_in_its_box(tmp_path: Path) -> None:
 
 @needs_samples
 def test_a_published_imu_sample_becomes_curves(tmp_path: Path) -> None:
-    path = visualize_all_labels(SAMPLES / "imu-random-motion", tmp_path / "imu.mp4")
-    assert video_info(path).num_frames == 146
+    for draw in (visualize_all_labels, visualize_timeseries):
+        path = draw(SAMPLES / "imu-random-motion", tmp_path / "imu.mp4")
+        assert video_info(path).num_frames == 146
+    frames = list(read_frames(path))
+    start, middle, end = (cursor(frames[number], 480) for number in (0, 100, 145))
+    assert middle - start == pytest.approx(100 / 145 * (end - start), abs=2)

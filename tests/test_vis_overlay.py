@@ -24,6 +24,7 @@ from infinity_frames.vis import (
     MaskAnnotator,
     RepCountAnnotator,
     SkeletonAnnotator,
+    TextAnnotator,
     decode_rle,
 )
 
@@ -208,6 +209,41 @@ def test_a_cuboid_passes_through_its_corners_but_not_behind_the_camera(frame: An
     assert drawn[20, 12]
 
 
+def test_names_of_neighbours_never_cover_each_other(frame: Any) -> None:
+    picture = np.full((200, 300, 3), 128, np.uint8)
+    boxes = [[100 + 4 * n, 90 + 2 * n, 30, 20] for n in range(4)]
+    labels = frame(
+        *({"bbox": box, "category_id": n} for n, box in enumerate(boxes)), width=300, height=200
+    )
+    named, plain = (BoxAnnotator(1, names=on).annotate(picture, labels) for on in (True, False))
+    written = (named != plain).any(axis=2)
+    for category in range(4):
+        single = frame({"bbox": boxes[category], "category_id": category}, width=300, height=200)
+        fill = BoxAnnotator(1).annotate(picture, single)
+        fill = fill[(fill != BoxAnnotator(1, names=False).annotate(picture, single)).any(axis=2)][0]
+        rows, columns = np.nonzero(written & (named == fill).all(axis=2))
+        if len(rows):  # a name is a whole rectangle, or not there
+            tall, wide = np.ptp(rows) + 1, np.ptp(columns) + 1
+            assert len(rows) > 0.5 * tall * wide
+
+
+def test_any_script_can_be_written() -> None:
+    shots = {
+        TextAnnotator(text).annotate(GREY, FrameLabels(0, WIDTH, HEIGHT, (), {})).tobytes()
+        for text in ("Ä", "A", "好", "Ω", "?")
+    }
+    assert len(shots) == 5
+
+
+def test_text_may_follow_the_labels_and_the_corner(frame: Any) -> None:
+    labels = frame(spill_visible=True)
+    drawn = TextAnnotator(lambda found: "x" * found.scalars["spill_visible"], "bottom right")
+    rows, columns = np.nonzero(changed(drawn.annotate(GREY, labels)))
+    assert (rows.max(), columns.max()) == (HEIGHT - 1, WIDTH - 1)
+    assert rows.min() > 5
+    assert not changed(TextAnnotator("").annotate(GREY, labels)).any()
+
+
 def test_the_bar_fills_once_per_repetition(frame: Any) -> None:
     bars = [
         (RepCountAnnotator().annotate(GREY, frame(rep_count_from_start=n))[-1, :, 0] > 200).sum()
@@ -232,6 +268,7 @@ def test_a_frame_without_a_count_is_left_alone(frame: Any) -> None:
         KeypointAnnotator("vertex"),
         CuboidAnnotator(),
         RepCountAnnotator(),
+        TextAnnotator("text"),
     ],
 )
 def test_the_given_picture_is_never_drawn_on(annotator: Annotator, tmp_path: Path) -> None:

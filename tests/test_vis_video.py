@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -146,3 +150,33 @@ def test_notebooks_show_what_browsers_cannot_play(tmp_path: Path) -> None:
     player = display_video(tmp_path / "old.mp4")
     (tmp_path / "played.mp4").write_bytes(player.data)
     assert video_info(tmp_path / "played.mp4").codec == "h264"
+
+
+def test_without_h264_videos_are_vp9_and_say_so(tmp_path: Path, monkeypatch: Any) -> None:
+    """As on a PyAV that was built without x264: its encoder is not among those that are there."""
+    monkeypatch.setattr(av, "codecs_available", av.codecs_available - {"libx264"})
+    with pytest.warns(UserWarning, match="cannot write H.264, so videos are VP9"):
+        path = write(tmp_path / "a.mp4", [flat(colour) for colour in COLOURS])
+    assert video_info(path).codec == "vp9"
+    frames = list(read_frames(path))
+    assert len(frames) == len(COLOURS)
+    assert np.abs(frames[0].astype(int) - COLOURS[0]).max() < 12
+    assert display_video(path).data == path.read_bytes()
+
+
+def test_without_any_encoder_there_is_an_error(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(av, "codecs_available", set())
+    with pytest.raises(MediaError, match="none of the encoders libx264, libvpx-vp9"):
+        write(tmp_path / "a.mp4", [flat((1, 2, 3))])
+    assert os.listdir(tmp_path) == []
+
+
+def test_code_hosts_that_take_videos_out_leave_a_picture(tmp_path: Path) -> None:
+    pictures = [flat(colour) for colour in COLOURS[:3]]
+    page = display_video(write(tmp_path / "a.mp4", pictures))._repr_html_()
+    poster = re.search(r'<img alt="a.mp4, .*" src="data:image/jpeg;base64,([^"]+)"', page)
+    assert poster is not None
+    data = np.frombuffer(base64.b64decode(poster[1]), np.uint8)
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB)
+    assert picture is not None
+    assert np.abs(picture.astype(int) - COLOURS[1]).max() < 12

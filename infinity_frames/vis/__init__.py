@@ -1,12 +1,12 @@
 """Plots, previews, overlays and videos; frames in, matplotlib figures or paths of videos out."""
 
 from infinity_frames.results import read_results as summarize_batch_results_as_dataframe
-from infinity_frames.vis.compare import compare
+from infinity_frames.vis.compare import compare, visualize_videos
 from infinity_frames.vis.display import display_video
 from infinity_frames.vis.drawing import draw_labels
 from infinity_frames.vis.effects import visualize_effect, visualize_joint
 from infinity_frames.vis.frames import get_subdirectories
-from infinity_frames.vis.grid import visualize_all_labels
+from infinity_frames.vis.grid import visualize_all_labels, visualize_timeseries
 from infinity_frames.vis.labels import Annotation, FrameLabels, Keypoint, Labels, decode_rle
 from infinity_frames.vis.overlay import (
     Annotator,
@@ -16,6 +16,7 @@ from infinity_frames.vis.overlay import (
     MaskAnnotator,
     RepCountAnnotator,
     SkeletonAnnotator,
+    TextAnnotator,
 )
 from infinity_frames.vis.parameters import visualize_batch_results, visualize_job_params
 from infinity_frames.vis.previews import show, view_previews
@@ -33,6 +34,7 @@ __all__ = [
     "MaskAnnotator",
     "RepCountAnnotator",
     "SkeletonAnnotator",
+    "TextAnnotator",
     "compare",
     "decode_rle",
     "display_video",
@@ -47,4 +49,6 @@ __all__ = [
     "visualize_effect",
     "visualize_job_params",
     "visualize_joint",
+    "visualize_timeseries",
+    "visualize_videos",
 ]

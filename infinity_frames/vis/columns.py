@@ -13,6 +13,7 @@ from infinity_frames.schemas import BATCH, RESULTS
 
 __all__ = [
     "OUTCOMES",
+    "UUID",
     "constant",
     "different",
     "grouped",
@@ -29,7 +30,7 @@ MOST_GROUPS = 7
 _SHOWN = frozenset(("generator", "is_preview", "status", "samples", *OUTCOMES))
 _IDENTITY = (frozenset(BATCH.columns) | frozenset(RESULTS.columns)) - _SHOWN
 _SEEDS = frozenset(("state", "random_seed"))
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _REST = "other"
 
 
@@ -39,7 +40,7 @@ def identifies(values: pd.Series[Any]) -> bool:
         return True
     known = values.dropna()
     return not known.empty and all(
-        isinstance(value, str) and _UUID.fullmatch(value) for value in known.head(50)
+        isinstance(value, str) and UUID.fullmatch(value) for value in known.head(50)
     )
 
 

@@ -1,29 +1,35 @@
-"""Two jobs side by side."""
+"""Two jobs side by side, and many of them in a grid."""
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
-from itertools import count
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 
-from infinity_frames.results.layout import JobFiles
-from infinity_frames.video import Picture, VideoWriter, read_frames, video_info
+from infinity_frames.errors import FrameError, MediaError
+from infinity_frames.video import Picture, VideoWriter, video_info
+from infinity_frames.vis.clips import Clip, together
 from infinity_frames.vis.drawing import target
 from infinity_frames.vis.files import job_files, params, require_video
-from infinity_frames.vis.overlay import draw_text
-from infinity_frames.vis.style import colour, rgb
+from infinity_frames.vis.frames import Folder, as_results
+from infinity_frames.vis.lettering import draw_text
+from infinity_frames.vis.panels import TITLE
+from infinity_frames.vis.previews import words
+from infinity_frames.vis.style import DARK, figure, look, set_theme, short, wrap
 
-__all__ = ["compare"]
+__all__ = ["compare", "visualize_videos"]
 
-_MOST = 12
-_LINE = 18
-_DARK = (24, 26, 30)
+_MOST_ROWS = 12
+_GAIN = 4
+"""How much differences are brightened: small ones are what one looks for."""
 _IDENTITY = frozenset(("state", "random_seed"))
+_MOST_VIDEOS = 36
 
 
 def compare(
@@ -31,10 +37,11 @@ def compare(
     job_b: str | os.PathLike[str],
     path: str | os.PathLike[str] | None = None,
 ) -> Path:
-    """Write a video of two jobs side by side, with the parameters in which they differ.
+    """Write a video of two jobs side by side, what differs in their parameters, and in pixels.
 
     The pictures run in time, also where frame rates differ; the one that ends first stays,
-    darkened, on its last frame.
+    darkened, on its last frame. The third picture is the difference of the two, four times as
+    bright, with its mean over all pixels and channels (of 255); it needs pictures of one shape.
 
     Parameters
     ----------
@@ -46,7 +53,7 @@ def compare(
     Returns
     -------
     Path
-        The video that was written, H.264.
+        The video that was written.
 
     Raises
     ------
@@ -54,92 +61,142 @@ def compare(
         A job has no video, or its record cannot be read.
     """
     pair = job_files(job_a), job_files(job_b)
-    infos = [video_info(require_video(files)) for files in pair]
-    height = max(info.height for info in infos)
+    videos = [require_video(files) for files in pair]
+    infos = [video_info(video) for video in videos]
+    height = max(max(info.height for info in infos), 240)
     widths = [round(info.width * height / info.height) for info in infos]
-    rate = max(info.frame_rate for info in infos)
-    clips = [
-        _Clip(files, info.frame_rate, width, height)
-        for files, info, width in zip(pair, infos, widths, strict=True)
-    ]
-    heading = _heading([params(files) for files in pair], widths)
+    clips = [Clip(video, width, height) for video, width in zip(videos, widths, strict=True)]
+    names = [short(files.job_id, 24) for files in pair]
+    same_shape = widths[0] == widths[1]
+    across = sum(widths) + widths[0] * same_shape
+    heading = _heading([params(files) for files in pair], names, across)
     out = target(pair[0], path, f"compare_{pair[1].job_id}")
-    page = np.empty((heading.shape[0] + height, sum(widths), 3), np.uint8)
+    page = np.empty((heading.shape[0] + height, across, 3), np.uint8)
     page[: len(heading)] = heading
-    with VideoWriter(out, page.shape[1], page.shape[0], rate) as video:
-        for number in count():
-            running = [clip.advance(number / rate) for clip in clips]
-            if not any(running):
-                break
-            page[len(heading) :] = np.hstack([clip.picture for clip in clips])
+    with VideoWriter(out, across, page.shape[0], max(c.frame_rate for c in clips)) as video:
+        for _ in together(clips):
+            cells = [_titled(clip.picture, name) for clip, name in zip(clips, names, strict=True)]
+            if same_shape:
+                cells.append(_difference(*clips))
+            page[len(heading) :] = np.hstack(cells)
             video.write(page)
     return out
 
 
-class _Clip:
-    """A video that is asked for its picture at times that only grow."""
+def visualize_videos(
+    results: pd.DataFrame | Folder | Iterable[Folder | Mapping[str, Any]],
+    path: str | os.PathLike[str],
+    k: int = 16,
+    label: str | Sequence[str] | None = None,
+) -> Path:
+    """Write one video in which those of many jobs run side by side.
 
-    def __init__(self, files: JobFiles, frame_rate: float, width: int, height: int) -> None:
-        self._frames = read_frames(require_video(files))
-        self._rate = frame_rate
-        self._size = (width, height)
-        self._name = files.job_id
-        self._next = 0
-        self._ended = False
-        self.picture: Picture = np.zeros((height, width, 3), np.uint8)
+    Parameters
+    ----------
+    results : frame or path or list
+        A results frame, a batch folder, or a list of job folders.
+    path : path
+        Where the video goes.
+    k : int
+        At most this many videos, the first ones; 36 is the most.
+    label : str or sequence of str, optional
+        Columns to write over each video; by default the job's id.
 
-    def advance(self, time: float) -> bool:
-        """Go to the frame shown at a time in seconds; False once the video is over."""
-        if self._ended:
-            return False
-        # A hair's breadth keeps 3 * (1 / 3) s from falling into the frame before.
-        while self._next <= int(time * self._rate + 1e-6):
-            frame = next(self._frames, None)
-            if frame is None:
-                self._ended = True
-                self.picture = (self.picture * 0.4).astype(np.uint8)
-                return False
-            self._next += 1
-            scaled = cv2.resize(frame, self._size, interpolation=cv2.INTER_LINEAR)
-            self.picture = np.array(scaled, np.uint8)
-            draw_text(self.picture, self._name[:24], 0, self._size[1], _DARK)
-        return True
+    Returns
+    -------
+    Path
+        The video that was written.
+
+    Raises
+    ------
+    FrameError
+        There is no such column, or `k` is out of range.
+    MediaError
+        No job has a video.
+    """
+    if not 1 <= k <= _MOST_VIDEOS:
+        raise FrameError(f"k must be 1 to {_MOST_VIDEOS} videos, not {k}.")
+    cells: list[tuple[Path, str]] = []
+    for row, text in words(as_results(results), label):
+        folder = row.get("path")
+        video = row.get("video")
+        if not isinstance(video, str) and isinstance(folder, str):
+            video = job_files(folder).video
+        if video is not None and not pd.isna(video) and len(cells) < k:
+            cells.append((Path(str(video)), text.replace("\n", ", ")))
+    if not cells:
+        raise MediaError(
+            "None of these jobs has a video.", advice="Previews are shown by view_previews()."
+        )
+    down, across = _layout(len(cells))
+    width = max(1280 // across // 2 * 2, 160)
+    first = video_info(cells[0][0])
+    height = round(width * first.height / first.width / 2) * 2
+    clips = [Clip(video, width, height) for video, _ in cells]
+    page = np.zeros((down * height, across * width, 3), np.uint8)
+    rate = max(clip.frame_rate for clip in clips)
+    with VideoWriter(path, page.shape[1], page.shape[0], rate) as writer:
+        for _ in together(clips):
+            for index, (clip, (_, text)) in enumerate(zip(clips, cells, strict=True)):
+                top, left = divmod(index, across)
+                cell = page[top * height :, left * width :][:height, :width]
+                cell[:] = _titled(clip.picture, text)
+            writer.write(page)
+    return Path(path)
 
 
-def _heading(pair: list[Mapping[str, Any]], widths: list[int]) -> Picture:
-    """A strip that names each differing parameter, each job's value above its picture."""
+def _layout(count: int) -> tuple[int, int]:
+    across = math.ceil(math.sqrt(count))
+    return math.ceil(count / across), across
+
+
+def _titled(picture: Picture, text: str) -> Picture:
+    out = picture.copy()
+    draw_text(out, text, 0, 0, TITLE)
+    return out
+
+
+def _difference(one: Clip, other: Clip) -> Picture:
+    difference = cv2.absdiff(one.picture, other.picture)
+    strongest = difference.max(axis=2).astype(np.float32) * _GAIN
+    shades = cv2.applyColorMap(np.clip(strongest, 0, 255).astype(np.uint8), cv2.COLORMAP_INFERNO)
+    text = f"difference x{_GAIN}, mean {difference.mean():.2f}"
+    return _titled(np.ascontiguousarray(shades[..., ::-1]), text)
+
+
+def _heading(pair: list[Mapping[str, Any]], names: list[str], width: int) -> Picture:
+    """A table of the parameters that differ, a column for each job."""
     first, second = pair
-    names = [*first, *(name for name in second if name not in first)]
-    differing = [
-        (name, first.get(name), second.get(name))
-        for name in names
+    every = [*first, *(name for name in second if name not in first)]
+    rows = [
+        [name, _text(first.get(name)), _text(second.get(name))]
+        for name in every
         if name not in _IDENTITY and first.get(name) != second.get(name)
     ]
-    left_out = len(differing) - _MOST
-    rows = len(differing[:_MOST]) + (left_out > 0) or 1
-    # The pictures below start at an even row: no seam between colour samples.
-    strip = np.full(((rows * _LINE + 7) // 2 * 2, sum(widths), 3), _DARK, np.uint8)
-    for row, (name, *values) in enumerate(differing[:_MOST]):
-        for value, left, limit in zip(values, (0, widths[0]), widths, strict=True):
-            _write(strip, f"{name}: {_text(value)}", left, row, limit)
+    left_out = len(rows) - _MOST_ROWS
+    rows = rows[:_MOST_ROWS]
     if left_out > 0:
-        _write(strip, f"and {left_out} more parameters", 0, _MOST, sum(widths))
-    if not differing:
-        _write(strip, "the same parameters", 0, 0, sum(widths))
-    return strip
+        rows.append([f"and {left_out} more parameters", "", ""])
+    rows = [["differs", *names], *rows] if rows else [["the same parameters", *names]]
+    letters = width / 100 / 3 / 0.085
+    table = [[wrap(text, max(int(letters), 8)) for text in row] for row in rows]
+    tall = [max(text.count("\n") + 1 for text in row) for row in table]
+    with set_theme(DARK.name), look():
+        # The pictures below start at an even row: no seam between colour samples.
+        drawing = figure(width / 100, (sum(tall) * 18 + 13) // 2 * 2 / 100)
+        line = 1 / (sum(tall) + 0.6)
+        for index, row in enumerate(table):
+            top = 1 - (sum(tall[:index]) + 0.4) * line
+            for column, text in enumerate(row):
+                ink = DARK.ink if column == 0 else DARK.colour(column - 1)
+                weight = "bold" if index == 0 else "normal"
+                drawing.text(
+                    0.01 + column / 3, top, text, va="top", color=ink, fontsize=9, weight=weight
+                )
+        return drawing.pixels()
 
 
 def _text(value: Any) -> str:
     if value is None:
         return "unspecified"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _write(strip: Picture, text: str, left: int, row: int, limit: int) -> None:
-    font, scale = cv2.FONT_HERSHEY_SIMPLEX, 0.42
-    plain = text.encode("ascii", "replace").decode()
-    while plain and cv2.getTextSize(plain, font, scale, 1)[0][0] > limit - 12:
-        plain = plain[:-1]
-    ink = rgb(colour(4 if left == 0 else 1))
-    place = (left + 6, (row + 1) * _LINE - 2)
-    cv2.putText(strip, plain, place, font, scale, ink, 1, cv2.LINE_AA)

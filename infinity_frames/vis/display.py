@@ -6,11 +6,13 @@ import base64
 import html
 import os
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from infinity_frames.errors import MediaError
 from infinity_frames.video import VideoWriter, read_frames, video_info
+from infinity_frames.vis.images import encoded
 
 __all__ = ["Player", "display_video"]
 
@@ -25,13 +27,21 @@ class Player:
     name: str
     width: int
     data: bytes = field(repr=False)
+    poster: bytes = field(repr=False)
 
     def _repr_html_(self) -> str:
-        data = base64.b64encode(self.data).decode("ascii")
+        name = html.escape(self.name)
+        # Code hosts take the video out and leave what is inside it.
         return (
             f'<video controls loop muted playsinline width="{self.width}" style="max-width: 100%" '
-            f'title="{html.escape(self.name)}" src="data:video/mp4;base64,{data}"></video>'
+            f'title="{name}" src="data:video/mp4;base64,{_base64(self.data)}">'
+            f'<img alt="{name}, the frame in the middle" width="{self.width}" '
+            f'src="data:image/jpeg;base64,{_base64(self.poster)}"></video>'
         )
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
 
 
 def display_video(path: str | os.PathLike[str], width: int | None = None) -> Player:
@@ -58,11 +68,19 @@ def display_video(path: str | os.PathLike[str], width: int | None = None) -> Pla
     info = video_info(file)
     if not info.frame_rate:
         raise MediaError(f"The video {file} does not say how fast to play.", file=str(file))
+    shown = width or info.width
     if info.codec in _PLAYED:
-        return Player(file.name, width or info.width, file.read_bytes())
+        return Player(file.name, shown, file.read_bytes(), _middle(file, info.num_frames))
     with TemporaryDirectory() as folder:
         playable = Path(folder, "playable.mp4")
         with VideoWriter(playable, info.width, info.height, info.frame_rate) as video:
             for picture in read_frames(file):
                 video.write(picture)
-        return Player(file.name, width or info.width, playable.read_bytes())
+        poster = _middle(playable, video.num_frames)
+        return Player(file.name, shown, playable.read_bytes(), poster)
+
+
+def _middle(file: Path, frames: int) -> bytes:
+    """The frame in the middle, as JPEG."""
+    picture = next(islice(read_frames(file), frames // 2, None))
+    return encoded(picture, ".jpg")

@@ -51,7 +51,7 @@ def visualize_effect(
     x : str, optional
         A parameter; by default the first that was swept.
     y : str, optional
-        A number; by default the first outcome that varies.
+        A number; by default the first outcome that the sweep changed, else the first that varies.
     stratify_var : str, optional
         A column to split by: a line each.
 
@@ -68,7 +68,8 @@ def visualize_effect(
     x = x or next(iter(swept(frame)), None)
     if x is None:
         raise FrameError("No parameter of these jobs was swept.", advice="Name one: x=...")
-    y = y or next((name for name in OUTCOMES if _varies(frame, name)), None)
+    there = [name for name in OUTCOMES if _varies(frame, name)]
+    y = y or next((name for name in there if moved(frame, name)), next(iter(there), None))
     if y is None:
         raise FrameError("No outcome of these jobs varies.", advice="Name a column: y=...")
     groups = None if stratify_var is None else grouped(frame, stratify_var)
@@ -250,18 +251,16 @@ def _rows(axis: Axes, x: pd.Series[Any], y: pd.Series[Any], groups: pd.Series[An
     order = _order(choice)
     labels = texts(choice)
     table = pd.DataFrame({"choice": labels, "value": value.astype(float)})
-    axes = ("choice", "value") if vertical else ("value", "choice")
-    sns.boxplot(
-        table,
-        x=axes[0],
-        y=axes[1],
-        order=order,
-        ax=axis,
-        width=0.5,
-        fill=False,
+    boxes = [table.loc[labels == name, "value"].to_numpy() for name in order]
+    quiet: Any = {
+        f"{part}props": {"color": theme().grey} for part in ("box", "whisker", "cap", "median")
+    }
+    axis.boxplot(
+        boxes,
+        positions=range(len(order)),
+        orientation="vertical" if vertical else "horizontal",
         showfliers=False,
-        color=theme().grey,
-        linewidth=1,
+        **quiet,
     )
     shown = table.head(_MOST_POINTS)
     at = shown["choice"].map({name: float(row) for row, name in enumerate(order)}).astype(float)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from infinity_frames.errors import MediaError
 from infinity_frames.results.layout import JobFiles
@@ -26,7 +27,7 @@ from infinity_frames.vis.overlay import (
 )
 from infinity_frames.vis.panels import ChartPanel, Moment, Panel, PicturePanel, TurningPanel
 
-__all__ = ["visualize_all_labels"]
+__all__ = ["visualize_all_labels", "visualize_timeseries"]
 
 _WIDEST, _NARROWEST = 480, 240
 
@@ -66,7 +67,7 @@ def visualize_all_labels(
     out = target(files, path, "all_labels")
     page = np.full((down * height, across * width, 3), 255, np.uint8)
     with VideoWriter(out, across * width, down * height, info.frame_rate) as video:
-        for moment in _moments(files):
+        for moment in _moments(files, info.frame_rate):
             for index, panel in enumerate(panels):
                 row, column = divmod(index, across)
                 cell = page[row * height :, column * width :][:height, :width]
@@ -75,13 +76,109 @@ def visualize_all_labels(
     return out
 
 
-def _moments(files: JobFiles) -> Iterator[Moment]:
+def visualize_timeseries(
+    job: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
+    columns: Sequence[str] | None = None,
+) -> Path:
+    """Write a video of a job beside its sensor data, with a cursor that moves along.
+
+    Parameters
+    ----------
+    job : path
+        A job folder, or the video's path where many jobs share a folder.
+    path : path, optional
+        Where the video goes; by default ``timeseries.mp4`` in the job's folder.
+    columns : sequence of str, optional
+        What to plot; by default every number that varies, three curves to a chart.
+
+    Returns
+    -------
+    Path
+        The video that was written.
+
+    Raises
+    ------
+    MediaError
+        The job has no video or no sensor data, or there is no such column.
+    """
+    files = job_files(job)
+    info = video_info(require_video(files))
+    if files.series is None:
+        raise MediaError(
+            f"The job {files.job_id} has no sensor data in {files.folder}.", file=str(files.folder)
+        )
+    times, table = read_series(files.series, columns)
+    height = 2 * _NARROWEST
+    width = max(2, round(info.width * height / info.height / 2) * 2)
+    left = PicturePanel("video", width, height)
+    beside = round(1.3 * height / 2) * 2
+    right = ChartPanel(beside, height, times, _charts(table))
+    out = target(files, path, "timeseries")
+    with VideoWriter(out, width + beside, height, info.frame_rate) as video:
+        for number, picture in enumerate(read_frames(require_video(files))):
+            moment = Moment(picture, None, number / info.frame_rate)
+            video.write(np.hstack([left.draw(moment), right.draw(moment)]))
+    return out
+
+
+def read_series(
+    path: Path, columns: Sequence[str] | None = None
+) -> tuple[NDArray[np.float64], pd.DataFrame]:
+    """Times in s, and the sensor data that vary (or the columns asked for).
+
+    Raises
+    ------
+    MediaError
+        It is no table of numbers with rows, or has no such column.
+    """
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise MediaError(
+            f"The sensor data {path} cannot be read: {error}.", file=str(path)
+        ) from error
+    numbers = table.select_dtypes("number")
+    unknown = [name for name in columns or () if name not in numbers]
+    if unknown or table.empty or not len(numbers.columns):
+        lacks = f"no numbers called {', '.join(unknown)}" if unknown else "no numbers"
+        raise MediaError(
+            f"The sensor data {path} hold {lacks}.",
+            advice=f"There are: {', '.join(map(str, numbers.columns))}." if unknown else "",
+            file=str(path),
+        )
+    times = (
+        table["time"].to_numpy(float) if "time" in numbers else np.arange(len(table), dtype=float)
+    )
+    if columns is not None:
+        return times, numbers[list(columns)]
+    skip = {"time", "Unnamed: 0"}
+    varying = [n for n in numbers if n not in skip and numbers[n].nunique() > 1]
+    return times, numbers[varying or [n for n in numbers if n not in skip]]
+
+
+def _charts(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Curves of one kind together, at most three to a chart; names without what they share."""
+    kinds: dict[str, list[str]] = {}
+    for name in table.columns:
+        kinds.setdefault(str(name).rpartition("_")[0] or str(name), []).append(str(name))
+    charts = {}
+    for kind, names in kinds.items():
+        for start in range(0, len(names), 3):
+            part = table[names[start : start + 3]]
+            ends = [name.rpartition("_")[2] for name in part.columns]
+            title = kind if len(names) <= 3 else f"{kind} {ends[0]} to {ends[-1]}"
+            charts[title.replace("_", " ")] = part.set_axis(ends, axis=1)
+    return charts
+
+
+def _moments(files: JobFiles, frame_rate: float) -> Iterator[Moment]:
     if files.labels is not None:
-        for position, (picture, labels) in enumerate(labelled_frames(files)):
-            yield Moment(picture, labels, position)
+        for number, (picture, labels) in enumerate(labelled_frames(files)):
+            yield Moment(picture, labels, number / frame_rate)
     else:
-        for position, picture in enumerate(read_frames(require_video(files))):
-            yield Moment(picture, None, position)
+        for number, picture in enumerate(read_frames(require_video(files))):
+            yield Moment(picture, None, number / frame_rate)
 
 
 def _panels(files: JobFiles, info: VideoInfo, width: int, height: int) -> list[Panel]:
@@ -89,7 +186,10 @@ def _panels(files: JobFiles, info: VideoInfo, width: int, height: int) -> list[P
     if files.labels is not None:
         panels += _label_panels(Labels(files.labels), info, width, height)
     if files.series is not None:
-        panels += _series_panels(files.series, width, height)
+        times, table = read_series(files.series)
+        charts = list(_charts(table).items())
+        for start in range(0, len(charts), 2):
+            panels.append(ChartPanel(width, height, times, dict(charts[start : start + 2])))
     if len(panels) == 1:
         raise MediaError(
             f"The job {files.job_id} has neither labels nor sensor data in {files.folder}.",
@@ -99,6 +199,7 @@ def _panels(files: JobFiles, info: VideoInfo, width: int, height: int) -> list[P
 
 
 def _label_panels(labels: Labels, info: VideoInfo, width: int, height: int) -> list[Panel]:
+    areas = _areas(labels)
     middle = labels.frame(len(labels) // 2).annotations if len(labels) else ()
     panels: list[Panel] = [
         PicturePanel("masks", width, height, [MaskAnnotator()]),
@@ -109,29 +210,30 @@ def _label_panels(labels: Labels, info: VideoInfo, width: int, height: int) -> l
     if any(item.armature for item in middle):
         drawn: list[Annotator] = [SkeletonAnnotator(), KeypointAnnotator()]
         panels.append(PicturePanel("skeleton, keypoints", width, height, drawn))
-        panels.append(TurningPanel(width, height, info.frame_rate))
+        panels.append(TurningPanel(width, height))
     scalars = pd.DataFrame.from_records([dict(image) for image in labels.images])
-    curves = scalars[[name for name in labels.scalar_names if scalars[name].nunique() > 1]]
-    if len(curves.columns):
-        times = np.arange(len(curves)) / info.frame_rate
-        panels.append(ChartPanel("labels of the frame", width, height, times, curves))
+    counts = scalars[[name for name in labels.scalar_names if scalars[name].nunique() > 1]]
+    charts = {"labels of the frame": counts, "area in pixels": areas}
+    # People hardly change their area; what grows or shrinks is worth a chart beside a state.
+    switches = counts.columns[counts.nunique() > 2]
+    shown = {
+        title: curves
+        for title, curves in charts.items()
+        if len(curves.columns) and (curves is counts or not len(switches))
+    }
+    if shown:
+        panels.append(ChartPanel(width, height, np.arange(len(scalars)) / info.frame_rate, shown))
     return panels
 
 
-def _series_panels(path: Path, width: int, height: int) -> list[Panel]:
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise MediaError(
-            f"The sensor data {path} cannot be read: {error}.", file=str(path)
-        ) from error
-    times = table["time"].to_numpy(float) if "time" in table else np.arange(len(table), dtype=float)
-    numbers = table.select_dtypes("number")
-    groups = {"rotation matrix": "rotation_matrix_", "repetitions": "rep_count_"}
-    panels: list[Panel] = []
-    for title, prefix in groups.items():
-        curves = numbers[[name for name in numbers if str(name).startswith(prefix)]]
-        if len(curves.columns):
-            curves = curves.rename(columns=lambda name: str(name).removeprefix("rotation_matrix_"))
-            panels.append(ChartPanel(title, width, height, times, curves))
-    return panels
+def _areas(labels: Labels) -> pd.DataFrame:
+    """Pixels of each category in each frame, the four largest; only those that change."""
+    rows = []
+    for frame in labels:
+        row: dict[str, float] = {}
+        for item in frame.annotations:
+            row[item.category] = row.get(item.category, 0.0) + float(item.raw.get("area") or 0)
+        rows.append(row)
+    areas = pd.DataFrame.from_records(rows, index=range(len(labels))).fillna(0.0)
+    changing = areas.loc[:, areas.nunique() > 1]
+    return changing[changing.mean().nlargest(4).index]

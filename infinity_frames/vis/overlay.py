@@ -7,7 +7,7 @@ centre that OpenCV draws at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import Protocol, cast
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.video import Picture
 from infinity_frames.vis.labels import Annotation, FrameLabels, Keypoint
+from infinity_frames.vis.lettering import Colour, draw_names, draw_text
 from infinity_frames.vis.style import colour, rgb
 
 __all__ = [
@@ -29,10 +30,8 @@ __all__ = [
     "MaskAnnotator",
     "RepCountAnnotator",
     "SkeletonAnnotator",
-    "draw_text",
+    "TextAnnotator",
 ]
-
-Colour = tuple[int, int, int]
 
 LEFT, RIGHT, MIDDLE = rgb("#E69F00"), rgb("#56B4E9"), rgb("#F2F2F2")
 _SHIFT = 4  # OpenCV draws at sixteenths of a pixel
@@ -116,10 +115,9 @@ class BoxAnnotator:
             if annotation.bbox is not None:
                 self._frame(out, annotation.bbox, _of_category(annotation))
         if self.names:  # after all boxes: no box crosses a name out
-            for annotation in labels.annotations:
-                if annotation.bbox is not None:
-                    left, top = map(int, annotation.bbox[:2])
-                    draw_text(out, annotation.category, left, top, _of_category(annotation))
+            boxed = [(item, item.bbox) for item in labels.annotations if item.bbox is not None]
+            boxed.sort(key=lambda pair: -pair[1][2] * pair[1][3])
+            draw_names(out, ((item.category, box, _of_category(item)) for item, box in boxed))
         return out
 
     def _frame(self, out: Picture, bbox: tuple[float, float, float, float], ink: Colour) -> None:
@@ -213,7 +211,7 @@ class KeypointAnnotator:
     def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
         """Return the picture with the keypoints drawn over it."""
         out = picture.copy()
-        radius = (_stroke(out) + 1) << _SHIFT
+        radius = (_stroke(out) + (_stroke(out) > 2)) << _SHIFT
         for annotation in labels.annotations:
             for point in self._points(annotation).values():
                 centre = _fixed(point.x, point.y)
@@ -247,7 +245,7 @@ class CuboidAnnotator:
             for start, end in _CUBOID_EDGES:
                 (x0, y0, z0), (x1, y1, z1) = annotation.cuboid[start], annotation.cuboid[end]
                 if min(z0, z1) > _NEAREST_DEPTH:
-                    thickness = 1 if min(start, end) >= 4 else stroke
+                    thickness = 1 if min(start, end) >= 4 else max(1, stroke - 1)
                     ends = Keypoint(x0, y0, 2), Keypoint(x1, y1, 2)
                     _line(out, *ends, ink, thickness)
         return out
@@ -270,41 +268,39 @@ class RepCountAnnotator:
         return out
 
 
+class TextAnnotator:
+    """Writes a line of text in a corner.
+
+    Parameters
+    ----------
+    text : str or callable
+        The text, or a function of the frame's labels that gives it; an empty one draws nothing.
+    corner : {"top left", "top right", "bottom left", "bottom right"}
+        Where.
+    """
+
+    FILL = (32, 34, 40)
+
+    def __init__(self, text: str | Callable[[FrameLabels], str], corner: str = "top left") -> None:
+        self.text = text
+        self.corner = corner
+
+    def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
+        """Return the picture with the text drawn over it."""
+        out = picture.copy()
+        text = self.text if isinstance(self.text, str) else self.text(labels)
+        if text:
+            height, width = out.shape[:2]
+            left = width if self.corner.endswith("right") else 0
+            draw_text(out, text, left, height if self.corner.startswith("bottom") else 0, self.FILL)
+        return out
+
+
 def side(joint: str) -> Colour:
     """Orange for the person's left, blue for the right, white for the middle."""
     if joint.startswith("left"):
         return LEFT
     return RIGHT if joint.startswith("right") else MIDDLE
-
-
-def draw_text(out: Picture, text: str, left: int, bottom: int, fill: Colour) -> None:
-    """Write a text on a filled label, in place, moved inside the picture where it would leave it.
-
-    Parameters
-    ----------
-    out : Picture
-        Drawn on.
-    text : str
-        ASCII; the stroke fonts of OpenCV have no more.
-    left, bottom : int
-        Where the label's lower left corner goes.
-    fill : tuple of int
-        Colour of the label; the text is black or white, whichever reads better.
-    """
-    height, width = out.shape[:2]
-    font, scale = cv2.FONT_HERSHEY_SIMPLEX, max(0.35, min(height, width) / 1200)
-    weight = 1 if scale < 0.8 else 2
-    (text_width, text_height), below = cv2.getTextSize(text, font, scale, weight)
-    pad = max(2, text_height // 4)
-    box_width, box_height = text_width + 2 * pad, text_height + below + pad
-    left = max(0, min(left, width - box_width))
-    top = max(0, min(bottom - box_height, height - box_height))
-    out[top : top + box_height, left : left + box_width] = fill
-    red, green, blue = fill
-    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 140  # luma of ITU-R BT.601
-    ink = (255, 255, 255) if dark else (0, 0, 0)
-    baseline = top + text_height + pad // 2 + 1
-    cv2.putText(out, text, (left + pad, baseline), font, scale, ink, weight, cv2.LINE_AA)
 
 
 def _fitted(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.uint8]:
@@ -321,7 +317,8 @@ def _of_category(annotation: Annotation) -> Colour:
 
 def _stroke(picture: Picture) -> int:
     height, width = picture.shape[:2]
-    return max(1, (min(int(height), int(width)) + 128) // 256)
+    # One pixel would wash out in video, whose colours have half the resolution.
+    return max(2, (min(int(height), int(width)) + 128) // 256)
 
 
 def _fixed(x: float, y: float) -> tuple[int, int]:

@@ -10,27 +10,29 @@ from typing import Protocol
 import cv2
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from infinity_frames.video import Picture
 from infinity_frames.vis.labels import FrameLabels, Keypoint
-from infinity_frames.vis.overlay import ARMATURE, Annotator, draw_text, side
-from infinity_frames.vis.style import PALETTE, colour, figure, look
+from infinity_frames.vis.lettering import draw_text
+from infinity_frames.vis.overlay import ARMATURE, Annotator, side
+from infinity_frames.vis.style import figure, look, rgb, theme
 
-__all__ = ["ChartPanel", "Moment", "Panel", "PicturePanel", "TurningPanel"]
+__all__ = ["TITLE", "ChartPanel", "Moment", "Panel", "PicturePanel", "TurningPanel"]
 
-_TITLE = (32, 34, 40)
+TITLE = (32, 34, 40)
 _DARK = (24, 26, 30)
 _FLOOR = (70, 74, 82)
 
 
 @dataclass(frozen=True)
 class Moment:
-    """One frame of a job: its picture, its labels if it has any, its place in the video."""
+    """One frame of a job: its picture, its labels if it has any, its time in s."""
 
     picture: Picture
     labels: FrameLabels | None
-    position: int
+    time: float
 
 
 class Panel(Protocol):
@@ -69,7 +71,7 @@ class PicturePanel:
         size = (self.width, self.height)
         # Averaging areas keeps thin lines when a picture shrinks.
         cell = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-        draw_text(cell, self.title, 0, 0, _TITLE)
+        draw_text(cell, self.title, 0, 0, TITLE)
         return cell
 
 
@@ -80,8 +82,6 @@ class TurningPanel:
     ----------
     width, height : int
         Size of the cell, in pixels.
-    frame_rate : float
-        Frames per second.
     seconds_per_turn : float
         How long the camera takes once around.
     """
@@ -90,11 +90,9 @@ class TurningPanel:
     REACH = 2.4
     """Metres from the bottom to the top of the cell."""
 
-    def __init__(
-        self, width: int, height: int, frame_rate: float, seconds_per_turn: float = 8.0
-    ) -> None:
+    def __init__(self, width: int, height: int, seconds_per_turn: float = 8.0) -> None:
         self.width, self.height = width, height
-        self.turn = 2 * math.pi / (frame_rate * seconds_per_turn)
+        self.turn = 2 * math.pi / seconds_per_turn
         self._centre, self._found = np.zeros(3), False
 
     def draw(self, moment: Moment) -> Picture:
@@ -105,11 +103,11 @@ class TurningPanel:
         people = [person for person in people if all(p.position for p in person.values())]
         if people and not self._found:
             self._centre, self._found = _places(people[0]).mean(axis=0) * (1, 1, 0), True
-        angle = moment.position * self.turn
+        angle = moment.time * self.turn
         self._floor(cell, angle)
         for person in people:
             self._person(cell, person, angle)
-        draw_text(cell, "3D joints", 0, 0, _TITLE)
+        draw_text(cell, "3D joints", 0, 0, TITLE)
         return cell
 
     def _project(
@@ -147,50 +145,57 @@ class ChartPanel:
 
     Parameters
     ----------
-    title : str
-        Written above.
     width, height : int
         Size of the cell, in pixels.
     times : array of float, shape (n,)
         Seconds.
-    curves : DataFrame
-        A column per curve, n rows; missing values leave gaps.
+    groups : mapping of str to DataFrame
+        Charts above each other, by title: a column per curve, n rows; missing values leave gaps.
     """
 
     def __init__(
         self,
-        title: str,
         width: int,
         height: int,
         times: NDArray[np.float64],
-        curves: pd.DataFrame,
+        groups: Mapping[str, pd.DataFrame],
     ) -> None:
         drawing = figure(width / 100, height / 100)
         with look():
-            axes = drawing.subplots()
-            for index, name in enumerate(curves.columns):
-                values = curves[name].astype(float).to_numpy()
-                (line,) = axes.plot(times, values, lw=1.4, color=colour(index), label=str(name))
-                line.set_linestyle(("-", "--", ":")[index // len(PALETTE) % 3])
-                if curves[name].dtype == bool:  # a state that switches has no values in between
-                    line.set_drawstyle("steps-post")
-            axes.set(xlabel="s")
-            axes.set_title(title, fontweight="bold")
-            axes.grid()
-            columns = 1 if len(curves.columns) < 4 else 3
-            axes.legend(loc="best", ncols=columns)
+            charts = drawing.subplots(len(groups), 1, sharex=True, squeeze=False)[:, 0]
+            for axes, (title, curves) in zip(charts, groups.items(), strict=True):
+                _curves(axes, times, curves)
+                axes.set_title(title, fontweight="bold")
+            charts[-1].set(xlabel="s")
         self._chart = drawing.pixels()[:height, :width]
-        across = axes.transData.transform(np.stack([times, np.zeros(len(times))], 1))[:, 0]
-        self._columns = np.clip(across.round().astype(int), 0, width - 1)
-        box = axes.get_window_extent()
-        self._rows = slice(height - int(box.y1), height - int(box.y0))
+        (start, _), (end, _) = charts[0].transData.transform([(0, 0), (1, 0)])
+        self._zero, self._per_second = start, end - start
+        boxes = [axes.get_window_extent() for axes in charts]
+        self._left, self._right = int(boxes[0].x0), int(boxes[0].x1)
+        self._rows = [slice(height - int(box.y1), height - int(box.y0)) for box in boxes]
+        self._ink = rgb(theme().palette[5])
 
     def draw(self, moment: Moment) -> Picture:
         """The cell of a frame."""
         cell = self._chart.copy()
-        column = self._columns[min(moment.position, len(self._columns) - 1)]
-        cell[self._rows, column : column + 2] = (213, 94, 0)
+        column = round(self._zero + moment.time * self._per_second)
+        column = min(max(column, self._left), self._right)
+        for rows in self._rows:
+            cell[rows, column : column + 2] = self._ink
         return cell
+
+
+def _curves(axes: Axes, times: NDArray[np.float64], curves: pd.DataFrame) -> None:
+    now = theme()
+    for index, name in enumerate(curves.columns):
+        values = curves[name].astype(float).to_numpy()
+        (line,) = axes.plot(times, values, lw=1.4, color=now.colour(index), label=str(name))
+        line.set_linestyle(("-", "--", ":")[index // len(now.palette) % 3])
+        if curves[name].dtype == bool:  # a state that switches has no values in between
+            line.set_drawstyle("steps-post")
+    axes.grid()
+    axes.set_xlim(times.min(), max(times.max(), times.min() + 1e-3))
+    axes.legend(loc="best", ncols=1 if len(curves.columns) < 3 else 3)
 
 
 def _places(person: Mapping[str, Keypoint]) -> NDArray[np.float64]:

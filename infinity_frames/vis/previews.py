@@ -9,17 +9,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import pandas as pd
 
 from infinity_frames.errors import FrameError, MediaError
 from infinity_frames.results import job_files as files_of
 from infinity_frames.results.layout import JobFiles, locate
 from infinity_frames.video import Picture, read_frames, video_info
+from infinity_frames.vis.columns import UUID, require_column
 from infinity_frames.vis.drawing import fitting
 from infinity_frames.vis.files import job_files, require_labels
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
+from infinity_frames.vis.images import read_picture
 from infinity_frames.vis.labels import FrameLabels, Labels
 from infinity_frames.vis.overlay import (
     Annotator,
@@ -30,9 +30,9 @@ from infinity_frames.vis.overlay import (
     RepCountAnnotator,
     SkeletonAnnotator,
 )
-from infinity_frames.vis.style import Drawing, caption, figure, look, wrap
+from infinity_frames.vis.style import Drawing, PictureGrid, caption, figure, look, wrap
 
-__all__ = ["LABELS", "show", "view_previews"]
+__all__ = ["LABELS", "show", "view_previews", "words"]
 
 LABELS: Mapping[str, Annotator] = {
     "masks": MaskAnnotator(),
@@ -79,23 +79,14 @@ def view_previews(
         There is no job, or no such column.
     """
     frame = as_results(results).head(_positive(k))
-    labels = [name for name, on in (("boxes", boxes), ("keypoints", keypoints)) if on]
-    columns = [label] if isinstance(label, str) else list(label or ())
-    for column in columns:
-        if column not in frame.columns:
-            raise FrameError(
-                f"There is no column {column!r} to write under the pictures.",
-                advice=f"There are: {', '.join(map(str, frame.columns))}.",
-            )
-    names = [str(name) for name in frame.columns]
-    rows = [dict(zip(names, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
-    return _grid([(_preview(row, labels), _words(row, columns)) for row in rows])
+    drawn = [LABELS[name] for name, on in {"boxes": boxes, "keypoints": keypoints}.items() if on]
+    return _grid([(_preview(row, drawn), text) for row, text in words(frame, label)])
 
 
 def show(
     frame: pd.DataFrame,
     k: int = 20,
-    labels: Sequence[str] = ("boxes",),
+    labels: Sequence[str | Annotator] = ("boxes",),
     path: str | os.PathLike[str] | None = None,
 ) -> Drawing:
     """Show frames of videos with their labels drawn over them.
@@ -107,8 +98,9 @@ def show(
         several rows of the same frame are one picture.
     k : int
         At most this many pictures, the first ones.
-    labels : sequence of str
-        Any of masks, boxes, cuboids, skeleton, keypoints, rep_count.
+    labels : sequence of str or Annotator
+        Any of masks, boxes, cuboids, skeleton, keypoints, rep_count; annotators of your own are
+        drawn after these.
     path : path, optional
         The batch folder, where the frame has no column `path`.
 
@@ -121,7 +113,7 @@ def show(
     FrameError
         The frame names no jobs or not where they are, or `labels` holds an unknown name.
     """
-    names = _known(labels)
+    annotators = _annotators(labels)
     order = _asked(as_jobs(frame), _positive(k))
     jobs = frame[frame["job_id"].astype("string").isin({job for job, _ in order})]
     places = {
@@ -130,7 +122,9 @@ def show(
     numbers: dict[str, list[int | None]] = {}
     for job, number in order:
         numbers.setdefault(job, []).append(number)
-    tiles = {job: _frames(job, places.get(job), wanted, names) for job, wanted in numbers.items()}
+    tiles = {
+        job: _frames(job, places.get(job), wanted, annotators) for job, wanted in numbers.items()
+    }
     return _grid([tiles[job][number] for job, number in order])
 
 
@@ -158,21 +152,42 @@ def _positive(k: int) -> int:
     return k
 
 
-def _known(labels: Sequence[str]) -> list[str]:
-    names = [labels] if isinstance(labels, str) else list(labels)
+def _annotators(labels: Sequence[str | Annotator]) -> list[Annotator]:
+    given = [labels] if isinstance(labels, str) else list(labels)
+    names = [item for item in given if isinstance(item, str)]
     unknown = [name for name in names if name not in LABELS]
     if unknown:
         raise FrameError(
             f"There is no kind of label called {', '.join(map(repr, unknown))}.",
             advice=f"There are: {', '.join(LABELS)}.",
         )
-    return [name for name in LABELS if name in names]
+    own = [item for item in given if not isinstance(item, str)]
+    return [LABELS[name] for name in LABELS if name in names] + own
 
 
-def _words(row: Mapping[str, Any], columns: Sequence[str]) -> str:
-    if columns:
-        return "\n".join(f"{name}: {_word(row[name])}" for name in columns)
-    return str(row.get("job_id") or Path(row.get("path") or "").name)
+def words(
+    frame: pd.DataFrame, label: str | Sequence[str] | None
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each row of a frame, and the text that stands for it: columns, or the job's id.
+
+    Raises
+    ------
+    FrameError
+        There is no such column.
+    """
+    columns = [label] if isinstance(label, str) else list(label or ())
+    for column in columns:
+        require_column(frame, column, "to write under the pictures")
+    names = [str(name) for name in frame.columns]
+    for values in frame.itertuples(index=False, name=None):
+        row = dict(zip(names, values, strict=True))
+        yield row, "\n".join(f"{name}: {_word(row[name])}" for name in columns) or _named(row)
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    name = row.get("job_id")
+    name = name if isinstance(name, str) else Path(str(row.get("path") or "")).name
+    return name[:8] if UUID.fullmatch(name) else name
 
 
 def _word(value: Any) -> str:
@@ -181,7 +196,7 @@ def _word(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _preview(row: Mapping[str, Any], names: Sequence[str]) -> Picture | str:
+def _preview(row: Mapping[str, Any], annotators: Sequence[Annotator]) -> Picture | str:
     """A job's picture, or the reason why there is none."""
     status = row.get("status")
     if isinstance(status, str) and status != "completed":
@@ -192,54 +207,53 @@ def _preview(row: Mapping[str, Any], names: Sequence[str]) -> Picture | str:
         return "no results downloaded"
     try:
         if isinstance(row.get("job_id"), str):
-            return _picture(locate([(row["job_id"], path)])[0], names)
-        return _picture(job_files(path), names)
+            return _picture(locate([(row["job_id"], path)])[0], annotators)
+        return _picture(job_files(path), annotators)
     except (MediaError, LookupError) as error:
         return str(error)
 
 
-def _picture(files: JobFiles, names: Sequence[str]) -> Picture:
+def _picture(files: JobFiles, annotators: Sequence[Annotator]) -> Picture:
     if files.picture is None and files.video is None:
         raise MediaError(f"no picture and no video in {files.folder}")
-    if files.picture is not None and not names:
-        return _read_picture(files.picture)
+    if files.picture is not None and not annotators:
+        return read_picture(files.picture)
     if files.video is None and files.picture is not None:
-        picture, position = _read_picture(files.picture), 0
+        picture, position = read_picture(files.picture), 0
     else:
         # The picture's place in the video is not recorded, so labelled ones come from the video.
         position = _middle(files)
         picture = next(islice(read_frames(files.video or ""), position, None))
-    return _labelled(files, picture, position, names) if names else picture
-
-
-def _read_picture(path: os.PathLike[str]) -> Picture:
-    data = np.fromfile(path, np.uint8)  # OpenCV itself cannot open every path on Windows
-    found = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
-    if found is None:
-        raise MediaError(f"The picture {os.fspath(path)} cannot be read.", file=os.fspath(path))
-    return np.asarray(found, np.uint8)
+    return _labelled(files, picture, position, annotators) if annotators else picture
 
 
 def _middle(files: JobFiles) -> int:
     return video_info(files.video).num_frames // 2 if files.video is not None else 0
 
 
-def _labelled(files: JobFiles, picture: Picture, position: int, names: Sequence[str]) -> Picture:
+def _labelled(
+    files: JobFiles, picture: Picture, position: int, annotators: Sequence[Annotator]
+) -> Picture:
     labels = Labels(require_labels(files))
     if position >= len(labels):
         raise MediaError(f"The labels of job {files.job_id} end before frame {position}.")
-    return _drawn(files, picture, labels.frame(position), names)
+    return _drawn(files, picture, labels.frame(position), annotators)
 
 
-def _drawn(files: JobFiles, picture: Picture, labels: FrameLabels, names: Sequence[str]) -> Picture:
+def _drawn(
+    files: JobFiles, picture: Picture, labels: FrameLabels, annotators: Sequence[Annotator]
+) -> Picture:
     fitting(picture, labels, files.video or files.folder)
-    for name in names:
-        picture = LABELS[name].annotate(picture, labels)
+    for annotator in annotators:
+        picture = annotator.annotate(picture, labels)
     return picture
 
 
 def _frames(
-    job_id: str, files: JobFiles | None, numbers: Sequence[int | None], names: Sequence[str]
+    job_id: str,
+    files: JobFiles | None,
+    numbers: Sequence[int | None],
+    annotators: Sequence[Annotator],
 ) -> dict[int | None, _Tile]:
     """Pictures of one job by frame number; its video is read once, up to the last one wanted."""
     short = job_id[:8]
@@ -247,9 +261,9 @@ def _frames(
         return dict.fromkeys(numbers, ("no results downloaded", short))
     found: dict[int | None, _Tile] = {}
     try:
-        labels = Labels(require_labels(files)) if names or files.labels is not None else None
+        labels = Labels(require_labels(files)) if annotators or files.labels is not None else None
         for number, picture, frame in _wanted(files, numbers, labels):
-            drawn = picture if frame is None else _drawn(files, picture, frame, names)
+            drawn = picture if frame is None else _drawn(files, picture, frame, annotators)
             at = number if frame is None else frame.frame_number
             found[number] = (drawn, short if at is None else f"{short} frame {at}")
     except MediaError as error:
@@ -269,7 +283,7 @@ def _wanted(
         elif labels is None or number in positions:
             asked.setdefault(positions.get(number, number), []).append(number)
     if files.video is None and files.picture is not None:
-        pictures: Iterable[Picture] = [_read_picture(files.picture)]
+        pictures: Iterable[Picture] = [read_picture(files.picture)]
     else:
         pictures = read_frames(files.video or files.folder)
     for position, picture in enumerate(islice(pictures, max(asked, default=-1) + 1)):
@@ -284,7 +298,9 @@ def _grid(tiles: Sequence[_Tile]) -> Drawing:
     shapes = [tile.shape for tile, _ in tiles if not isinstance(tile, str)]
     tall = max((shape[0] / shape[1] for shape in shapes), default=0.75)
     width = min(max(_PAGE / across, _NARROWEST), _WIDEST)
-    drawing = figure(width * across, (width * min(tall, 1.5) + 0.16 * lines + 0.1) * down)
+    drawing = figure(
+        width * across, (width * min(tall, 1.5) + 0.16 * lines + 0.1) * down, PictureGrid
+    )
     with look():
         axes = list(drawing.subplots(down, across, squeeze=False).flat)
         for (content, text), axis in zip(tiles, axes, strict=False):

@@ -1,0 +1,58 @@
+"""Videos read side by side, each asked for its picture at times that only grow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from infinity_frames.video import Picture, read_frames, video_info
+
+__all__ = ["Clip", "together"]
+
+
+class Clip:
+    """A video scaled to a size; after its end it stays, darkened, on its last frame.
+
+    Parameters
+    ----------
+    path : Path
+        The video.
+    width, height : int
+        Size of its pictures, in pixels.
+    """
+
+    def __init__(self, path: Path, width: int, height: int) -> None:
+        self.frame_rate = video_info(path).frame_rate
+        self._frames = read_frames(path)
+        self._size = (width, height)
+        self._next = 0
+        self.ended = False
+        self.picture: Picture = np.zeros((height, width, 3), np.uint8)
+
+    def advance(self, time: float) -> None:
+        """Go to the frame shown at a time in seconds."""
+        # A hair's breadth keeps 3 * (1 / 3) s from falling into the frame before.
+        while not self.ended and self._next <= int(time * self.frame_rate + 1e-6):
+            frame = next(self._frames, None)
+            if frame is None:
+                self.ended = True
+                self.picture = (self.picture * 0.4).astype(np.uint8)
+            else:
+                self._next += 1
+                scaled = cv2.resize(frame, self._size, interpolation=cv2.INTER_AREA)
+                self.picture = np.asarray(scaled, np.uint8)
+
+
+def together(clips: Sequence[Clip]) -> Iterator[float]:
+    """Advance clips in step until the last one ends; times in s, at the highest frame rate."""
+    rate = max(clip.frame_rate for clip in clips)
+    for number in count():
+        for clip in clips:
+            clip.advance(number / rate)
+        if all(clip.ended for clip in clips):
+            return
+        yield number / rate
