@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock
-from tqdm.auto import tqdm
 
+from infinity_frames.progress import progress
 from infinity_frames.results.infer import as_text
 from infinity_frames.results.labels import TABLES, Parsed, Summary, parse
 from infinity_frames.results.layout import JobFiles
@@ -76,7 +76,7 @@ class LabelCache:
             stale = _stale(manifest, sources, tables)
             todo = [job for job in jobs if job.job_id in stale]
             writer = _ShardWriter(self.folder, manifest)
-            with writer, tqdm(total=len(todo), desc="labels", delay=1.0, disable=quiet) as bar:
+            with writer, progress(len(todo), "labels", delay=1.0, quiet=quiet) as bar:
                 writer.supersede(stale)
                 for job in todo:
                     writer.add(job.job_id, sources[job.job_id], parse(job, tables=tables), tables)
