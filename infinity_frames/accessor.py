@@ -42,8 +42,14 @@ class InfinityAccessor:
         self._frame = frame
 
     def __repr__(self) -> str:
-        kind = "results" if "path" in self._frame.columns else "batch"
-        return f"<infinity: {len(self._frame)} {kind if self._submitted else 'jobs'} rows>"
+        from infinity_frames.vis import face
+
+        return face.to_text(face.of_frame(self._frame))
+
+    def _repr_html_(self) -> str:
+        from infinity_frames.vis import face
+
+        return face.to_html(face.of_frame(self._frame), face.previews(self._frame))
 
     @property
     def _submitted(self) -> bool:

@@ -75,6 +75,11 @@ class Batch:
         counts = ", ".join(f"{n} {s}" for s, n in Counter(self._frame["status"]).items())
         return f"<Batch {self.name!r} {self.batch_id}: {counts}>"
 
+    def _repr_html_(self) -> str:
+        from infinity_frames.vis import face
+
+        return face.to_html(face.of_batch(self))
+
     @property
     def frame(self) -> Frame:
         """Batch frame as last heard of; :meth:`refresh` asks the server."""

@@ -5,19 +5,21 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from infinity_frames.errors import BatchTimeout, RequestTimeout, ServerFault, ServerUnreachable
+from infinity_frames.progress import progress
 from infinity_frames.rest import UNFINISHED, Rest, statuses
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 __all__ = ["Wait", "warn_of_failures"]
 
 FASTEST_POLL = 0.2
 SLOWEST_POLL = 5.0
-BAR_DELAY = 0.5
 PATIENCE = 300.0
 """Seconds a server may be away (restarting) while its jobs are waited for."""
 
@@ -42,13 +44,11 @@ class Wait:
     def run(self) -> list[dict[str, Any]]:
         """The jobs' last objects."""
         total = sum(self.left.values())
-        with tqdm(total=total, unit="job", desc="jobs", delay=BAR_DELAY) as bar:
+        with progress(total, "jobs") as bar:
             while True:
                 for batch in list(self.open):
                     self._poll(batch, bar)
                 bar.update(total - sum(self.left.values()) - bar.n)
-                if time.monotonic() - self.started > BAR_DELAY:
-                    bar.refresh()
                 if not self.open:
                     return [job for jobs in self.jobs.values() for job in jobs]
                 self._pause()

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from infinity_frames.download.archive import unpack
 from infinity_frames.download.fetch import Fetcher, Part
 from infinity_frames.download.folder import RECORD, BatchFolder, Receipt, checked_id
 from infinity_frames.errors import ArchiveError, DownloadError, DownloadIncomplete, InfinityError
+from infinity_frames.progress import progress
 from infinity_frames.rest import CONNECTIONS, UNFINISHED, Rest, concurrently, status
 from infinity_frames.results import read_results
 from infinity_frames.schemas import Frame, as_frame
@@ -154,14 +154,14 @@ class _BatchDownload:
             part.drop()
 
         failed = []
-        with tqdm(total=len(missing), unit="job", desc="download", disable=quiet, delay=0.5) as bar:
+        with progress(len(missing), "download", quiet=quiet) as bar:
             done = concurrently(one, missing, workers=CONNECTIONS, interrupt=fetcher.interrupt)
             for job, _, error in done:
                 if error is None:
                     bar.update()
                 else:
                     failed.append((job, _reason(error)))
-                    bar.set_postfix_str(f"{len(failed)} failed")
+                    bar.set_postfix_str(f"{len(failed)} failed", refresh=False)
         return failed
 
     def _renewed(self) -> dict[str, Job]:

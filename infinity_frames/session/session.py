@@ -73,6 +73,11 @@ class Session:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.generator!r}, server={self.server!r})"
 
+    def _repr_html_(self) -> str:
+        from infinity_frames.vis import face
+
+        return face.to_html(face.of_session(self))
+
     # What the generator takes
 
     @property
