@@ -6,9 +6,11 @@ cast of whatever came from JSON, SQL or CSV all follow from that.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pandas as pd
@@ -47,6 +49,7 @@ __all__ = [
     "as_frame",
     "context",
     "folders",
+    "pandera",
     "with_context",
     "with_folders",
 ]
@@ -132,18 +135,30 @@ class Kind:
 
 @cache
 def _schema(name: str, columns: tuple[str, ...]) -> pa.DataFrameSchema:
-    import pandera.pandas as pa  # a quarter of a second, which only those who check should pay
-
+    pandas_schemas = pandera()
     kind = next(kind for kind in KINDS if kind.name == name)
     # The values of a category are not pinned: readers never enforce choices.
     fields = {
-        column: pa.Column(
+        column: pandas_schemas.Column(
             None if isinstance(kind.columns[column], tuple) else kind.dtype(column),
             nullable=True,
         )
         for column in columns
     }
-    return pa.DataFrameSchema(fields, name=name, strict=False)
+    return cast("pa.DataFrameSchema", pandas_schemas.DataFrameSchema(fields, name=name))
+
+
+_importing = threading.Lock()
+
+
+def pandera() -> ModuleType:
+    """``pandera.pandas``, imported at first use: a quarter of a second that only checks are worth.
+
+    One thread at a time: two that import it at once meet a deadlock between its modules.
+    """
+    with _importing:
+        import pandera.pandas
+    return pandera.pandas
 
 
 PARAMETERS = Kind(

@@ -184,10 +184,23 @@ def test_what_a_user_waits_for_is_said(idle_engine):
     idle_engine.environment["TOY_PREPARE_SECONDS"] = "3.5"
     idle_engine.start()
     with client_of(idle_engine) as client:
+        client.get("/api/jobs/toy-v1.0.0/")  # what begins then is waited for like what began now
         made = client.submit({}).json()
         message = eventually(lambda: client.summary(made["id"])["message"])
         assert "compiling" in message
         assert client.finished(made["id"])["message"] is None
+
+
+def test_it_gets_ready_while_the_user_still_writes_jobs(idle_engine, tmp_path):
+    idle_engine.environment["TOY_MARKS"] = str(tmp_path)
+    idle_engine.start("--workers", "2")
+    with client_of(idle_engine) as client:
+        for _ in range(2):
+            client.get("/api/jobs/toy-v1.0.0/")
+            eventually(lambda: list(tmp_path.glob("prepared-*")))
+        made = client.submit({}).json()
+        assert statuses(client.finished(made["id"])) == ["completed"]
+    assert len(list(tmp_path.glob("prepared-*"))) == 1
 
 
 # A long batch and a short preview; many jobs

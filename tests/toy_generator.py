@@ -43,6 +43,8 @@ class Toy:
 
     def prepare(self) -> None:
         self.prepared += 1
+        if "TOY_MARKS" in os.environ:
+            (Path(os.environ["TOY_MARKS"]) / f"prepared-{os.getpid()}").touch()
         time.sleep(float(os.environ.get("TOY_PREPARE_SECONDS", "0")))
 
     def render(self, params: dict, seed: int, directory: Path, preview: bool) -> int:

@@ -175,9 +175,12 @@ def list_generators(_: AccountId) -> Response:
 
 
 @router.get("/jobs/{generator}/", response_model=models.GeneratorDescription, tags=["generators"])
-def describe_generator(generator: str, _: AccountId) -> Response:
+def describe_generator(generator: str, service: Engine, _: AccountId) -> Response:
     """Parameters, options and joint rules of a generator."""
-    return _json(catalog.generator(generator).spec.to_json())
+    found = catalog.generator(generator)
+    # Who asks is about to write jobs; compiling what renders them can go on meanwhile.
+    service.dispatcher.prepare(found.spec.name)
+    return _json(found.spec.to_json())
 
 
 @router.post(

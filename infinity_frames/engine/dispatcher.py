@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import OperationalError
 
 from infinity_frames.engine import queue
-from infinity_frames.engine.runner import Outcome, Runner, Task
+from infinity_frames.engine.runner import Outcome, Preparation, Runner, Task
 from infinity_frames.engine.store import Store
 
 __all__ = ["Dispatcher"]
@@ -48,6 +48,7 @@ class Dispatcher:
         # Names this run of the engine in the leases it holds.
         self._owner = str(uuid.uuid4())
         self._cancelled: deque[str] = deque()
+        self._preparations: deque[Preparation] = deque()
         self._outcomes: deque[Outcome] = deque()
         self._running: set[str] = set()
         self._paused_until = 0.0
@@ -63,6 +64,11 @@ class Dispatcher:
 
     def wake(self) -> None:
         """There are new jobs."""
+        self._runner.wake()
+
+    def prepare(self, generator: str) -> None:
+        """Jobs of a generator may come soon."""
+        self._preparations.append(Preparation(generator))
         self._runner.wake()
 
     def cancel(self, job_ids: Iterable[str]) -> None:
@@ -99,6 +105,8 @@ class Dispatcher:
                 while self._cancelled:
                     self._drop(self._cancelled.popleft())
                 self._fill()
+                while self._preparations:
+                    self._runner.prepare(self._preparations.popleft())
                 self._outcomes.extend(self._runner.poll(_IDLE_WAIT_S))
                 self._record()
             except OperationalError as error:

@@ -11,13 +11,13 @@ import multiprocessing
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 import psutil
 
-from infinity_frames.engine.runner import Outcome, Task
+from infinity_frames.engine.runner import Outcome, Preparation, Task
 from infinity_frames.engine.worker import Report, archive_name, main
 from infinity_frames.home import Home
 
@@ -47,6 +47,8 @@ class _Worker:
     since: float = 0.0
     memory: int = 0
     weighed: float = 0.0
+    generators: set[str] = field(default_factory=set)
+    """Those it has loaded, or was told to."""
 
     def enter(self, phase: str) -> None:
         self.phase, self.since = phase, time.monotonic()
@@ -83,18 +85,27 @@ class LocalRunner:
         """How many tasks more could start now."""
         return self._limit - sum(worker.task is not None for worker in self._workers)
 
+    def prepare(self, preparation: Preparation) -> None:
+        """Have one worker load a generator, so that it need not when the first task comes."""
+        if any(preparation.generator in worker.generators for worker in self._workers):
+            return
+        idle = [worker for worker in self._workers if worker.phase == "idle"]
+        if idle or len(self._workers) < self._limit:
+            worker = idle[0] if idle else self._spawn()
+            if self._tell(worker, preparation):
+                worker.enter("preparing")
+
     def start(self, task: Task) -> None:
-        """Begin a task on an idle worker, or on a new one."""
+        """Begin a task on an idle worker, best one that is ready for it, or on a new one."""
         while True:
-            idle = next((worker for worker in self._workers if worker.task is None), None)
-            worker = idle or self._spawn()
-            try:
-                worker.connection.send(task)
-            except OSError:
-                self._end(worker)
+            free = [worker for worker in self._workers if worker.task is None]
+            free.sort(key=lambda worker: task.generator not in worker.generators)
+            worker = free[0] if free else self._spawn()
+            if not self._tell(worker, task):
                 continue
             worker.task = task
-            worker.enter("starting")
+            if worker.phase == "idle":
+                worker.enter("starting")
             return
 
     def poll(self, timeout: float) -> list[Outcome]:
@@ -142,6 +153,16 @@ class LocalRunner:
         self._woken.close()
         self._waker.close()
 
+    def _tell(self, worker: _Worker, order: Task | Preparation) -> bool:
+        """Send a worker its order; one that has died is let go of."""
+        try:
+            worker.connection.send(order)
+        except OSError:
+            self._end(worker)
+            return False
+        worker.generators.add(order.generator)
+        return True
+
     def _spawn(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=main, args=(theirs, self._home), daemon=False)
@@ -161,7 +182,8 @@ class LocalRunner:
             worker.task = None
             worker.enter("idle")
             return report
-        worker.enter(report)
+        # A task may have been given to it while it was getting ready: it begins now.
+        worker.enter("starting" if report == "idle" and worker.task else report)
         return None
 
     def _supervise(self, worker: _Worker) -> Outcome | None:

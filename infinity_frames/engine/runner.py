@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-__all__ = ["Outcome", "Runner", "Task"]
+__all__ = ["Outcome", "Preparation", "Runner", "Task"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,13 @@ class Task:
     is_preview: bool
     time_limit: float
     """Seconds it may take, not counting the preparation of a worker."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Import and compile what a generator renders with: its jobs are about to come."""
+
+    generator: str
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,10 @@ class Runner(Protocol):
 
     def capacity(self) -> int:
         """How many tasks more could start now."""
+        ...
+
+    def prepare(self, preparation: Preparation) -> None:
+        """Get ready for a generator's tasks, if nothing is and there is room for it."""
         ...
 
     def start(self, task: Task) -> None:

@@ -25,14 +25,14 @@ from filelock import FileLock
 
 from infinity_frames.engine import catalog
 from infinity_frames.engine.generators.base import Generator
-from infinity_frames.engine.runner import Outcome, Task
+from infinity_frames.engine.runner import Outcome, Preparation, Task
 from infinity_frames.errors import RenderError
 from infinity_frames.home import Home
 
 __all__ = ["Report", "archive_name", "main"]
 
-Report = Literal["preparing", "rendering"] | Outcome
-"""What a worker tells its engine: what it is at, and at last how the task ended."""
+Report = Literal["preparing", "rendering", "idle"] | Outcome
+"""What a worker tells its engine: what it is at, and how a task ended."""
 
 _ERROR_LENGTH = 2000
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
@@ -48,7 +48,7 @@ def main(connection: Connection, home: Home) -> None:
     Parameters
     ----------
     connection : Connection
-        Brings a `Task`, takes a `Report`.
+        Brings a `Task` or a `Preparation`, takes `Report`s.
     home : Home
         Where the scratch and result folders are.
     """
@@ -59,8 +59,12 @@ def main(connection: Connection, home: Home) -> None:
     prepared: set[str] = set()
     try:
         while True:
-            task = connection.recv()
-            connection.send(_outcome(task, home, prepared, connection))
+            order = connection.recv()
+            if isinstance(order, Preparation):
+                _prepare(order.generator, home, prepared, connection)
+                connection.send("idle")
+            else:
+                connection.send(_outcome(order, home, prepared, connection))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 
@@ -77,17 +81,32 @@ def _die_with_engine() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
+def _prepare(name: str, home: Home, prepared: set[str], connection: Connection) -> None:
+    try:
+        _prepared(name, home, prepared, connection)
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        raise
+    except Exception:
+        # Nobody has asked for a job yet; the first one to ask will be told.
+        traceback.print_exc(file=sys.stderr)
+
+
+def _prepared(name: str, home: Home, prepared: set[str], connection: Connection) -> Generator:
+    generator = catalog.generator(name)
+    if name not in prepared:
+        connection.send("preparing")
+        # What one worker compiles the others load from the cache, if they wait for it.
+        with FileLock(home.scratch / "prepare.lock"):
+            generator.prepare()
+        prepared.add(name)
+    return generator
+
+
 def _outcome(task: Task, home: Home, prepared: set[str], connection: Connection) -> Outcome:
     # A worker of an engine that was killed may still be at the same job for a moment.
     scratch = home.scratch / f"{task.job_id}.{os.getpid()}"
     try:
-        generator = catalog.generator(task.generator)
-        if task.generator not in prepared:
-            connection.send("preparing")
-            # What one worker compiles the others load from the cache, if they wait for it.
-            with FileLock(home.scratch / "prepare.lock"):
-                generator.prepare()
-            prepared.add(task.generator)
+        generator = _prepared(task.generator, home, prepared, connection)
         connection.send("rendering")
         samples = _render(generator, task, scratch / task.job_id)
         archive = scratch / archive_name(task.job_id)

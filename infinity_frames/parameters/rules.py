@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.errors import InvalidJobs
 from infinity_frames.parameters.columns import coerce, constant, dtype_of, is_missing, typed
-from infinity_frames.schemas import TAG_PREFIX, VIOLATIONS, Frame, as_frame
+from infinity_frames.schemas import TAG_PREFIX, VIOLATIONS, Frame, as_frame, pandera
 from infinity_frames.spec import Conditional, Constraint, Generator, Linear, Parameter
 
 if TYPE_CHECKING:
@@ -148,15 +148,13 @@ def _wrong_type(
 def _out_of_bounds(
     generator: Generator, known: dict[str, Parameter], columns: dict[str, pd.Series[Any]]
 ) -> Iterator[_Found]:
-    from pandera.errors import SchemaErrors
-
     names = {"greater_than_or_equal_to": "min", "less_than_or_equal_to": "max", "isin": "choices"}
     checked = pd.DataFrame({name: column.array for name, column in columns.items()})
     if not len(checked):
         return
     try:
         _schema(generator, dtypes=False).validate(checked, lazy=True, inplace=True)
-    except SchemaErrors as error:
+    except pandera().errors.SchemaErrors as error:
         failures = error.failure_cases
     else:
         return
@@ -266,20 +264,20 @@ def _with_default(
 
 @lru_cache(maxsize=32)
 def _schema(generator: Generator, *, dtypes: bool) -> pa.DataFrameSchema:
-    import pandera.pandas as pa
-
+    pandas_schemas = pandera()
     fields = {}
     for parameter in generator.parameters:
         checks = []
         if parameter.min is not None:
-            checks.append(pa.Check.ge(parameter.min))
+            checks.append(pandas_schemas.Check.ge(parameter.min))
         if parameter.max is not None:
-            checks.append(pa.Check.le(parameter.max))
+            checks.append(pandas_schemas.Check.le(parameter.max))
         if parameter.choices is not None:
-            checks.append(pa.Check.isin(list(parameter.choices)))
+            checks.append(pandas_schemas.Check.isin(list(parameter.choices)))
         dtype = dtype_of(parameter) if dtypes else None
-        fields[parameter.name] = pa.Column(dtype, checks, nullable=True, required=False)
-    return pa.DataFrameSchema(fields, name=generator.name)
+        fields[parameter.name] = pandas_schemas.Column(dtype, checks, nullable=True, required=False)
+    schema = pandas_schemas.DataFrameSchema(fields, name=generator.name)
+    return cast("pa.DataFrameSchema", schema)
 
 
 def _frame(generator: Generator, jobs: pd.DataFrame, found: list[_Found]) -> Frame:
