@@ -18,6 +18,7 @@ from infinity_frames.errors import InfinityError
 from infinity_frames.results.layout import JobFiles, locate
 from infinity_frames.schemas import context
 from infinity_frames.vis.columns import OUTCOMES, constant, different, identifies, numbers, texts
+from infinity_frames.vis.effects import moved
 from infinity_frames.vis.style import short
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def of_frame(frame: pd.DataFrame) -> dict[str, Any]:
         return {**summary, "varying": [], "rest": 0}
     columns = [n for n in frame.columns if n not in _STATE and not identifies(frame[n])]
     varying = [name for name in columns if constant(frame[name]) is None]
+    varying.sort(key=lambda name: not moved(frame, name))  # what a sweep changed comes first
     summary["varying"] = [(str(name), _values(frame[name])) for name in varying[:_MOST_PARAMETERS]]
     summary["more"] = max(0, len(varying) - _MOST_PARAMETERS)
     summary["rest"] = len(columns) - len(varying)
@@ -73,9 +75,14 @@ def of_frame(frame: pd.DataFrame) -> dict[str, Any]:
 def of_batch(batch: Batch) -> dict[str, Any]:
     """What a batch holds, as it was last heard of; nothing is asked of the server."""
     summary = of_frame(batch.frame)
-    title = f"Batch {batch.name!r}" if batch.name else "Batch"
+    name = f"Batch {batch.name!r}" if batch.name else "Batch"
     about = {"batch": batch.batch_id, **summary["about"]}
-    return {**summary, "kind": "batch", "title": f"{title}: {summary['title']}", "about": about}
+    return {
+        **summary,
+        "kind": "batch",
+        "title": f"{name}: {_count(batch.num_jobs, 'job')}",
+        "about": about,
+    }
 
 
 def of_session(session: Session) -> dict[str, Any]:
@@ -85,7 +92,7 @@ def of_session(session: Session) -> dict[str, Any]:
         "server": session.server,
         "parameters": len(names),
         "joint rules": len(session.constraints),
-        "named": short(", ".join(names), 120),
+        "such as": ", ".join(names[:6]),
     }
     title = f"Session for {session.generator}"
     empty: dict[str, Any] = {"counts": {}, "reasons": [], "varying": [], "rest": 0}
@@ -177,7 +184,9 @@ def _origin(frame: pd.DataFrame) -> dict[str, Any]:
 def _sizes(frame: pd.DataFrame) -> dict[str, Any]:
     about: dict[str, Any] = {}
     if "batch_id" in frame.columns:
-        about["batches"] = different(frame["batch_id"].dropna())
+        batches = different(frame["batch_id"].dropna())
+        if batches != 1:
+            about["batches"] = batches
     if "is_preview" in frame.columns:
         previews = int(frame["is_preview"].fillna(False).astype(bool).sum())
         if previews:
@@ -275,4 +284,5 @@ def _table(summary: Summary) -> str:
     if summary["rest"]:
         notes.append(f"{summary['rest']} are the same in every job")
     note = f'<div style="opacity: 0.75">{"; ".join(notes)}</div>' if notes else ""
-    return (f"<table>{''.join(rows)}</table>" if rows else "") + note
+    table = f'<table style="font-size: inherit">{"".join(rows)}</table>' if rows else ""
+    return table + note
