@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from infinity_frames.engine.render._jit import kernel
 
-__all__ = ["auto_exposure", "develop"]
+__all__ = ["FULL_WELL", "READ_NOISE", "auto_exposure", "develop", "tone"]
+
+FULL_WELL = 9000.0
+"""Electrons that a pixel gathers at exposed radiance 1; a longer exposure stands for a higher gain:
+it divides them."""
+
+READ_NOISE = 6.0
+"""Standard deviation of the noise of reading a pixel out, electrons."""
 
 _USUAL = 0.35  # mean luminance of a room under a lamp of 100 W
 _TARGET = 0.17  # what that is exposed to
 _COMPENSATION = 0.62  # share of a change of light (in stops) that the exposure makes up for
-_FULL_WELL = 9000.0  # electrons at white, at unit exposure
-_READ_NOISE = 6.0  # electrons
-_LEVELS = 4096
+_LEAST_GAIN = 0.25
+_WHITE = 8.0  # exposed radiance that is shown as white, whatever the tone curve
+_STEPS = 8192  # of the table from signal to 8 bits
+_DRAWS = 1 << 16
 
 
 def auto_exposure(radiance: NDArray[np.float32]) -> float:
@@ -49,6 +60,12 @@ def develop(
 ) -> NDArray[np.uint8]:
     """Expose, add sensor noise, and encode.
 
+    A pixel's electrons are Poisson distributed about what the light brings, and reading them adds
+    normal noise: the variance grows with the brightness. Noise is added to the square root of the
+    electrons, where it is normal with standard deviation 1/2 whatever the brightness (Anscombe,
+    "The transformation of Poisson, binomial and negative-binomial data", 1948, generalised to read
+    noise by Starck, Murtagh and Bijaoui, 1998).
+
     Parameters
     ----------
     radiance : (H, W, 3) float32 array
@@ -66,47 +83,75 @@ def develop(
     """
     radiance = np.ascontiguousarray(radiance, np.float32)
     factor = auto_exposure(radiance) if exposure is None else exposure
+    well = FULL_WELL / max(factor, _LEAST_GAIN)
     if rng is None:
-        noise = np.empty((0, 0, 0), np.float32)
+        draws = np.empty((0, 0, 0), np.uint16)
     else:
-        noise = rng.standard_normal(radiance.shape, dtype=np.float32)
+        draws = rng.integers(0, _DRAWS, radiance.shape, np.uint16)
     out = np.empty(radiance.shape, np.uint8)
-    _encode(radiance, factor, noise, _TO_SRGB, out)
+    top = float(np.sqrt(_WHITE * well + READ_NOISE**2))
+    _encode(
+        radiance,
+        np.float32(factor * well),
+        np.float32((_STEPS - 1) / top),
+        draws,
+        _NORMAL,
+        _table(well, top),
+        out,
+    )
     return out
-
-
-@kernel
-def _filmic(x: float) -> float:
-    """Shoulder and toe of film (Narkowicz's fit of the ACES curve, 2015), 0..1."""
-    return min(max(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0.0), 1.0)
 
 
 @kernel
 def _encode(
     radiance: NDArray[np.float32],
-    exposure: float,
-    noise: NDArray[np.float32],
+    electrons: np.float32,
+    scale: np.float32,
+    draws: NDArray[np.uint16],
+    normal: NDArray[np.float32],
     table: NDArray[np.uint8],
     out: NDArray[np.uint8],
 ) -> None:
     height, width, _ = out.shape
-    noisy = len(noise) == height
-    # A longer exposure gathers no more electrons: it stands for a higher gain.
-    well = _FULL_WELL / max(exposure, 0.25)
+    noisy = len(draws) == height
+    floor, half = np.float32(READ_NOISE**2), np.float32(0.5)
     for row in range(height):
         for column in range(width):
             for k in range(3):
-                x = radiance[row, column, k] * exposure
+                signal = np.sqrt(radiance[row, column, k] * electrons + floor)
                 if noisy:
-                    sigma = np.sqrt(max(x, 0.0) / well + (_READ_NOISE / well) ** 2)
-                    x = max(x + sigma * noise[row, column, k], 0.0)
-                out[row, column, k] = table[int(_filmic(x) * (_LEVELS - 1) + 0.5)]
+                    signal += half * normal[draws[row, column, k]]
+                step = int(signal * scale + half)
+                out[row, column, k] = table[min(max(step, 0), len(table) - 1)]
 
 
-def _srgb_table() -> NDArray[np.uint8]:
-    linear = np.arange(_LEVELS) / (_LEVELS - 1)
+def tone(exposed: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The tone curve: exposed radiance to sRGB, 0..1.
+
+    Shoulder and toe of film (Narkowicz's fit of the ACES curve, 2015), then sRGB's own curve.
+
+    Parameters
+    ----------
+    exposed : array
+        Radiance times exposure, 0 or more.
+
+    Returns
+    -------
+    array
+    """
+    film = exposed * (2.51 * exposed + 0.03) / (exposed * (2.43 * exposed + 0.59) + 0.14)
+    linear = np.clip(film, 0.0, 1.0)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.round(encoded * 255).astype(np.uint8)
+    return np.asarray(encoded)
 
 
-_TO_SRGB = _srgb_table()
+@lru_cache(maxsize=4)
+def _table(well: float, top: float) -> NDArray[np.uint8]:
+    """8 bits of every step of the root of the electrons."""
+    root = np.linspace(0.0, top, _STEPS)
+    exposed = np.maximum(root**2 - READ_NOISE**2, 0.0) / well
+    return np.round(tone(exposed) * 255).astype(np.uint8)
+
+
+# A standard normal distribution as equally likely values.
+_NORMAL = ndtri((np.arange(_DRAWS) + 0.5) / _DRAWS).astype(np.float32)

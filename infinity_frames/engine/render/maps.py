@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.render._jit import inlined, kernel
-from infinity_frames.engine.render.raster import clip_coordinates, rasterise
 
 __all__ = ["Casters", "DepthMaps", "occluded", "orthographic", "perspective", "shadowed"]
 
 _EMPTY = -1e30
+_PLANE = 1e-3  # what is closer to a source's plane casts no shadow, m
 
 
 class Casters(NamedTuple):
@@ -120,49 +120,88 @@ def _render_maps(
     one_sided: NDArray[np.bool_],
     nearness: NDArray[np.float32],
 ) -> None:
-    """Draw the casters into every map."""
-    members = np.arange(len(faces)).astype(np.int32)
-    winner = np.full(nearness.shape[1:], -1, np.int32)
-    weight = np.empty(len(vertices))
+    """Draw the casters into every map; one that crosses its source's plane is left out."""
+    seen = np.empty((len(vertices), 3))
     for i in range(len(projection)):
-        clip = clip_coordinates(projection[i], vertices)
+        p, r = projection[i], row[i]
         for j in range(len(vertices)):
             x, y, z = vertices[j]
-            weight[j] = row[i, 0] * x + row[i, 1] * y + row[i, 2] * z + row[i, 3]
-        rasterise(clip, weight, faces, members, one_sided, 0.0, 0.0, 1e4, nearness[i], winner)
+            w = p[2, 0] * x + p[2, 1] * y + p[2, 2] * z + p[2, 3]
+            near = 1.0 / w if w > _PLANE else 0.0
+            seen[j, 0] = (p[0, 0] * x + p[0, 1] * y + p[0, 2] * z + p[0, 3]) * near
+            seen[j, 1] = (p[1, 0] * x + p[1, 1] * y + p[1, 2] * z + p[1, 3]) * near
+            height = r[0] * x + r[1] * y + r[2] * z + r[3]
+            seen[j, 2] = height * near if w > _PLANE else math.nan
+        _deepen(seen, faces, one_sided, nearness[i])
+
+
+@inlined
+def _deepen(
+    seen: NDArray[np.float64],
+    faces: NDArray[np.int32],
+    one_sided: NDArray[np.bool_],
+    nearness: NDArray[np.float32],
+) -> None:
+    """Keep the greatest nearness of any face at every texel's centre."""
+    size = len(nearness)
+    for k in range(len(faces)):
+        a, b, c = faces[k, 0], faces[k, 1], faces[k, 2]
+        u0, v0, n0 = seen[a, 0], seen[a, 1], seen[a, 2]
+        u1, v1, n1 = seen[b, 0], seen[b, 1], seen[b, 2]
+        u2, v2, n2 = seen[c, 0], seen[c, 1], seen[c, 2]
+        area = (u1 - u0) * (v2 - v0) - (u2 - u0) * (v1 - v0)
+        if area == 0.0 or (area > 0.0 and one_sided[k]) or math.isnan(n0 + n1 + n2):
+            continue
+        left = max(math.ceil(max(min(u0, u1, u2), 0.0) - 0.5), 0)
+        right = math.floor(min(max(u0, u1, u2), size) - 0.5)
+        top = max(math.ceil(max(min(v0, v1, v2), 0.0) - 0.5), 0)
+        bottom = math.floor(min(max(v0, v1, v2), size) - 0.5)
+        if left > right or top > bottom:
+            continue
+        # Weights of the first two corners are linear over the map; the third's is the rest.
+        ax, ay = (v1 - v2) / area, (u2 - u1) / area
+        bx, by = (v2 - v0) / area, (u0 - u2) / area
+        for line in range(top, bottom + 1):
+            dy = line + 0.5 - v2
+            for column in range(left, right + 1):
+                dx = column + 0.5 - u2
+                wa, wb = ax * dx + ay * dy, bx * dx + by * dy
+                wc = 1.0 - wa - wb
+                if wa >= 0.0 and wb >= 0.0 and wc >= 0.0:
+                    value = wa * n0 + wb * n1 + wc * n2
+                    if value > nearness[line, column]:
+                        nearness[line, column] = value
 
 
 @inlined
 def shadowed(maps: DepthMaps, i: int, x: float, y: float, z: float, bias: float) -> float:
     """How much of the light from the source of perspective map i a point does not get, 0..1.
 
-    Four texels are compared one by one and averaged (percentage-closer filtering). They lie on a
-    ring, turned differently for every map, as wide as the shadows of neighbouring sources are apart
-    at the point: so a few sources look like many.
+    Two texels are compared one by one and averaged (percentage-closer filtering). They lie on
+    either side, turned differently for every map, as far off as the shadows of neighbouring sources
+    are apart at the point: so a few sources look like many.
     """
-    p = maps.projection[i]
-    w = p[2, 0] * x + p[2, 1] * y + p[2, 2] * z + p[2, 3]
+    p = maps.projection
+    w = p[i, 2, 0] * x + p[i, 2, 1] * y + p[i, 2, 2] * z + p[i, 2, 3]
     if w <= bias:
         return 0.0
     size = maps.nearness.shape[1]
     near = 1.0 / w
-    u = (p[0, 0] * x + p[0, 1] * y + p[0, 2] * z + p[0, 3]) * near
-    v = (p[1, 0] * x + p[1, 1] * y + p[1, 2] * z + p[1, 3]) * near
+    u = (p[i, 0, 0] * x + p[i, 0, 1] * y + p[i, 0, 2] * z + p[i, 0, 3]) * near
+    v = (p[i, 1, 0] * x + p[i, 1, 1] * y + p[i, 1, 2] * z + p[i, 1, 3]) * near
     if u < 0.0 or v < 0.0 or u >= size or v >= size:
         return 0.0
     ring = max(0.7, maps.blur[i, 1] * (maps.blur[i, 0] - near))
     own = 1.0 / (w - bias)
     du, dv = ring * maps.blur[i, 2], ring * maps.blur[i, 3]
-    texels = maps.nearness[i]
+    texels = maps.nearness
     hidden = 0
-    for tap in range(4):
+    for _ in range(2):
         column, line = int(u + du), int(v + dv)
-        if 0 <= column < size and 0 <= line < size and texels[line, column] > own:
+        if 0 <= column < size and 0 <= line < size and texels[i, line, column] > own:
             hidden += 1
-        du, dv = -dv, du
-        if tap == 1:  # two taps on the ring, two nearer
-            du, dv = 0.6 * du, 0.6 * dv
-    return 0.25 * hidden
+        du, dv = -0.6 * du, -0.6 * dv
+    return 0.5 * hidden
 
 
 @inlined
@@ -173,16 +212,16 @@ def occluded(
 
     A thing counts less the farther it is from the point, and beyond ``reach`` not at all.
     """
-    p = maps.projection[i]
+    p = maps.projection
     size = maps.nearness.shape[1]
-    u = p[0, 0] * x + p[0, 1] * y + p[0, 2] * z + p[0, 3] - 0.5
-    v = p[1, 0] * x + p[1, 1] * y + p[1, 2] * z + p[1, 3] - 0.5
+    u = p[i, 0, 0] * x + p[i, 0, 1] * y + p[i, 0, 2] * z + p[i, 0, 3] - 0.5
+    v = p[i, 1, 0] * x + p[i, 1, 1] * y + p[i, 1, 2] * z + p[i, 1, 3] - 0.5
     if u < 0.0 or v < 0.0 or u >= size - 1 or v >= size - 1:
         return 0.0
     column, line = int(u), int(v)
     fu, fv = u - column, v - line
-    r, nearness = maps.row[i], maps.nearness
-    own = r[0] * x + r[1] * y + r[2] * z + bias
+    r, nearness = maps.row, maps.nearness
+    own = r[i, 0] * x + r[i, 1] * y + r[i, 2] * z + bias
     upper = (1 - fu) * _nearby(nearness[i, line, column] - own, reach)
     upper += fu * _nearby(nearness[i, line, column + 1] - own, reach)
     lower = (1 - fu) * _nearby(nearness[i, line + 1, column] - own, reach)

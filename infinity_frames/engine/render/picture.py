@@ -28,7 +28,7 @@ __all__ = [
 SAMPLES = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125))
 """Where in a pixel further samples lie, from its centre, px: a rotated grid."""
 
-_FLAT = 0.06  # attenuations that differ by less are interpolated
+_FLAT = 0.1  # attenuations that differ by less are interpolated
 
 
 class Samples(NamedTuple):
@@ -64,16 +64,17 @@ def receive_points(
     frame: Frame,
     lighting: Lighting,
     samples: Samples,
-    with_shell: bool,
+    moves: bool,
     out: Lit,
 ) -> None:
     """Fill ``out`` with what every sample receives past what stands still."""
+    hidden = np.empty(lighting.probes.hidden.shape[3], np.float32)
     for i in range(len(samples.face)):
         face = samples.face[i]
         if face < 0:
             continue
         point = point_at(surfaces, frame, face, samples.x[i], samples.y[i])
-        ambient = receive(lighting, point, frame.eye, with_shell, out.share[i], out.direct[i])
+        ambient = receive(lighting, point, frame.eye, moves, hidden, out.share[i], out.direct[i])
         for k in range(3):
             out.point[i, k] = point.position[k]
             out.point[i, 3 + k] = point.normal[k]

@@ -24,6 +24,7 @@ from infinity_frames.engine.render.picture import (
     edge_samples,
     receive_points,
 )
+from infinity_frames.engine.render.probes import lattice
 from infinity_frames.engine.render.raster import clip_coordinates
 from infinity_frames.engine.render.shading import Body, Lighting
 from infinity_frames.engine.render.surface import Frame
@@ -32,9 +33,9 @@ from infinity_frames.engine.scene.model import Placement, Scene
 __all__ = ["Renderer"]
 
 _STILL_MAPS = (512, 192)  # sizes of shadow and ambient maps, px
-_MOVING_MAPS = (176, 80)
+_MOVING_MAPS = (144, 72)
 _SHELL_MAPS = 160
-_STEP = 3  # px between the pixels at which moving shadows are always computed
+_GRID = 128  # pixels along the longer side at which moving shadows are always computed
 
 
 class Renderer:
@@ -128,8 +129,9 @@ class Renderer:
         """What stands still, with the shadows of what moves, (H W, 3)."""
         unmoved = (winner == still.seen[0].winner) & (winner >= 0)
         left = np.ones((winner.size, len(self._lamps.size) + 1), np.float32)
-        attenuate_points(lighting, lit, coarse_grid(lighting, lit, unmoved, _STEP), left)
-        rest = between(lit, unmoved, still.owner, _STEP, left)
+        step = max(3, max(winner.shape) // _GRID)
+        attenuate_points(lighting, lit, coarse_grid(lighting, lit, unmoved, step), left)
+        rest = between(lit, unmoved, still.owner, step, left)
         attenuate_points(lighting, lit, rest, left)
         color = np.empty((winner.size, 3), np.float32)
         compose(lit, left, color)
@@ -139,7 +141,7 @@ class Renderer:
         """Colours of samples, from nothing, (n, 3)."""
         count = len(samples.face)
         lit = Lit.empty(count, self._lamps)
-        receive_points(self._geometry.surfaces, frame, lighting, samples, False, lit)
+        receive_points(self._geometry.surfaces, frame, lighting, samples, True, lit)
         left = np.ones((count, len(self._lamps.size) + 1), np.float32)
         attenuate_points(lighting, lit, np.arange(count), left)
         color = np.empty((count, 3), np.float32)
@@ -208,21 +210,23 @@ class Renderer:
         ambient = ambient_light(self.scene, geometry, geometry.members(still.unmoving))
         solid = [i for i in still.unmoving if objects[i].casts_shadow]
         shell = [i for i in still.unmoving if not objects[i].casts_shadow]
-        fixed, nothing = self._casters(solid), self._casters([])
+        blocking = self._casters(solid)(geometry.vertices)
+        nothing = self._casters([])(geometry.vertices)
         walls = self._casters(shell)(geometry.vertices)
         lighting = Lighting(
             lamps,
             ambient,
-            _body(lamps, ambient, fixed(geometry.vertices), _STILL_MAPS),
-            _body(lamps, ambient, nothing(geometry.vertices), (2, 2)),
+            _body(lamps, ambient, blocking, _STILL_MAPS),
+            _body(lamps, ambient, nothing, (2, 2)),
             orthographic(ambient.direction, walls, _SHELL_MAPS),
+            lattice(blocking.vertices, len(lamps.position) + len(ambient.direction)),
         )
         winner = still.seen[0].winner
         row, column = np.divmod(np.arange(winner.size), winner.shape[1])
         samples = Samples(winner.reshape(-1), column + 0.5, row + 0.5)
         frame = self._frame(geometry.vertices, geometry.normals)
         lit = Lit.empty(winner.size, lamps)
-        receive_points(geometry.surfaces, frame, lighting, samples, True, lit)
+        receive_points(geometry.surfaces, frame, lighting, samples, False, lit)
         casters = self._casters([i for i in still.moving if objects[i].casts_shadow])
         still.light = _Light(lighting, lit, casters)
         return still.light

@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from infinity_frames.engine.render._jit import inlined
 from infinity_frames.engine.render.lighting import Ambient, Lamps
 from infinity_frames.engine.render.maps import DepthMaps, occluded, shadowed
+from infinity_frames.engine.render.probes import REACH, Probes, gather
 from infinity_frames.engine.render.surface import Point, Vector, unit
 
-__all__ = ["REACH", "Body", "Lighting", "attenuate", "influenced", "receive"]
-
-REACH = 1.2
-"""How far away a thing can be and still dim the ambient light of a point, m."""
+__all__ = ["Body", "Lighting", "attenuate", "influenced", "receive"]
 
 _BIAS = 0.012  # m, by which maps are not trusted: texels and coarser shadow faces
 _SHELL = 0.6  # how much of its ambient light a wall takes from a corner; it reflects light itself
@@ -45,6 +43,7 @@ class Lighting(NamedTuple):
     still: Body
     moving: Body
     shell: DepthMaps  # walls and the like, which block no lamp
+    probes: Probes  # of what ``still`` hides
 
 
 @inlined
@@ -94,7 +93,8 @@ def receive(
     lighting: Lighting,
     point: Point,
     eye: NDArray[np.float64],
-    with_shell: bool,
+    moves: bool,
+    hidden: NDArray[np.float32],
     share: NDArray[np.uint8],
     direct: NDArray[np.float32],
 ) -> Vector:
@@ -104,8 +104,11 @@ def receive(
     ----------
     lighting, point, eye
         The scene's light, what is lit, and where it is seen from.
-    with_shell : bool
-        Whether walls dim their corners here.
+    moves : bool
+        Whether it is part of what moves: then shadows of what stands still are interpolated, and
+        walls do not dim their corners.
+    hidden : (N + D,) float32 array
+        Scratch space.
     share : (N,) uint8 array
         Filled: the lamp points' relative parts in the light of their lamp.
     direct : (L, 3) float32 array
@@ -126,9 +129,12 @@ def receive(
     metal = min(max((point.specular - 0.1) * 2.5, 0.0), 1.0)
     matt = (1.0 - fresnel) * (1.0 - metal)
     lamps = lighting.lamps
+    if moves:
+        still = lighting.still
+        gather(lighting.probes, still.shadow, still.ambient, point.position, hidden)
     for light in range(len(lamps.size)):
         first, last = lamps.first[light], lamps.first[light + 1]
-        sent = _irradiance(lighting, point, first, last, share)
+        sent = _irradiance(lighting, point, first, last, moves, hidden, share)
         lobe = 0.0
         if sent > 0.0:
             c = lamps.centre[light]
@@ -140,7 +146,7 @@ def receive(
             tinted = 1.0 + metal * (point.color[k] - 1.0)
             sends = point.color[k] * matt / math.pi + lobe * tinted
             direct[light, k] = sent * lamps.intensity[first, k] * sends
-    r, g, b = _surrounding(lighting, point, with_shell)
+    r, g, b = _surrounding(lighting, point, moves, hidden)
     return (
         r * (point.color[0] * matt + fresnel * (1.0 + metal * (point.color[0] - 1.0))),
         g * (point.color[1] * matt + fresnel * (1.0 + metal * (point.color[1] - 1.0))),
@@ -150,7 +156,13 @@ def receive(
 
 @inlined
 def _irradiance(
-    lighting: Lighting, point: Point, first: int, last: int, share: NDArray[np.uint8]
+    lighting: Lighting,
+    point: Point,
+    first: int,
+    last: int,
+    moves: bool,
+    hidden: NDArray[np.float32],
+    share: NDArray[np.uint8],
 ) -> float:
     """Irradiance by the points of one lamp, per unit of intensity; fills their ``share``."""
     lamps = lighting.lamps
@@ -168,7 +180,10 @@ def _irradiance(
         part = 0.0
         if cosine > 0.0 and emitted > 0.0:
             part = cosine * emitted / (squared * max(squared, 0.05))
-            part *= 1.0 - shadowed(lighting.still.shadow, i, bx, by, bz, _BIAS)
+            if moves:
+                part *= 1.0 - hidden[i]
+            else:
+                part *= 1.0 - shadowed(lighting.still.shadow, i, bx, by, bz, _BIAS)
         parts[i - first] = part
         total += part
         largest = max(largest, part)
@@ -178,7 +193,9 @@ def _irradiance(
 
 
 @inlined
-def _surrounding(lighting: Lighting, point: Point, with_shell: bool) -> Vector:
+def _surrounding(
+    lighting: Lighting, point: Point, moves: bool, hidden: NDArray[np.float32]
+) -> Vector:
     """Ambient radiance, averaged over the hemisphere that the point sees of it."""
     x, y, z = point.position
     nx, ny, nz = point.normal
@@ -186,6 +203,7 @@ def _surrounding(lighting: Lighting, point: Point, with_shell: bool) -> Vector:
     out = 0.03  # m, off a wall, so that it does not dim itself
     sx, sy, sz = x + out * nx, y + out * ny, z + out * nz
     ambient = lighting.ambient
+    lamp_points = len(lighting.lamps.position)
     near = _touched(lighting.still, x, y, z)
     red, green, blue, total = 0.0, 0.0, 0.0, 1e-9
     for i in range(len(ambient.direction)):
@@ -194,9 +212,11 @@ def _surrounding(lighting: Lighting, point: Point, with_shell: bool) -> Vector:
         if cosine <= 0.0:
             continue
         total += cosine
-        if near:
+        if moves:
+            cosine *= 1.0 - _BODY * hidden[lamp_points + i]
+        elif near:
             cosine *= 1.0 - _BODY * occluded(lighting.still.ambient, i, x, y, z, _BIAS, REACH)
-        if with_shell:
+        if not moves:
             cosine *= 1.0 - _SHELL * occluded(lighting.shell, i, sx, sy, sz, _BIAS, REACH)
         red += cosine * ambient.radiance[i, 0]
         green += cosine * ambient.radiance[i, 1]
