@@ -115,7 +115,7 @@ def test_a_bad_job_is_reported_each_time_and_read_once_repaired(batch, parsed):
 
 
 def test_shards_are_flushed_by_size_and_read_as_one(batch, monkeypatch):
-    monkeypatch.setattr(cache, "_SHARD_BYTES", 1)
+    monkeypatch.setattr(cache, "_CHUNK_BYTES", 1)
     results = read_results(batch)
     images = table(results, "images")
     assert len(list((batch / ".infinity").glob("images-*.parquet"))) == 4
@@ -202,7 +202,7 @@ def test_times_follow_the_parameters_file(batch):
 
 def test_an_interrupted_build_keeps_what_was_done_and_goes_on_later(batch, monkeypatch):
     results = read_results(batch)
-    monkeypatch.setattr(cache, "_SHARD_BYTES", 1)
+    monkeypatch.setattr(cache, "_CHUNK_BYTES", 1)
     original, read = cache.parse, []
 
     def interrupted(job, *, tables):
@@ -218,3 +218,26 @@ def test_an_interrupted_build_keeps_what_was_done_and_goes_on_later(batch, monke
     images = table(results, "images")
     assert images["job_id"].tolist() == [id_ for id_ in results["job_id"] for _ in range(2)]
     assert not set(read[3:]) & set(done)
+
+
+def test_a_second_process_builds_the_same_tables(batch, monkeypatch):
+    results = read_results(batch)
+    alone = table(results, "annotations")
+    for file in (batch / ".infinity").glob("*"):
+        file.unlink()
+    monkeypatch.setattr(cache, "_CHUNK_BYTES", 1)
+    monkeypatch.setattr(cache, "_MANY_BYTES", 1)
+    pd.testing.assert_frame_equal(table(results, "annotations"), alone)
+
+
+def test_many_small_shards_are_put_together(batch, monkeypatch):
+    results = read_results(batch)
+    monkeypatch.setattr(cache, "_FEW_SHARDS", 2)
+    for job in results["job_id"]:  # as a batch that is read while it comes in
+        images = table(results[results["job_id"] == job], "images")
+        assert len(images) == 2
+    assert table(results, "images")["job_id"].tolist() == [
+        i for i in results["job_id"] for _ in "ab"
+    ]
+    manifest = json.loads((batch / ".infinity" / "manifest.json").read_bytes())
+    assert len({entry["shard"] for entry in manifest["jobs"].values()}) <= 2

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infinity_frames.errors import NoResults, ResultsError
-from infinity_frames.results import ResultsWarning, read_results, table
+from infinity_frames.errors import NoResults
+from infinity_frames.results import ResultsWarning, read_results, run_sql, table
 from infinity_frames.results.infer import typed
 from infinity_frames.schemas import RESULTS, context
 
@@ -238,12 +238,20 @@ def test_a_folder_that_cannot_be_opened_is_reported(batch, monkeypatch):
     assert results["path"].isna().tolist() == [False, True, False, True, True]
 
 
-def test_a_batch_record_of_odd_values_is_an_error_that_names_it(batch):
+def test_an_odd_value_in_the_batch_record_is_reported_and_missing(batch):
     record = json.loads((batch / "batch.json").read_text())
+    good = read_results(batch)
     record["job_runs"][0]["is_preview"] = "perhaps"
+    record["job_runs"][1]["started"] = "yesterday"
     (batch / "batch.json").write_text(json.dumps(record))
-    with pytest.raises(ResultsError, match="does not fit"):
-        read_results(batch)
+    with pytest.warns(ResultsWarning, match="job-b.*batch.json.*is_preview is 'perhaps'"):
+        results = read_results(batch)
+    assert results["is_preview"].isna().tolist() == [True, False, False, False, False]
+    others = [name for name in results.columns if name != "is_preview"]
+    pd.testing.assert_frame_equal(results[others], good[others])
+    again = pytest.warns(ResultsWarning, match="is_preview")
+    with again, pytest.warns(ResultsWarning, match="job-a.*started is 'yesterday'"):
+        assert run_sql(results, "SELECT started FROM batch")["started"].notna().sum() == 4
 
 
 def test_labels_with_nan_are_read_as_missing(tmp_path):

@@ -334,3 +334,15 @@ def test_what_a_label_frame_remembers_survives_parquet_and_a_move_is_said(tmp_pa
     with pytest.raises(NoResults, match="path="):
         table(stored, "scenes", quiet=True)
     assert len(table(stored, "scenes", path=tmp_path / "b", quiet=True)) == 3
+
+
+def test_a_label_that_is_a_list_here_and_a_number_there_is_text(tmp_path):
+    for name, value in (("a", [1.5, 2.0]), ("b", 3), ("c", "text")):
+        labels = factory.visionfit_labels(1)
+        labels["info"]["avatar_betas"] = value
+        factory.write_job(tmp_path / name / f"job-{name}", factory.params(), labels)
+    results = read_results(tmp_path, quiet=True)
+    scenes = table(results, "scenes", quiet=True)
+    assert scenes["avatar_betas"].tolist() == ["[1.5,2.0]", "3", "text"]
+    same = table(results[results["job_id"] == "job-a"], "scenes", quiet=True)
+    assert same["avatar_betas"].tolist() == [[1.5, 2.0]]

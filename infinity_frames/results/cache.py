@@ -13,8 +13,9 @@ import os
 import stat
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,23 @@ from filelock import FileLock
 
 from infinity_frames.progress import progress
 from infinity_frames.results.infer import as_text
-from infinity_frames.results.labels import TABLES, Parsed, Summary, parse
+from infinity_frames.results.labels import TABLES, Summary, parse
 from infinity_frames.results.layout import JobFiles
 from infinity_frames.results.problems import Problem
+from infinity_frames.results.workers import in_processes
 
 __all__ = ["LabelCache"]
 
 READER_VERSION = 1
-_SHARD_BYTES = 64 * 2**20
+_CHUNK_BYTES = 32 * 2**20
+"""Files read for one shard: with what is made of them, what a process holds at a time."""
+_MANY_BYTES = 128 * 2**20
+"""Files to read from which on a second process pays for its start."""
+_PROCESSES = 2
+"""This one and another: a third would take more memory than a batch may, 200 MB."""
+_FEW_SHARDS = 16
+"""Small shards that may lie about before they are put together."""
+_SMALL_BYTES = 2**20
 _KEEP_SECONDS = 24 * 3600.0
 
 
@@ -74,13 +84,15 @@ class LabelCache:
             manifest = self._manifest()
             self._known = manifest["jobs"]
             stale = _stale(manifest, sources, tables)
-            todo = [job for job in jobs if job.job_id in stale]
-            writer = _ShardWriter(self.folder, manifest)
-            with writer, progress(len(todo), "labels", delay=1.0, quiet=quiet) as bar:
-                writer.supersede(stale)
-                for job in todo:
-                    writer.add(job.job_id, sources[job.job_id], parse(job, tables=tables), tables)
-                    bar.update()
+            todo = [(job, sources[job.job_id]) for job in jobs if job.job_id in stale]
+            tasks = [_Task(self.folder, chunk, tables) for chunk in _chunks(todo)]
+            size = sum(_bytes(source) for _, source in todo)
+            shards = in_processes(_build, tasks, processes=1 if size < _MANY_BYTES else _PROCESSES)
+            with progress(len(todo), "labels", delay=1.0, quiet=quiet) as bar:
+                self._record(manifest, _carried_over(self.folder, manifest["jobs"], stale))
+                for entries in shards:
+                    self._record(manifest, entries)
+                    bar.update(len(entries))
             self._sweep(manifest)
 
     def summaries(self, job_ids: Iterable[str]) -> dict[str, Summary]:
@@ -110,6 +122,11 @@ class LabelCache:
             return {"version": READER_VERSION, "jobs": {}}
         return manifest
 
+    def _record(self, manifest: dict[str, Any], entries: Mapping[str, Any]) -> None:
+        """Let readers see a shard that has been written."""
+        manifest["jobs"] |= entries
+        _replace(self.folder / "manifest.json", orjson.dumps(manifest))
+
     def _sweep(self, manifest: Mapping[str, Any]) -> None:
         """Delete shards that nothing refers to, once no reader can still be using them."""
         used = {entry["shard"] for entry in manifest["jobs"].values()}
@@ -122,83 +139,75 @@ class LabelCache:
                 continue  # on Windows an open file cannot be deleted; the next build will
 
 
-class _ShardWriter:
-    """Gathers jobs' tables into shards, and records in the manifest what has been written."""
+@dataclass(frozen=True)
+class _Task:
+    """One shard to build: its jobs, each with the state of its files."""
 
-    def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
-        self._folder = folder
-        self._manifest = manifest
-        self._tables: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
-        self._entries: dict[str, dict[str, Any]] = {}
-        self._bytes = 0
-        # Compressing runs beside parsing; one shard at a time, so that memory stays bounded.
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="infinity-shards")
-        self._writing: tuple[Future[None], dict[str, dict[str, Any]]] | None = None
+    folder: Path
+    jobs: Sequence[tuple[JobFiles, list[Any]]]
+    tables: bool
 
-    def __enter__(self) -> _ShardWriter:
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self._flush()
-            self._settle()
-        finally:
-            self._pool.shutdown()
+def _chunks(
+    jobs: Sequence[tuple[JobFiles, list[Any]]],
+) -> Iterator[list[tuple[JobFiles, list[Any]]]]:
+    """Jobs a shard each; one that is larger than a shard has its own."""
+    chunk: list[tuple[JobFiles, list[Any]]] = []
+    size = 0
+    for job, source in jobs:
+        if chunk and size + _bytes(source) > _CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append((job, source))
+        size += _bytes(source)
+    if chunk:
+        yield chunk
 
-    def supersede(self, stale: set[str]) -> None:
-        """Carry over what shards with rows of changed jobs hold of unchanged ones."""
-        jobs = self._manifest["jobs"]
-        shards = {jobs[id_]["shard"] for id_ in stale if id_ in jobs} - {None}
-        for shard in shards:
-            # What nothing refers to is kept for a day from now: open connections still read it.
-            for file in self._folder.glob(f"*-{shard}.parquet"):
-                file.touch()
-            kept = {id_ for id_, e in jobs.items() if e["shard"] == shard and id_ not in stale}
-            if not kept:
-                continue
-            for name in TABLES:
-                file = _shard_file(self._folder, name, shard)
-                if file.is_file():
-                    table = pq.read_table(file)
-                    mask = pc.is_in(table["job_id"], pa.array(sorted(kept), pa.string()))
-                    self._append(name, table.filter(mask))
-            self._entries |= {id_: dict(jobs[id_]) for id_ in kept}
 
-    def add(self, job_id: str, source: list[Any], parsed: Parsed, tables: bool) -> None:
-        """One job's labels; the shard is written when it is large enough."""
-        entry = {"source": source, "tables": tables, "shard": None, **parsed.to_json()}
+def _bytes(source: Iterable[Any]) -> int:
+    return sum(size for _, size, _ in source)
+
+
+def _build(task: _Task) -> dict[str, Any]:
+    """Read jobs and write their shard; what the manifest is to say of them."""
+    parts: dict[str, list[pa.Table]] = defaultdict(list)
+    entries = {}
+    for job, source in task.jobs:
+        parsed = parse(job, tables=task.tables)
+        entries[job.job_id] = {"source": source, "tables": task.tables, **parsed.to_json()}
         for name, table in parsed.tables.items():
-            self._append(name, table)
-        self._entries[job_id] = entry
-        if self._bytes > _SHARD_BYTES:
-            self._flush()
+            parts[name].append(table)
+    shard = _write_shard(task.folder, parts)
+    return {id_: {**entry, "shard": shard} for id_, entry in entries.items()}
 
-    def _append(self, name: str, table: pa.Table) -> None:
-        self._tables[name].append(table)
-        self._bytes += table.nbytes
 
-    def _flush(self) -> None:
-        self._settle()
-        shard = uuid.uuid4().hex
-        tables = {name: parts for name, parts in self._tables.items() if parts}
-        for entry in self._entries.values():
-            entry["shard"] = shard if tables and entry["tables"] else None
-        future = self._pool.submit(_write_shard, self._folder, shard, tables)
-        self._writing = (future, self._entries)
-        self._tables = {name: [] for name in TABLES}
-        self._entries = {}
-        self._bytes = 0
+def _carried_over(folder: Path, jobs: Mapping[str, Any], stale: set[str]) -> dict[str, Any]:
+    """Write anew what stays of shards with changed jobs, and of small ones once they are many."""
+    shards = {entry["shard"] for entry in jobs.values()} - {None}
+    changed = {jobs[id_]["shard"] for id_ in stale if id_ in jobs} - {None}
+    for shard in changed:
+        # What nothing refers to is kept for a day from now: open connections still read it.
+        for file in folder.glob(f"*-{shard}.parquet"):
+            file.touch()
+    small = {shard for shard in shards if _shard_bytes(folder, shard) < _SMALL_BYTES}
+    gone = changed | (small if len(small) > _FEW_SHARDS else set())
+    kept = {id_: e for id_, e in jobs.items() if e["shard"] in gone and id_ not in stale}
+    if not kept:
+        return {}
+    parts: dict[str, list[pa.Table]] = defaultdict(list)
+    for name in TABLES:
+        for shard in dict.fromkeys(entry["shard"] for entry in kept.values()):
+            file = _shard_file(folder, name, shard)
+            if file.is_file():
+                table = pq.read_table(file)
+                mask = pc.is_in(table["job_id"], pa.array(sorted(kept), pa.string()))
+                parts[name].append(table.filter(mask))
+    fresh = _write_shard(folder, parts)
+    return {id_: {**entry, "shard": fresh} for id_, entry in kept.items()}
 
-    def _settle(self) -> None:
-        """Wait for the shard being written, then let readers see it."""
-        if self._writing is None:
-            return
-        future, entries = self._writing
-        self._writing = None
-        future.result()
-        self._manifest["jobs"] |= entries
-        _replace(self._folder / "manifest.json", orjson.dumps(self._manifest))
+
+def _shard_bytes(folder: Path, shard: str) -> int:
+    return sum(file.stat().st_size for file in folder.glob(f"*-{shard}.parquet"))
 
 
 def _stale(manifest: Mapping[str, Any], sources: Mapping[str, Any], tables: bool) -> set[str]:
@@ -223,12 +232,15 @@ def _source(job: JobFiles) -> list[Any]:
     return found
 
 
-def _write_shard(folder: Path, shard: str, tables: Mapping[str, list[pa.Table]]) -> None:
+def _write_shard(folder: Path, tables: Mapping[str, list[pa.Table]]) -> str | None:
+    """Write tables as a new shard; its name, or None where there is nothing to write."""
+    shard = uuid.uuid4().hex
     for name, parts in tables.items():
         file = _shard_file(folder, name, shard)
         temporary = file.with_suffix(".parquet.tmp")
         pq.write_table(_concatenated(parts), temporary, compression="zstd")
         os.replace(temporary, file)
+    return shard if tables else None
 
 
 def _concatenated(parts: list[pa.Table]) -> pa.Table:

@@ -7,9 +7,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from infinity_frames.errors import FrameError, ResultsError
+from infinity_frames.errors import FrameError
 from infinity_frames.results.cache import LabelCache
 from infinity_frames.results.infer import columns_of
 from infinity_frames.results.labels import Summary
@@ -212,19 +213,38 @@ def _frame(kind: Kind, rows: Sequence[Mapping[str, Any]], folder: Folder) -> Fra
         name if name not in kind.columns else f"{name}_parameter": column
         for name, column in parameters.items()
     } | {f"{TAG_PREFIX}{name}": column for name, column in tags.items()}
-    try:
-        frame = kind.conform(pd.concat([own, pd.DataFrame(more, index=own.index)], axis=1))
-    except (TypeError, ValueError) as error:
-        raise ResultsError(
-            f"The record of the batch in {folder.root} holds a value that does not fit: {error}.",
-            advice="Download the batch again; results that are there already are kept.",
-            file=str(folder.root / BATCH_FILE),
-        ) from None
+    fitting = _fitting(kind, own, folder)
+    frame = kind.conform(pd.concat([fitting, pd.DataFrame(more, index=own.index)], axis=1))
     record = folder.batch[0] or {}
     server, generator = record.get("server"), record.get("generator")
     if isinstance(server, str) and isinstance(generator, str):
         with_context(frame, server=server, generator=generator)
     return frame
+
+
+def _fitting(kind: Kind, own: pd.DataFrame, folder: Folder) -> pd.DataFrame:
+    """The kind's columns; a value that is none of its column's is reported and missing."""
+    if _fits(kind, own):
+        return own
+    odd = [name for name in own.columns if not _fits(kind, own[[name]])]
+    problems = []
+    out = own.copy()
+    for name in odd:
+        wrong = np.array([not _fits(kind, own.loc[[row], [name]]) for row in own.index])
+        out[name] = own[name].astype(object).where(~wrong, None)
+        for job_id, value in own.loc[wrong, ["job_id", name]].itertuples(index=False):
+            what = f"says {name} is {value!r}, which it cannot be"
+            problems.append(Problem(job_id, str(folder.root / BATCH_FILE), what))
+    report(problems, stacklevel=4)
+    return out
+
+
+def _fits(kind: Kind, column: pd.DataFrame) -> bool:
+    try:
+        kind.conform(column)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
 
 
 def _rows(folder: Folder, *, quiet: bool) -> tuple[list[dict[str, Any]], list[Problem]]:

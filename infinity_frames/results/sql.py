@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from infinity_frames.errors import FrameError, QueryError
 from infinity_frames.results.cache import LabelCache
@@ -288,11 +290,42 @@ def _rows_of(name: str, caches: Iterable[LabelCache], job_ids: Sequence[str]) ->
     )
     source = f"SELECT {columns}, 0::BIGINT AS file_row_number WHERE false"
     files = [str(file) for cache in caches for file in cache.files(name, job_ids)]
-    if files:
-        listed = ", ".join(map(_literal, files))
-        options = "union_by_name = true, file_row_number = true"
-        source += f" UNION ALL BY NAME SELECT * FROM read_parquet([{listed}], {options})"  # noqa: S608
+    for group, mixed in _readable_together(files):
+        listed = ", ".join(map(_literal, group))
+        replaced = ", ".join(f"to_json({c})::VARCHAR AS {c}" for c in map(_quoted, mixed))
+        source += (
+            f" UNION ALL BY NAME SELECT * {replaced and f'REPLACE ({replaced})'} "  # noqa: S608
+            f"FROM read_parquet([{listed}], union_by_name = true, file_row_number = true)"
+        )
     return f"(SELECT * FROM ({source}) WHERE job_id IN (SELECT job_id FROM jobs))"  # noqa: S608
+
+
+def _readable_together(files: Sequence[str]) -> list[tuple[list[str], tuple[str, ...]]]:
+    """Parquet files in groups, each with the columns to read as text.
+
+    A label that is a number in one file and a list in another is text in both, as it is within one
+    file.
+    """
+    schemas = {file: pq.read_schema(file) for file in files}
+    types: defaultdict[str, set[pa.DataType]] = defaultdict(set)
+    for schema in schemas.values():
+        for field in schema:
+            types[field.name].add(field.type)
+    mixed = {name for name, found in types.items() if not _unify(found)}
+    groups: defaultdict[tuple[tuple[str, pa.DataType], ...], list[str]] = defaultdict(list)
+    for file, schema in schemas.items():
+        fields = (field for field in schema if field.name in mixed)
+        others = ((f.name, f.type) for f in fields if not pa.types.is_string(f.type))
+        groups[tuple(others)].append(file)
+    return [(group, tuple(name for name, _ in key)) for key, group in groups.items()]
+
+
+def _unify(types: Iterable[pa.DataType]) -> bool:
+    try:
+        pa.unify_schemas([pa.schema({"": t}) for t in types], promote_options="permissive")
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        return False
+    return True
 
 
 def _run(connection: duckdb.DuckDBPyConnection, query: str, params: Mapping[str, Any]) -> Frame:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm.auto import tqdm
 
+from infinity_frames.progress import progress
 from infinity_frames.results.audit import audit
 from infinity_frames.results.checks import CHECKS
 from infinity_frames.results.frames import in_context_of, job_files
@@ -56,7 +56,7 @@ def verify(results: pd.DataFrame, *, path: str | Path | None = None, quiet: bool
         if file is not None and file.is_file()
     )
     ledgers = in_processes(audit, jobs, processes=None if size > _MANY else 1)
-    with tqdm(total=len(jobs), desc="verify", delay=1.0, disable=quiet) as bar:
+    with progress(len(jobs), "verify", delay=1.0, quiet=quiet) as bar:
         for ledger in ledgers:
             checked.update(ledger.checked)
             found[ledger.job_id] = ledger.rows

@@ -38,7 +38,7 @@ def in_processes(
     items : sequence
         What to apply it to; each process holds one at a time.
     processes : int, optional
-        How many, by default one per core; 1 works in this process.
+        How many, this one among them, by default one per core; 1 starts none.
 
     Yields
     ------
@@ -58,7 +58,7 @@ def in_processes(
     for item in items:
         todo.put(item)
     done: queue.SimpleQueue[Any] = queue.SimpleQueue()
-    started = [_start(work) for _ in range(count)]
+    started = [_start(work) for _ in range(count - 1)]
     feeders = [
         threading.Thread(target=_feed, args=(process, todo, done), daemon=True)
         for process in started
@@ -67,7 +67,7 @@ def in_processes(
         for feeder in feeders:
             feeder.start()
         for _ in items:
-            outcome = done.get()
+            outcome = _next(work, todo, done)
             if isinstance(outcome, BaseException):
                 raise outcome
             yield outcome[0]
@@ -77,6 +77,18 @@ def in_processes(
             feeder.join()  # its pipe has just ended
             with suppress(BrokenPipeError):
                 process.communicate()
+
+
+def _next(work: Callable[[T], R], todo: queue.SimpleQueue[T], done: queue.SimpleQueue[Any]) -> Any:
+    """What another process has done, else something done here, else what another does next."""
+    if done.empty():
+        try:
+            item = todo.get_nowait()
+        except queue.Empty:
+            pass
+        else:
+            return (work(item),)
+    return done.get()
 
 
 def main() -> None:

@@ -10,9 +10,9 @@ from typing import Literal
 from uuid import uuid4
 
 import pandas as pd
-from tqdm.auto import tqdm
 
 from infinity_frames.errors import ResultsError
+from infinity_frames.progress import progress
 from infinity_frames.results.exports.card import write_card
 from infinity_frames.results.exports.coco import write_coco
 from infinity_frames.results.exports.huggingface import write_huggingface
@@ -110,8 +110,9 @@ def export(
             write_parquet(part, chosen, files, losses)
         else:
             done = _written(part, jobs, name, pictures, losses)
-            for _ in tqdm(done, "export", len(jobs), delay=1.0, disable=quiet):
-                pass
+            with progress(len(jobs), "export", delay=1.0, quiet=quiet) as bar:
+                for _ in done:
+                    bar.update()
             losses[_KEPT[name.partition("-")[0]]] += sum(
                 name.startswith("yolo") or job.files.segmentation is not None for job in jobs
             )
