@@ -274,3 +274,31 @@ def _labels(job):
 
 def _in_zone(text, hours):
     return datetime.fromisoformat(text).astimezone(timezone(timedelta(hours=hours))).isoformat()
+
+
+def test_a_poll_tells_what_changed_since_the_one_before(client):
+    made = client.submit(*[{}] * 3, {"behaviour": "refuse"}).json()
+    path = f"/api/batch/{made['id']}/summary/"
+    known, revision = {}, 0
+    for _ in range(500):
+        answer = client.get(path, since=revision).json()
+        assert answer["revision"] >= revision
+        revision = answer["revision"]
+        known |= {job["id"]: job for job in answer["job_runs"]}
+        if all(job["status"] in ("completed", "failed") for job in known.values()):
+            break
+    assert client.get(path, since=revision).json()["job_runs"] == []
+    full = {job["id"]: job for job in client.batch(made["id"])["job_runs"]}
+    assert known.keys() == full.keys()
+    for job_id, job in known.items():
+        assert job.items() <= full[job_id].items()
+        assert "param_values" not in job
+    again = client.get(path, since=0).json()["job_runs"]
+    assert {job["id"]: job for job in again} == known
+
+
+@pytest.mark.parametrize("since", ["-1", "1.5", "x", "9" * 30, "\u0661"])
+def test_a_since_that_is_no_revision_is_refused(client, done, since):
+    refused = client.get(f"/api/batch/{done['id']}/summary/", since=since)
+    assert refused.status_code == 400
+    assert "since" in refused.json()["detail"]

@@ -329,9 +329,17 @@ def download_frame(
         server=session.server,
         generator=session.generator,
         tags=tags,
+        parameters=[_type_of(parameter) for parameter in session.spec.parameters],
         overwrite=overwrite,
         quiet=quiet,
     )
+
+
+def _type_of(parameter: Parameter) -> dict[str, Any]:
+    """What a reader of results needs to give the parameter's column the dtype it had."""
+    told = parameter.to_json()
+    choices = {key: value for key, value in told["options"].items() if key == "choices"}
+    return {"name": told["name"], "type": told["type"], "options": choices}
 
 
 def seeded(frame: pd.DataFrame, session: Session | None = None) -> Frame:

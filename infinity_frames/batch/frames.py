@@ -75,12 +75,14 @@ def _rows(jobs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-CHANGING = ("status", "seed", "estimated_samples", "samples", "error", "started", "finished")
+CHANGING = ("status", "samples", "error", "started", "finished")
+FIXED = ("seed", "estimated_samples")
+"""Told once, and not again by a server that tells only what changed."""
 
 
 def updated(frame: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> Frame:
     """The frame's rows with the state that `jobs` tell; rows not told of stay as they are."""
-    told = pd.DataFrame(_rows(jobs), columns=["job_id", *CHANGING], dtype="object")
+    told = pd.DataFrame(_rows(jobs), columns=["job_id", *CHANGING, *FIXED], dtype="object")
     told = BATCH.conform(told).set_index("job_id")
     known = frame["job_id"].isin(told.index).to_numpy(dtype=bool)
     rows = told.reindex(frame["job_id"].astype("string"))
@@ -91,6 +93,10 @@ def updated(frame: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> Frame:
             out[column] = new
         else:
             out[column] = new.astype("object").where(known, out[column].astype("object"))
+    for column in FIXED:
+        new = rows[column].set_axis(frame.index).astype("object")
+        before = out.get(column, new).astype("object")
+        out[column] = new.where(new.notna(), before)
     conformed = BATCH.conform(out)
     conformed.attrs = dict(frame.attrs)
     return conformed

@@ -38,7 +38,8 @@ class Wait:
         groups = frame.groupby("batch_id", sort=False, observed=True)["job_id"]
         self.open = {str(batch): set(map(str, jobs)) for batch, jobs in groups}
         self.left = {batch: len(jobs) for batch, jobs in self.open.items()}
-        self.jobs: dict[str, list[dict[str, Any]]] = {}
+        self.revision = dict.fromkeys(self.open, 0)
+        self.jobs: dict[str, dict[str, Any]] = {}
         self.started = self.heard = time.monotonic()
 
     def run(self) -> list[dict[str, Any]]:
@@ -50,12 +51,13 @@ class Wait:
                     self._poll(batch, bar)
                 bar.update(total - sum(self.left.values()) - bar.n)
                 if not self.open:
-                    return [job for jobs in self.jobs.values() for job in jobs]
+                    return list(self.jobs.values())
                 self._pause()
 
     def _poll(self, batch: str, bar: tqdm[Any]) -> None:
         try:
-            data = self.rest.batch_summary(batch, within=self._time_left())
+            since = self.revision[batch]
+            data = self.rest.batch_summary(batch, since=since, within=self._time_left())
         except (ServerUnreachable, RequestTimeout, ServerFault):
             self._pause_allowed()
             if time.monotonic() - self.heard > PATIENCE:
@@ -63,8 +65,9 @@ class Wait:
             bar.set_postfix_str("the server does not answer; still trying", refresh=False)
             return
         self.heard = time.monotonic()
-        states = statuses(data["job_runs"], self.open[batch])
-        self.jobs[batch] = data["job_runs"]
+        self.revision[batch] = data.get("revision") or 0
+        self.jobs.update((job["id"], job) for job in data["job_runs"])
+        states = statuses(self.jobs[job] for job in self.open[batch] if job in self.jobs)
         self.left[batch] = sum(states[state] for state in UNFINISHED)
         said = [f"{states['failed']} failed" if states["failed"] else "", data.get("message")]
         bar.set_postfix_str(", ".join(str(part) for part in said if part), refresh=False)

@@ -28,6 +28,7 @@ _MAX_READ_BYTES = 4 * MAX_BODY_BYTES
 _MAX_KEY = 200
 _DEFAULT_LIMIT = 1000
 _MAX_LIMIT = 100_000
+_MAX_REVISION = 2**53
 _BYTE_RANGE = re.compile(r"bytes=\s*([0-9]*)\s*-\s*([0-9]*)\s*")
 _NONE = (None, None)
 
@@ -91,13 +92,22 @@ async def _once(request: Request, body: Annotated[bytes, Depends(_body)]) -> Onc
     return Once.of(key, request.url.path, body)
 
 
-def _limit(request: Request) -> int:
-    text = request.query_params.get("limit")
+def _whole(request: Request, name: str, least: int, most: int) -> int | None:
+    """A whole number of the query."""
+    text = request.query_params.get(name)
     if text is None:
-        return _DEFAULT_LIMIT
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MAX_LIMIT):
-        raise RequestRejected(f"limit must be a whole number from 1 to {_MAX_LIMIT}.", status=400)
-    return int(text[:9])
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 19 and least <= int(text) <= most):
+        raise RequestRejected(f"{name} must be a whole number from {least} to {most}.", status=400)
+    return int(text)
+
+
+def _limit(request: Request) -> int:
+    return _whole(request, "limit", 1, _MAX_LIMIT) or _DEFAULT_LIMIT
+
+
+def _since(request: Request) -> int | None:
+    return _whole(request, "since", 0, _MAX_REVISION)
 
 
 def _moment(request: Request, name: str) -> str | None:
@@ -128,6 +138,7 @@ Body = Annotated[bytes, Depends(_body)]
 Repeat = Annotated[Once | None, Depends(_once)]
 Link = Annotated[Linker, Depends(_linker)]
 Limit = Annotated[int, Depends(_limit)]
+Since = Annotated[int | None, Depends(_since)]
 Window = Annotated[tuple[str | None, str | None], Depends(_window)]
 
 
@@ -226,9 +237,22 @@ def get_batch(batch_id: str, service: Engine, account: AccountId, link: Link) ->
     return _json(service.batch(account, batch_id, link, summary=False))
 
 
-@router.get("/batch/{batch_id}/summary/", response_model=models.Batch, tags=["batches"])
-def get_batch_summary(batch_id: str, service: Engine, account: AccountId, link: Link) -> Response:
-    """A batch with its jobs, without their parameters: what is polled."""
+@router.get(
+    "/batch/{batch_id}/summary/",
+    response_model=models.Summary,
+    openapi_extra=_queried("since"),
+    tags=["batches"],
+)
+def get_batch_summary(
+    batch_id: str, service: Engine, account: AccountId, link: Link, since: Since
+) -> Response:
+    """A batch with its jobs, without their parameters: what is polled.
+
+    With `since`, a `revision` that an earlier answer had (0 at first): only the jobs that changed
+    after it, in no order, and of them only what changes.
+    """
+    if since is not None:
+        return _json(service.progress(account, batch_id, since))
     return _json(service.batch(account, batch_id, link, summary=True))
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "GeneratorListed",
     "Job",
     "SingleRequest",
+    "Summary",
 ]
 
 
@@ -73,6 +74,23 @@ class Job(BaseModel):
     tags: dict[str, Any] | None = Field(default=None, description="Not in a summary.")
 
 
+class JobState(BaseModel):
+    """How a job stands, as a poll shows it: what a job does not have yet is missing or null."""
+
+    id: str
+    status: Literal["queued", "running", "completed", "failed", "cancelled"]
+    error: str | None = None
+    num_samples: int | None = None
+    started: str | None = None
+    finished: str | None = None
+    name: str | None = Field(default=None, description="Not with `since`, like all below.")
+    is_preview: bool | None = None
+    in_progress: bool | None = None
+    result_url: str | None = None
+    estimated_samples: int | None = None
+    seed: int | None = None
+
+
 class BatchListed(BaseModel):
     """A batch in a list."""
 
@@ -86,6 +104,14 @@ class Batch(BatchListed):
 
     message: str | None = Field(description="What its jobs wait for, where a user should know.")
     job_runs: list[Job]
+
+
+class Summary(BatchListed):
+    """A batch and how its jobs stand."""
+
+    message: str | None = Field(description="What its jobs wait for, where a user should know.")
+    revision: int | None = Field(default=None, description="With `since`: pass it the next time.")
+    job_runs: list[JobState]
 
 
 class GeneratorListed(BaseModel):

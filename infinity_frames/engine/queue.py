@@ -49,6 +49,7 @@ def lease(connection: Connection, owner: str, count: int) -> Sequence[Row[Any]]:
                 lease=owner,
                 attempts=jobs.c.attempts + 1,
                 started=store.now(),
+                revision=store.next_revision(),
             )
         )
     return chosen
@@ -99,7 +100,12 @@ def cancel(connection: Connection, batch_id: str) -> list[str]:
     connection.execute(
         sa.update(jobs)
         .where(unfinished_jobs)
-        .values(status="cancelled", lease=None, finished=store.now())
+        .values(
+            status="cancelled",
+            lease=None,
+            finished=store.now(),
+            revision=store.next_revision(),
+        )
     )
     return ids
 
@@ -113,10 +119,13 @@ def recover(connection: Connection) -> None:
         release(connection, job_id, owner, "The engine died while it was rendered.", counted=True)
 
 
-def unfinished(connection: Connection) -> bool:
-    """Whether any job waits or is being rendered."""
+def unfinished(connection: Connection, batch_id: str | None = None) -> bool:
+    """Whether any job, or any of a batch, waits or is being rendered."""
     waiting = jobs.c.status == sa.literal_column("'queued'")
     running = jobs.c.status == sa.literal_column("'running'")
+    if batch_id is not None:
+        waiting &= jobs.c.batch_id == batch_id
+        running &= jobs.c.batch_id == batch_id
     return bool(
         connection.execute(
             sa.select(
@@ -135,7 +144,13 @@ def _requeue(connection: Connection, which: sa.ColumnElement[bool], attempts: in
     connection.execute(
         sa.update(jobs)
         .where(which)
-        .values(status="queued", lease=None, started=None, attempts=attempts)
+        .values(
+            status="queued",
+            lease=None,
+            started=None,
+            attempts=attempts,
+            revision=store.next_revision(),
+        )
     )
 
 
@@ -143,7 +158,7 @@ def _end(connection: Connection, job_id: str, owner: str, **values: Any) -> bool
     ended = connection.execute(
         sa.update(jobs)
         .where(_leased(job_id, owner))
-        .values(lease=None, finished=store.now(), **values)
+        .values(lease=None, finished=store.now(), revision=store.next_revision(), **values)
     )
     if ended.rowcount:
         ledger.settle(connection, jobs.c.id == job_id)

@@ -10,7 +10,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
-from infinity_frames.engine import ledger, store
+from infinity_frames.engine import ledger, queue, store
 from infinity_frames.engine.store import batches, jobs
 from infinity_frames.engine.submission import Job
 from infinity_frames.errors import UnknownBatch, UnknownJob
@@ -18,6 +18,7 @@ from infinity_frames.errors import UnknownBatch, UnknownJob
 __all__ = [
     "Linker",
     "add_jobs",
+    "as_created",
     "batch_json",
     "batch_row",
     "find_jobs",
@@ -25,6 +26,7 @@ __all__ = [
     "job_row",
     "list_batches",
     "new_batch",
+    "progress_json",
     "usage",
 ]
 
@@ -32,22 +34,25 @@ Linker = Callable[[str], str]
 """Makes the result URL of a job of that id."""
 
 # Keys of a job object, and the columns they are read from in the same order.
-_SUMMARY = {
+_STATE = {
     "id": jobs.c.id,
-    "name": jobs.c.generator,
-    "is_preview": jobs.c.is_preview,
     "status": jobs.c.status,
     "error": jobs.c.error,
-    "estimated_samples": jobs.c.estimated,
     "num_samples": jobs.c.samples,
-    "seed": jobs.c.seed,
-    "sha256": jobs.c.sha256,
-    "created": jobs.c.created,
     "started": jobs.c.started,
     "finished": jobs.c.finished,
 }
+_SUMMARY = {
+    **_STATE,
+    "name": jobs.c.generator,
+    "is_preview": jobs.c.is_preview,
+    "estimated_samples": jobs.c.estimated,
+    "seed": jobs.c.seed,
+}
 _FULL = {
     **_SUMMARY,
+    "sha256": jobs.c.sha256,
+    "created": jobs.c.created,
     "batch_id": jobs.c.batch_id,
     "param_values": jobs.c.params,
     "tags": jobs.c.tags,
@@ -77,6 +82,8 @@ def add_jobs(
     """
     ledger.reserve(connection, account_id, batch_id, sum(job.estimated for job in new))
     created = store.now()
+    of_batch = sa.select(sa.func.coalesce(sa.func.max(jobs.c.revision), 0) + 1)
+    revision = connection.execute(of_batch.where(jobs.c.batch_id == batch_id)).scalar_one()
     rows = [
         {
             "id": str(uuid.uuid4()),
@@ -90,6 +97,7 @@ def add_jobs(
             "estimated": job.estimated,
             "status": "queued",
             "created": created,
+            "revision": revision,
         }
         for job in new
     ]
@@ -194,7 +202,7 @@ def batch_json(
     summary: bool = False,
     message: str | None = None,
 ) -> dict[str, Any]:
-    """A batch object; a summary leaves the jobs' parameters and tags out."""
+    """A batch object; a summary leaves out what is long, and what a job does not have yet."""
     columns, as_json = (_SUMMARY, _summary_json) if summary else (_FULL, job_json)
     query = sa.select(*columns.values()).where(jobs.c.batch_id == batch.id)
     rows = connection.execute(query.order_by(jobs.c.seq))
@@ -209,9 +217,34 @@ def batch_json(
     }
 
 
+def progress_json(
+    connection: Connection, batch: Row[Any], since: int, message: str | None
+) -> dict[str, Any]:
+    """The state of the jobs that changed after revision `since`, and what revision this is.
+
+    What never changes is left out, so that a poll costs what has happened since the one before.
+    """
+    of_batch = jobs.c.batch_id == batch.id
+    revision = connection.execute(sa.select(sa.func.max(jobs.c.revision)).where(of_batch)).scalar()
+    # The database writes the JSON, twice as fast as going through rows.
+    pairs = [part for key, column in _STATE.items() for part in (sa.literal(key), column)]
+    all_of_them = sa.func.json_group_array(sa.func.json_object(*pairs))
+    changed = sa.select(all_of_them).where(of_batch, jobs.c.revision > since)
+    runs = connection.execute(changed).scalar_one()
+    busy = message and queue.unfinished(connection, batch.id)
+    return {
+        "id": batch.id,
+        "name": batch.name,
+        "created": batch.created,
+        "message": message if busy else None,
+        "revision": revision or 0,
+        "job_runs": orjson.Fragment(runs),
+    }
+
+
 def job_json(row: Row[Any], link: Linker) -> dict[str, Any]:
     """A job object with its parameters and tags."""
-    run = _summary_json(row, link, _FULL)
+    run = _with_result(dict(zip(_FULL, row, strict=True)), link)
     # Stored as JSON, and sent as stored.
     run["param_values"] = orjson.Fragment(run["param_values"])
     run["tags"] = orjson.Fragment(run["tags"])
@@ -237,11 +270,16 @@ def as_created(batch: dict[str, Any], job_ids: Iterable[str] | None = None) -> d
     return {**batch, "message": None, "job_runs": runs}
 
 
-def _summary_json(
-    row: Row[Any], link: Linker, keys: Iterable[str] = tuple(_SUMMARY)
-) -> dict[str, Any]:
+def _summary_json(row: Row[Any], link: Linker) -> dict[str, Any]:
+    return _with_result(_without_none(_SUMMARY, row), link)
+
+
+def _without_none(keys: Iterable[str], row: Row[Any]) -> dict[str, Any]:
     # Called for every job of a batch at every poll: by position, which is what rows do fast.
-    run = dict(zip(keys, row, strict=True))
+    return {key: value for key, value in zip(keys, row, strict=True) if value is not None}
+
+
+def _with_result(run: dict[str, Any], link: Linker) -> dict[str, Any]:
     status = run["status"]
     run["in_progress"] = status == "queued" or status == "running"
     run["result_url"] = link(run["id"]) if status == "completed" else None

@@ -29,7 +29,7 @@ __all__ = ["Application", "application"]
 
 EXTENSIONS = (
     "idempotency, cancel, account, tags, status, seed, sha256, errors, sampling, constraints, "
-    "message"
+    "message, since"
 )
 _RETRY_AFTER_S = 2
 _log = logging.getLogger(__name__)

@@ -17,11 +17,21 @@ from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary,
 
 from infinity_frames.errors import EngineError
 
-__all__ = ["Store", "accounts", "batches", "idempotency", "jobs", "ledger", "now", "tokens"]
+__all__ = [
+    "Store",
+    "accounts",
+    "batches",
+    "idempotency",
+    "jobs",
+    "ledger",
+    "next_revision",
+    "now",
+    "tokens",
+]
 
 _BUSY_TIMEOUT_S = 5.0
 # Counts the changes of the tables below, so that no version writes into what it cannot read.
-_LAYOUT = 1
+_LAYOUT = 2
 
 metadata = sa.MetaData()
 
@@ -77,10 +87,13 @@ jobs = Table(
     Column("sha256", Text),
     Column("attempts", Integer, nullable=False, default=0),
     Column("lease", Text),
+    # Grows with every change, within the batch: what changed since a poll has a larger one.
+    Column("revision", Integer, nullable=False),
     Column("created", Text, nullable=False),
     Column("started", Text),
     Column("finished", Text),
     Index("jobs_of_batch", "batch_id", "seq"),
+    Index("jobs_changed", "batch_id", "revision"),
     Index("jobs_of_account", "account_id", "is_preview", "seq"),
     Index("jobs_queued", sa.desc("is_preview"), "seq", sqlite_where=sa.text("status = 'queued'")),
     Index("jobs_running", "seq", sqlite_where=sa.text("status = 'running'")),
@@ -116,6 +129,13 @@ ledger = Table(
 def now() -> str:
     """The time, UTC, as stored: texts of one width, so that they sort as times do."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def next_revision() -> sa.ScalarSelect[int]:
+    """What the revision of the job that an UPDATE changes becomes."""
+    others = jobs.alias()
+    largest = sa.select(sa.func.max(others.c.revision) + 1)
+    return largest.where(others.c.batch_id == jobs.c.batch_id).correlate(jobs).scalar_subquery()
 
 
 class Store:

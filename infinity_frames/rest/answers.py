@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -92,9 +92,9 @@ def status(job: Mapping[str, Any]) -> str:
     return "completed" if job.get("result_url") else "failed"
 
 
-def statuses(jobs: Iterable[Mapping[str, Any]], wanted: Container[str]) -> Counter[str]:
-    """How many of the wanted jobs are in each status."""
-    return Counter(status(job) for job in jobs if job["id"] in wanted)
+def statuses(jobs: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    """How many jobs are in each status."""
+    return Counter(status(job) for job in jobs)
 
 
 def error(

@@ -155,10 +155,25 @@ class Rest:
         path = f"/api/batch/{_segment(batch_id)}/"
         return answers.batch(self._call("GET", path, missing=UnknownBatch))
 
-    def batch_summary(self, batch_id: str, *, within: float | None = None) -> dict[str, Any]:
-        """``GET /api/batch/{id}/summary/``: the batch without parameters, small enough to poll."""
+    def batch_summary(
+        self, batch_id: str, *, since: int | None = None, within: float | None = None
+    ) -> dict[str, Any]:
+        """``GET /api/batch/{id}/summary/``: the batch without parameters, small enough to poll.
+
+        Parameters
+        ----------
+        since : int, optional
+            The ``revision`` of an earlier answer, 0 at first: a server that can (+) tells only what
+            changed after it; any other tells all.
+        within : float, optional
+            Seconds it may take.
+        """
         path = f"/api/batch/{_segment(batch_id)}/summary/"
-        return answers.batch(self._call("GET", path, missing=UnknownBatch, within=within))
+        changes = since is not None and self.has("since")
+        params = {"since": str(since)} if changes else None
+        return answers.batch(
+            self._call("GET", path, params=params, missing=UnknownBatch, within=within)
+        )
 
     def cancel_batch(self, batch_id: str) -> dict[str, Any]:
         """``POST /api/batch/{id}/cancel/`` (+): stop what has not finished."""
