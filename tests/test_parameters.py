@@ -128,6 +128,16 @@ def test_a_message_proposes_what_was_meant():
     found = parameters.violations(KITCHEN, pd.DataFrame([{"servngs": 1, "dish": "CAKES"}]))
     assert "did you mean servings?" in found["message"].iloc[0]
     assert "CAKE" in found["message"].iloc[1]
+    rate = parameters.violations(KITCHEN, pd.DataFrame({"rate": [25]}))
+    assert rate["message"].iloc[0] == "rate is 25; it must be one of 30, 24, 12"
+
+
+def test_a_fault_that_all_jobs_share_is_told_once():
+    with pytest.raises(InvalidJobs, match=r"40 jobs: kitchen-v1\.2\.0 has no parameter heet") as e:
+        parameters.sample(KITCHEN, 40, fixed={"heet": 1.0})
+    assert str(e.value).count("heet") == 1
+    assert "did you mean heat?" in str(e.value)
+    assert "clip" not in str(e.value)
 
 
 def test_a_draft_keeps_what_does_not_fit():
@@ -268,6 +278,10 @@ def test_outside_a_range_clips_redraws_or_raises():
         parameters.sample(KITCHEN, 3, fixed={"start": 0.6, "end": 0.6})
     with pytest.raises(FrameError, match="2 values, but 3 jobs"):
         parameters.sample(KITCHEN, 3, fixed={"heat": [1.0, 2.0]})
+    with pytest.raises(FrameError, match=r"rng\.uniform"):
+        parameters.sample(KITCHEN, 3, fixed={"heat": (0.5, 1.5)})
+    with pytest.raises(FrameError, match="-1 is no number of jobs"):
+        parameters.sample(KITCHEN, -1)
     with pytest.raises(FrameError, match="weights"):
         parameters.sample(KITCHEN, 3, fixed={"dish": {"SOUP": -1.0}})
     with pytest.raises(FrameError, match="outside"):
@@ -293,6 +307,8 @@ def test_sweep_copies_share_a_seed_and_name_their_base():
     assert ragged["heat"].tolist() == [1.0, 0.5, 2.0, 0.5]
     with pytest.raises(FrameError, match="differ in number"):
         parameters.sweep(KITCHEN, jobs, "zip", {"servings": [1], "cover": [False, True]})
+    with pytest.raises(FrameError, match="did you mean heat"):
+        parameters.sweep(KITCHEN, jobs, "product", {"heet": [1.0]})
     with pytest.raises(FrameError, match="nothing to sweep"):
         parameters.sweep(KITCHEN, jobs)
 

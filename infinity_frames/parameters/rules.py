@@ -19,9 +19,17 @@ from infinity_frames.spec import Conditional, Constraint, Generator, Linear, Par
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
-__all__ = ["broken", "jobs_schema", "validate", "violations"]
+__all__ = [
+    "broken",
+    "explain",
+    "jobs_schema",
+    "unknown_parameter",
+    "validate",
+    "violations",
+]
 
 _SHOWN = 3  # violations spelled out in an error's text; all of them are in its frame
+_LISTED = 8  # choices named in a message; of more, the nearest
 _ROUNDING = 1e-9  # 0.6 + 0.3 is not <= 0.9 in binary
 
 
@@ -100,16 +108,23 @@ def _check(
 
 
 def explain(found: pd.DataFrame) -> str:
-    """Say in a sentence what a violations frame holds."""
+    """Say in a sentence what a violations frame holds; a fault that many jobs share only once."""
     jobs = found["position"].nunique()
-    first = found.head(_SHOWN)
+    kinds = found.groupby("message", sort=False)["position"].agg(["first", "nunique"])
     told = [
-        f"job {position}: {message}"
-        for position, message in zip(first["position"], first["message"], strict=True)
+        f"job {position}: {message}" if count == 1 else f"{count} jobs: {message}"
+        for message, position, count in kinds.head(_SHOWN).itertuples(name=None)
     ]
-    more = len(found) - len(told)
+    more = len(kinds) - len(told)
     rest = f"; and {more} more" if more else ""
     return f"{jobs} job{'s' if jobs > 1 else ''} broke a rule: {'; '.join(told)}{rest}."
+
+
+def unknown_parameter(generator: Generator, name: str) -> str:
+    """Say that there is no such parameter, and what may have been meant."""
+    near = difflib.get_close_matches(name, list(generator.by_name), n=1)
+    hint = f"did you mean {near[0]}?" if near else f"call it tag_{name} if it is your own"
+    return f"{generator.name} has no parameter {name}; {hint}"
 
 
 _Found = tuple[int, str, str, str, str]  # position, parameter, rule, value, message
@@ -119,11 +134,9 @@ def _unknown(generator: Generator, jobs: pd.DataFrame) -> Iterator[_Found]:
     for name in jobs.columns:
         if name in generator.by_name or str(name).startswith(TAG_PREFIX):
             continue
-        near = difflib.get_close_matches(str(name), list(generator.by_name), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"call it tag_{name} if it is your own"
         values = jobs[name]
+        message = unknown_parameter(generator, str(name))
         for position in np.flatnonzero(~is_missing(values)):
-            message = f"{generator.name} has no parameter {name}; {hint}"
             yield int(position), str(name), "unknown", _text(values.iloc[position]), message
 
 
@@ -170,10 +183,12 @@ def _bound(parameter: Parameter, rule: str, value: object) -> str:
     unit = f" {parameter.unit}" if parameter.unit else ""
     if rule == "choices":
         options = [str(choice) for choice in parameter.choices or ()]
+        shown = repr(value) if isinstance(value, str) else str(value)
         near = difflib.get_close_matches(str(value), options, n=3, cutoff=0.5)
-        listed = ", ".join(options if len(options) <= 8 else near or [*options[:6], "..."])
-        more = f" (of {len(options)})" if len(options) > 8 else ""
-        return f"{parameter.name} is {value!r}; it must be one of {listed}{more}"
+        if len(options) <= _LISTED:
+            return f"{parameter.name} is {shown}; it must be one of {', '.join(options)}"
+        hint = f"did you mean {' or '.join(near)}?" if near else f"as {', '.join(options[:3])}"
+        return f"{parameter.name} is {shown}; it must be one of its {len(options)} choices, {hint}"
     bound, word = (parameter.min, "least") if rule == "min" else (parameter.max, "most")
     return f"{parameter.name} is {value}{unit}; it must be at {word} {bound}{unit}"
 

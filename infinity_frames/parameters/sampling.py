@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -67,6 +68,9 @@ def sample(
             f"outside={outside!r} is not a way to treat values outside a range.",
             advice='Use "redraw", "clip" or "raise".',
         )
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
+        raise FrameError(f"{n!r} is no number of jobs to draw.", advice="Pass 0 or more.")
+    n = int(n)
     sources = _sources(n, given, fixed or {})
     draw = _Draw(generator, n, np.random.SeedSequence(seed).entropy, outside)
     for parameter in generator.parameters:
@@ -193,7 +197,8 @@ class _Draw:
         if len(values) != self.n:
             raise FrameError(
                 f"{name} has {len(values)} values, but {self.n} jobs are to be drawn.",
-                advice=f"Pass one value, or {self.n}.",
+                advice=f"Pass one value or {self.n}; to draw from a range, pass a distribution, as "
+                f"{name}=lambda df, rng: rng.uniform(low, high, len(df)).",
                 parameter=name,
             )
         return pd.Series(list(values), dtype="object")
@@ -214,16 +219,18 @@ class _Draw:
         columns = {**{name: self.columns[name] for name in fixed}, **self.extra}
         found = violations(self.generator, pd.DataFrame(columns), joint=False)
         if len(found):
-            raise InvalidJobs(
-                explain(found),
-                advice='Fix other values, or pass outside="clip" to move numbers into their range.',
-                violations=found,
-            )
+            raise InvalidJobs(explain(found), advice=_advice(found), violations=found)
         kept = until_joint_rules_hold(
             self.generator, self.columns, self.drawn, self.samplings, self.entropy
         )
         ordered = {name: kept[name] for name in self.generator.by_name}
         return as_frame(pd.DataFrame({**ordered, **self.extra}))
+
+
+def _advice(found: pd.DataFrame) -> str:
+    if found["rule"].isin(["min", "max"]).all():
+        return 'Fix other values, or pass outside="clip" to move them into their range.'
+    return "session.parameters lists every parameter with its type, range and choices."
 
 
 def _out_of_range(parameter: Parameter, column: pd.Series[Any]) -> np.ndarray[Any, Any]:

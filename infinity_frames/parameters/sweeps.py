@@ -11,6 +11,7 @@ import pandas as pd
 
 from infinity_frames.errors import FrameError
 from infinity_frames.parameters.columns import dtype_of, frame, is_missing, typed
+from infinity_frames.parameters.rules import unknown_parameter
 from infinity_frames.schemas import TAG_PREFIX, Frame, as_frame
 from infinity_frames.spec import Generator
 
@@ -89,9 +90,12 @@ def sweep(
     Raises
     ------
     FrameError
-        Nothing to sweep, or sequences of different lengths to zip.
+        Nothing to sweep, a name that is no parameter, or sequences of different lengths to zip.
     """
     overrides = _overrides(how, values or {})
+    for name in overrides.columns:
+        if name not in generator.by_name and not str(name).startswith(TAG_PREFIX):
+            raise FrameError(f"{unknown_parameter(generator, str(name))}.", parameter=str(name))
     base = seeded(generator, rows) if "job_id" in rows.columns else frame(generator, rows)
     base[BASE] = (rows["job_id"] if "job_id" in rows.columns else rows.index).astype("string")
     base = _sharing(generator, base, seed)
