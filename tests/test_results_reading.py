@@ -301,3 +301,40 @@ def test_the_published_samples_are_read(tmp_path):
     series = table(results, "timeseries")
     csv = pd.read_csv(SAMPLES / "imu-random-motion" / "00000.csv", index_col=0)
     assert np.allclose(series[csv.columns].to_numpy(float), csv.to_numpy(float))
+
+
+def test_parameters_have_the_dtypes_of_a_jobs_frame_where_the_record_names_them(tmp_path):
+    def written(name, exercises):
+        jobs = [
+            {"id": f"{name}-{i}", "params": factory.params(exercise=e, camera_height=1)}
+            for i, e in enumerate(exercises)
+        ]
+        root = factory.write_batch(tmp_path / name, jobs)
+        record = json.loads((root / "batch.json").read_text())
+        record["parameters"] = [
+            {
+                "name": "exercise",
+                "type": "str",
+                "options": {"choices": ["SITUP", "PUSHUP", "V_UP"]},
+            },
+            {"name": "camera_height", "type": "float", "options": {}},
+            {"name": "scene", "type": "int", "options": {}},
+            {"name": "num_reps", "type": "colour"},
+        ]
+        (root / "batch.json").write_text(json.dumps(record))
+        return root
+
+    results = read_results(written("a", ["PUSHUP", "SITUP"]))
+    assert results["camera_height"].dtype == "Float64"
+    assert results["exercise"].cat.categories.tolist() == ["SITUP", "PUSHUP", "V_UP"]
+    assert not results["exercise"].cat.ordered
+    assert results["scene"].dtype == "string"  # no int, whatever the record says
+    assert results["num_reps"].dtype == "Int64"
+    asked = run_sql(results, "SELECT exercise, camera_height FROM jobs ORDER BY job_id")
+    assert asked["exercise"].dtype == results["exercise"].dtype
+    written("b", ["BURPEE"])
+    both = read_results(tmp_path)
+    assert both["exercise"].dtype == "string"
+    assert both["exercise"].tolist() == ["PUSHUP", "SITUP", "BURPEE"]
+    written("c", ["V_UP"])
+    assert read_results(tmp_path / "c")["exercise"].dtype == results["exercise"].dtype

@@ -29,6 +29,7 @@ from infinity_frames.schemas import (
     Frame,
     as_frame,
 )
+from infinity_frames.spec import Parameter
 
 if TYPE_CHECKING:
     from infinity_frames.session import Session
@@ -337,9 +338,8 @@ def download_frame(
 
 def _type_of(parameter: Parameter) -> dict[str, Any]:
     """What a reader of results needs to give the parameter's column the dtype it had."""
-    told = parameter.to_json()
-    choices = {key: value for key, value in told["options"].items() if key == "choices"}
-    return {"name": told["name"], "type": told["type"], "options": choices}
+    options = {} if parameter.choices is None else {"choices": list(parameter.choices)}
+    return {"name": parameter.name, "type": parameter.type, "options": options}
 
 
 def seeded(frame: pd.DataFrame, session: Session | None = None) -> Frame:

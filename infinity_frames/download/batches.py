@@ -31,6 +31,7 @@ def download_jobs(
     server: str,
     generator: str,
     tags: Mapping[str, Mapping[str, Any]],
+    parameters: Sequence[Mapping[str, Any]] = (),
     overwrite: bool = False,
     quiet: bool = False,
 ) -> Frame:
@@ -47,6 +48,8 @@ def download_jobs(
         Noted in ``batch.json``.
     tags : mapping of str to mapping
         Tags by job id, for servers that keep none.
+    parameters : sequence of mapping
+        The generator's, as the protocol describes them; noted in ``batch.json`` for the types.
     overwrite : bool
         Fetch these jobs again even where they are complete.
     quiet : bool
@@ -76,10 +79,11 @@ def download_jobs(
             advice="Choose another folder; each batch gets its own inside.",
             file=str(path),
         )
+    origin = {"server": server, "generator": generator, "parameters": list(parameters)}
     failures: list[dict[str, str]] = []
     unfinished = 0
     for batch, jobs in batches.items():
-        download = _BatchDownload(rest, batch, jobs, server, generator, tags)
+        download = _BatchDownload(rest, batch, jobs, origin, tags)
         failures += download.run(BatchFolder(folders[batch]), overwrite=overwrite, quiet=quiet)
         unfinished += download.unfinished
     results = read_results(path, quiet=quiet)
@@ -106,12 +110,10 @@ class _BatchDownload:
         rest: Rest,
         batch_id: str,
         wanted: Sequence[str],
-        server: str,
-        generator: str,
+        origin: Mapping[str, Any],
         tags: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        self.rest, self.batch_id, self.tags = rest, batch_id, tags
-        self.origin = {"server": server, "generator": generator}
+        self.rest, self.batch_id, self.tags, self.origin = rest, batch_id, tags, origin
         self.data = rest.batch(batch_id)
         self.jobs: dict[str, Job] = {job["id"]: job for job in self.data["job_runs"]}
         self.wanted = [job for job in dict.fromkeys(wanted) if job in self.jobs]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from infinity_frames.errors import FrameError
+from infinity_frames.errors import FrameError, SpecError
+from infinity_frames.parameters.columns import typed
 from infinity_frames.results.cache import LabelCache
 from infinity_frames.results.infer import columns_of
 from infinity_frames.results.labels import Summary
@@ -36,6 +37,7 @@ from infinity_frames.schemas import (
     with_context,
     with_folders,
 )
+from infinity_frames.spec import Parameter
 
 __all__ = ["batch_frame", "build", "in_context_of", "job_files", "read_results", "with_columns"]
 
@@ -196,17 +198,37 @@ def _by_root(jobs: Sequence[JobFiles]) -> Iterator[tuple[Path, list[JobFiles]]]:
 def _concatenated(frames: Sequence[Frame]) -> Frame:
     contexts = [context(frame) for frame in frames]
     # Frames without rows would only widen dtypes.
-    out = as_frame(pd.concat([f for f in frames if len(f)] or frames[:1], ignore_index=True))
+    parts = _alike([frame for frame in frames if len(frame)] or frames[:1])
+    out = as_frame(pd.concat(parts, ignore_index=True))
     out.attrs.clear()
     if contexts[0] and all(found == contexts[0] for found in contexts):
         with_context(out, **contexts[0])
     return out
 
 
+def _alike(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The frames with columns of the same categories; concat makes others plain objects."""
+    out = [frame.copy(deep=False) for frame in frames]
+    for name in dict.fromkeys(name for frame in frames for name in frame.columns):
+        holders = [frame for frame in out if name in frame.columns]
+        dtypes = [frame[name].dtype for frame in holders]
+        if any(isinstance(d, pd.CategoricalDtype) for d in dtypes) and len(set(dtypes)) > 1:
+            common: Any = "string"
+            if all(isinstance(dtype, pd.CategoricalDtype) for dtype in dtypes):
+                common = pd.CategoricalDtype(
+                    list(dict.fromkeys(c for f in holders for c in f[name].cat.categories))
+                )
+            for frame in holders:
+                frame[name] = frame[name].astype(common)
+    return out
+
+
 def _frame(kind: Kind, rows: Sequence[Mapping[str, Any]], folder: Folder) -> Frame:
     """Rows as a typed frame: the kind's columns, parameters, tags."""
     own = pd.DataFrame({name: [row.get(name) for row in rows] for name in kind.columns})
-    parameters = columns_of([row["parameters"] for row in rows], numbers=True)
+    parameters = _as_specified(
+        columns_of([row["parameters"] for row in rows], numbers=True), folder.batch[0] or {}
+    )
     tags = columns_of([row["tags"] for row in rows], numbers=False)
     more = {
         # A parameter named like one of our columns must not hide it.
@@ -220,6 +242,25 @@ def _frame(kind: Kind, rows: Sequence[Mapping[str, Any]], folder: Folder) -> Fra
     if isinstance(server, str) and isinstance(generator, str):
         with_context(frame, server=server, generator=generator)
     return frame
+
+
+def _as_specified(
+    columns: Mapping[str, pd.Series[Any]], record: Mapping[str, Any]
+) -> dict[str, pd.Series[Any]]:
+    """Columns in their parameters' dtypes, as in a jobs frame, where the batch's record has them.
+
+    One with a value that does not fit keeps the dtype of its values.
+    """
+    out = dict(columns)
+    listed = record.get("parameters")
+    for description in listed if isinstance(listed, list) else ():
+        try:
+            parameter = Parameter.from_json(description)
+        except (SpecError, AttributeError, TypeError):
+            continue  # written by a version that describes them otherwise
+        if parameter.name in out:
+            out[parameter.name] = typed(parameter, out[parameter.name])
+    return out
 
 
 def _fitting(kind: Kind, own: pd.DataFrame, folder: Folder) -> pd.DataFrame:
