@@ -84,6 +84,22 @@ def dribble(pause: float) -> Fault:
     return _body(pieces)
 
 
+def dribble_head(pause: float, seconds: float) -> Fault:
+    """Answer with header after header, and never come to the body."""
+
+    def fault(server: FaultServer, handler: BaseHTTPRequestHandler, *_: Any) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        for number in range(int(seconds / pause)):
+            time.sleep(pause)
+            try:
+                handler.wfile.write(b"X-%d: 1\r\n" % number)
+            except OSError:
+                break
+        handler.close_connection = True
+
+    return fault
+
+
 def alter(server: FaultServer, handler: Any, headers: dict[str, str], body: bytes) -> None:
     """Answer in full length, one byte changed."""
     _body(lambda content: [content[:40] + bytes([content[40] ^ 1]) + content[41:]])(

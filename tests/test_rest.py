@@ -16,7 +16,16 @@ from pathlib import Path
 
 import pytest
 from base_server import TEST_GENERATOR, TOKEN, TOO_DEAR, UNLUCKY, BaseServer
-from fault_server import FaultServer, answer, cut_after, dribble, drop, hang, lose_answer
+from fault_server import (
+    FaultServer,
+    answer,
+    cut_after,
+    dribble,
+    dribble_head,
+    drop,
+    hang,
+    lose_answer,
+)
 
 from infinity_frames import errors
 from infinity_frames.rest import Limits, Rest, server_address
@@ -222,7 +231,7 @@ def test_nobody_there() -> None:
         Rest(url, TOKEN).create_batch("x", [run()])
 
 
-@pytest.mark.parametrize("fault", [hang(5), dribble(0.05)])
+@pytest.mark.parametrize("fault", [hang(5), dribble(0.05), dribble_head(0.05, 5)])
 def test_a_server_that_hangs_is_given_up_in_time(base: FaultServer, fault: object) -> None:
     base.fail("GET", "/api/jobs/", *[fault] * 9)  # type: ignore[list-item]
     started = time.monotonic()

@@ -9,12 +9,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 from urllib3.util import Retry
 
 from infinity_frames.errors import SessionError
+from infinity_frames.rest.punctual import PunctualAdapter
 
 __all__ = [
     "CHUNK",
@@ -89,7 +89,7 @@ class Http(requests.Session):
 
     def __init__(self) -> None:
         super().__init__()
-        adapter = HTTPAdapter(pool_connections=4, pool_maxsize=CONNECTIONS)
+        adapter = PunctualAdapter(pool_connections=4, pool_maxsize=CONNECTIONS)
         self.mount("http://", adapter)
         self.mount("https://", adapter)
         self._settings: dict[tuple[str, str], Any] = {}
