@@ -326,10 +326,10 @@ def _set(angles: Angles, part: str, value: Angles) -> None:
     if part == "fingers":
         for name in _FINGERS:
             segment = int(name[-1]) - 1
-            # The thumb bends about half as far, across the palm.
+            # The thumb bends about half as far, across the palm and round what is gripped.
             curl = np.array([0.0, 0.0, value[segment]])
             if "thumb" in name:
-                curl = np.array([0.0, -0.25, 0.4]) * value[segment]
+                curl = np.array([0.0, -0.55, 0.25]) * value[segment]
             angles[JOINT_INDEX[name]] = curl * (1.0 if name.startswith("left") else _MIRROR_SIGNS)
     elif part in JOINT_INDEX:
         sign = _MIRROR_SIGNS if part.startswith("right_") else 1.0

@@ -18,7 +18,7 @@ __all__ = ["CLEARANCES", "Effector", "Goals", "Keyframes", "quaternions"]
 Array = NDArray[np.float64]
 
 CLEARANCES: Mapping[str, float] = {
-    "hand": 0.03,
+    "hand": 0.034,
     "knee": 0.055,
     "seat": 0.13,
     "belly": 0.12,

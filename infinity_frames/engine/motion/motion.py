@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import PchipInterpolator
 from scipy.spatial.transform import Rotation
 
+from infinity_frames.engine.motion.clear import kept_clear
 from infinity_frames.engine.motion.exercises import Exercise
+from infinity_frames.engine.motion.flesh import Bulk
 from infinity_frames.engine.motion.floor import chains, lifted
-from infinity_frames.engine.motion.held import hands_on, held_transforms
+from infinity_frames.engine.motion.girdle import raised_collars
+from infinity_frames.engine.motion.held import Chest, hands_on, held_transforms
 from infinity_frames.engine.motion.ik import TwoBone, aim, blend, soft_positive
 from infinity_frames.engine.motion.keyframes import (
     CLEARANCES,
@@ -81,9 +85,12 @@ class Motion:
         How much the joints' trajectories vary; 0 repeats the exercise exactly.
     rest_joints : (55, 3) array
         Joint positions of the body in the T-pose, feet on y = 0, m.
-    clearances : mapping of str to float, optional
+    clearances : mapping of str to float or (N,) array, optional
         Flesh between a joint and the floor it rests on, m, where it differs from
-        :data:`~infinity_frames.engine.motion.keyframes.CLEARANCES`.
+        :data:`~infinity_frames.engine.motion.keyframes.CLEARANCES`; of what carries the trunk also
+        at N places, evenly along the course.
+    flesh : tuple of Bulk, optional
+        What the arms keep clear of; default: nothing.
     """
 
     def __init__(
@@ -92,13 +99,23 @@ class Motion:
         seed: int = 0,
         noise_factor: float = 0.0,
         rest_joints: Array = T_POSE,
-        clearances: Mapping[str, float] | None = None,
+        clearances: Mapping[str, float | Array] | None = None,
+        flesh: tuple[Bulk, ...] = (),
     ) -> None:
         self.exercise = exercise
         self.rest = rest_joints
+        self._flesh = flesh
         self._seed = seed
         self._noise_factor = noise_factor
-        self._keys = Keyframes.of(exercise, rest_joints, {**CLEARANCES, **(clearances or {})})
+        given = {**CLEARANCES, **(clearances or {})}
+        mean = {part: float(np.mean(height)) for part, height in given.items()}
+        self._keys = Keyframes.of(exercise, rest_joints, mean)
+        self._settling = {
+            part: PchipInterpolator(np.linspace(0.0, 1.0, np.size(height)), height - mean[part])
+            for part, height in given.items()
+            if np.size(height) > 1
+        }
+        self._chest = Chest.of(rest_joints, flesh)
         self._spread = noise_factor * joint_spread(self._keys.angles)
         # Who only ever stands on the feet has nothing else near the floor.
         names = frozenset(effector.name for effector in self._keys.effectors)
@@ -113,14 +130,25 @@ class Motion:
             As ``timeline.frames`` or ``timeline.at(times)``.
         """
         course = self._course(frames.phase)
+        return self._solved(course, self._varied(self._keys.angles_at(course), frames))
+
+    def exact(self, course: Array) -> Pose:
+        """Poses without noise at places of the course, (F,) in 0..1 from start to midpoint.
+
+        Of a loop, whose halves differ, these are phases of the rep.
+        """
+        return self._solved(course, _hinged(self._keys.angles_at(course)))
+
+    def _solved(self, course: Array, angles: Array) -> Pose:
         goals = self._keys.goals_at(course)
-        angles = self._varied(self._keys.angles_at(course), frames)
-        turns = quaternions(angles)
+        turns = raised_collars(quaternions(angles))
+        if self._flesh:
+            turns = kept_clear(turns, self.rest, self._flesh, self.exercise.held)
         positions, rotations = forward(turns, np.zeros((len(course), 3)), self.rest)
         effectors = self._keys.effectors
         limbs = [self._limb(effector) for effector in effectors]
         targets = [
-            goal.point - matrices(goal.rotation) @ effector.offset
+            self._settled(effector, goal, course) - matrices(goal.rotation) @ effector.offset
             for effector, goal in zip(effectors, goals, strict=True)
         ]
         root = self._carried(positions, targets, goals)
@@ -138,7 +166,8 @@ class Motion:
                 solved[start] = aim(bone, rotations[:, start], target - positions[:, start])
                 solved[joint] = rotations[:, joint]
         for held in self.exercise.held:
-            for side, (target, turn) in hands_on(held, positions, rotations, self.rest).items():
+            places = hands_on(held, positions, rotations, self.rest, self._chest)
+            for side, (target, turn) in places.items():
                 joint = JOINT_INDEX[f"{side}_wrist"]
                 solved |= _reach(self._arm(side), joint, target, turn, positions, rotations)
         turns = _local(turns, rotations, solved, effectors, goals)
@@ -148,7 +177,14 @@ class Motion:
 
     def held(self, pose: Pose) -> dict[str, Array]:
         """Where what is held is: transforms from object to body axes, (F, 4, 4), by name."""
-        return held_transforms(self.exercise, pose.quaternions, pose.root, self.rest)
+        return held_transforms(self.exercise, pose.quaternions, pose.root, self.rest, self._flesh)
+
+    def _settled(self, effector: Effector, goal: Goals, course: Array) -> Array:
+        """Where an effector should be, higher or lower as flesh of other thickness comes below."""
+        if effector.name not in self._settling:
+            return goal.point
+        height: Array = self._settling[effector.name](course)
+        return np.asarray(goal.point + height[:, None] * np.array([0.0, 1.0, 0.0]))
 
     def _course(self, phase: Array) -> Array:
         m = self.exercise.midpoint
@@ -163,11 +199,7 @@ class Motion:
             swell = self._noise_factor * _BREATH_DEGREES * breath
             angles[:, JOINT_INDEX["spine3"], 0] -= swell
             angles[:, JOINT_INDEX["neck"], 0] += swell
-        for side in ("left", "right"):
-            for name, axis, sign in (("knee", 0, 1.0), ("elbow", 1, -1.0 if side == "left" else 1)):
-                hinge = angles[:, JOINT_INDEX[f"{side}_{name}"], axis]
-                hinge[:] = sign * soft_positive(sign * hinge, _HINGE_SOFTNESS)
-        return angles
+        return _hinged(angles)
 
     def _limb(self, effector: Effector) -> TwoBone | None:
         side, _, part = effector.name.partition("_")
@@ -221,6 +253,16 @@ class Motion:
             # Limbs come in pairs: half the sum of their pulls, and no side goes first.
             root = root + pull / 2.0
         return root
+
+
+def _hinged(angles: Array) -> Array:
+    """Joint angles (F, 55, 3), deg, with no knee or elbow bent backwards."""
+    out = angles.copy()
+    for side in ("left", "right"):
+        for name, axis, sign in (("knee", 0, 1.0), ("elbow", 1, -1.0 if side == "left" else 1)):
+            hinge = out[:, JOINT_INDEX[f"{side}_{name}"], axis]
+            hinge[:] = sign * soft_positive(sign * hinge, _HINGE_SOFTNESS)
+    return out
 
 
 def _grip(effector: Effector, goal: Goals) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any
 
@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from infinity_frames.engine.generators.visionfit.contact import clearances
 from infinity_frames.engine.generators.visionfit.labels import Person
 from infinity_frames.engine.motion.exercises import Exercise, exercise
-from infinity_frames.engine.motion.held import held_transforms
-from infinity_frames.engine.motion.motion import Motion
+from infinity_frames.engine.motion.motion import Motion, Pose
 from infinity_frames.engine.motion.skeleton import BODY_TO_GLOBAL, JOINTS
 from infinity_frames.engine.motion.timeline import Timeline
 from infinity_frames.engine.scene.body import Body
@@ -22,7 +21,7 @@ from infinity_frames.engine.scene.equipment import held_object
 from infinity_frames.engine.scene.model import Object, Placement
 from infinity_frames.engine.scene.shapes import yaw_matrix
 
-__all__ = ["Extent", "Instant", "Performance", "extent"]
+__all__ = ["Course", "Extent", "Instant", "Performance", "extent"]
 
 Array = NDArray[np.float64]
 
@@ -98,6 +97,24 @@ def extent(name: str) -> Extent:
     times = np.linspace(0.0, timeline.duration, 17)
     joints, _ = Motion(done).pose(timeline.at(times)).joints()
     return Extent(joints.min(axis=(0, 1)), joints.max(axis=(0, 1)))
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """Moments of a performance, of any number, without their skin.
+
+    Parameters
+    ----------
+    quaternions : (M, 55, 4) array
+    root : (M, 3) array
+        Body axes, m.
+    joints : (M, 55, 3) array
+        Global, m.
+    """
+
+    quaternions: Array
+    root: Array
+    joints: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,9 +195,7 @@ class Performance:
             numbers = np.arange(start, min(start + _CHUNK, total))
             moments = self.timeline.at(numbers / self.timeline.frame_rate)
             pose = self._motion.pose(moments)
-            held = held_transforms(
-                self.exercise, pose.quaternions, pose.root, self.body.rest_joints
-            )
+            held = self._motion.held(pose)
             joints, _ = pose.joints(self.body.rest_joints)
             for i in range(min(len(numbers), wanted - start)):
                 placements, person = self._placed(
@@ -194,15 +209,30 @@ class Performance:
                     start + i, placements, person, (float(counts[0][i]), float(counts[1][i]))
                 )
 
-    def typical_skins(self, count: int = 9) -> list[Placement]:
-        """The person's skin through one rep without noise, whatever the speed and the reps."""
+    def typical(self, count: int = 9) -> Course:
+        """One rep without noise, whatever the speed and the reps."""
         timeline = Timeline(self.exercise, seed=0)
-        times = np.linspace(0.0, timeline.duration, count)
-        pose = self._moved(seed=0, noise=0.0).pose(timeline.at(times))
-        return [self._skin(*state) for state in zip(pose.quaternions, pose.root, strict=True)]
+        moments = timeline.at(np.linspace(0.0, timeline.duration, count))
+        return self._course(self._moved(seed=0, noise=0.0).pose(moments))
+
+    def foreseeable(self, reps: int, per_rep: int = 16) -> Course:
+        """The first `reps` reps as they will be, also those that this job does not ask for."""
+        timeline = replace(self.timeline, num_reps=reps)
+        shares = np.arange(per_rep) / per_rep
+        times = timeline.starts[:, None] + timeline.active[:, None] * shares
+        return self._course(self._motion.pose(timeline.at(times.ravel())))
+
+    def skin(self, course: Course, index: int) -> Placement:
+        """The person's skin at one moment of a course."""
+        return self._skin(course.quaternions[index], course.root[index])
+
+    def _course(self, pose: Pose) -> Course:
+        joints, _ = pose.joints(self.body.rest_joints)
+        return Course(pose.quaternions, pose.root, joints @ self._turn.T + self._shift)
 
     def _moved(self, seed: int, noise: float) -> Motion:
-        return Motion(self.exercise, seed, noise, self.body.rest_joints, self._clearances)
+        body = self.body
+        return Motion(self.exercise, seed, noise, body.rest_joints, self._clearances, body.flesh)
 
     def _skin(self, quaternions: Array, root: Array) -> Placement:
         vertices, normals = self.body.pose(quaternions, root)

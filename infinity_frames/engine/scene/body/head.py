@@ -135,7 +135,10 @@ def _add_features(field: Field, face: Face) -> None:
         field.cone(face.at(a), face.at(b), ra * scale, rb * scale, blend)
 
     cheek = (0.043 * width * full, 1.612 + 0.002 * t["cheeks"], 0.054)
-    ball(cheek, (0.022 * full, 0.018 * full, 0.022 * full), 0.022)
+    ball(cheek, (0.021 * full, 0.018 * full, 0.021 * full), 0.026)
+    # The pad below the cheekbone, without which a face looks gaunt.
+    pad = (0.0375 * width * full, 1.583, 0.048)
+    ball(pad, (0.0190 * full, 0.0260, 0.0250), 0.026)
     brow = 0.0080 + 0.0018 * male + 0.0006 * t["brow"]
     rod((0.012, 1.657, 0.0795), (0.046 * width, 1.6555, 0.062), brow, brow * 0.9, 0.014)
     x, ey, ez = face.eye

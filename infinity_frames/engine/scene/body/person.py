@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from infinity_frames.engine.motion.flesh import Bulk
 from infinity_frames.engine.motion.skeleton import JOINT_INDEX, forward
 from infinity_frames.engine.scene.body import garments
 from infinity_frames.engine.scene.body.appearance import (
@@ -18,11 +19,12 @@ from infinity_frames.engine.scene.body.appearance import (
     rest_quaternions,
 )
 from infinity_frames.engine.scene.body.assembly import assemble
+from infinity_frames.engine.scene.body.bulk import measured
 from infinity_frames.engine.scene.body.head import Face
 from infinity_frames.engine.scene.body.keypoints import COCO, locate
 from infinity_frames.engine.scene.body.looks import look, materials
 from infinity_frames.engine.scene.body.mesh import coarsen, merge
-from infinity_frames.engine.scene.body.skin import bone_transforms, pack, skin
+from infinity_frames.engine.scene.body.skin import OWNER, bone_transforms, pack, skin
 from infinity_frames.engine.scene.model import Material, Mesh
 
 __all__ = ["Body", "build_body"]
@@ -108,6 +110,13 @@ class Body:
     @cached_property
     def _rest_frames(self) -> tuple[Array, Array]:
         return forward(self.rest_pose, self.rest_joints[0], self.rest_joints)
+
+    @cached_property
+    def flesh(self) -> tuple[Bulk, ...]:
+        """What arms have to keep clear of, for `Motion`."""
+        joints, _ = self._rest_frames
+        owners = OWNER[self.bones[:, 0]]
+        return measured(self.mesh.vertices, owners, joints, self.rest_joints)
 
     def coco_keypoints(self, vertices: Array, joints: Array) -> Array:
         """The 17 COCO points of a pose.

@@ -18,6 +18,7 @@ from infinity_frames.engine.scene.body.shape import ARM_AXES
 
 __all__ = [
     "INFLUENCES",
+    "OWNER",
     "body_weights",
     "bone_transforms",
     "finger_weights",
@@ -42,6 +43,9 @@ _SPREAD = tuple(
 _PARENTS = np.array(PARENTS)
 _HELPER = {joint: len(JOINTS) + 2 * k for k, joint in enumerate(_SPREAD)}
 BONES = len(JOINTS) + 2 * len(_SPREAD)
+OWNER: NDArray[np.intp] = np.concatenate([np.arange(len(JOINTS)), np.repeat(_SPREAD, 2)])
+"""The joint of each bone."""
+
 _SIDES = (("left", 1.0), ("right", -1.0))
 _OTHER = {"left": "right", "right": "left"}
 

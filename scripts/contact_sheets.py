@@ -1,0 +1,266 @@
+"""Contact sheets of VisionFit: what it makes, at one glance.
+
+    python -m scripts.contact_sheets [--sheets exercises,identities,parameters] [--folder docs]
+
+Renders real jobs through VisionFit's own stage and renderer and writes ``contact-<sheet>.jpg``:
+every exercise at four moments, every identity as man and woman, one parameter swept per row.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.engine.generators.visionfit.parameters import SPEC
+from infinity_frames.engine.generators.visionfit.performance import Instant, extent
+from infinity_frames.engine.generators.visionfit.stage import build_stage
+from infinity_frames.engine.motion.exercises import VISIONFIT_EXERCISES, exercise
+from infinity_frames.engine.render import Renderer, develop
+from infinity_frames.engine.rng import stream
+
+Picture = NDArray[np.uint8]
+
+SEED = 11
+RENDERED = 512  # px, before it is scaled to a tile
+WORKERS = 2
+QUALITY = 80
+CAPTION = 17  # height, px
+PAPER, INK = 250, (40, 40, 40)
+
+# The turn that shows an exercise best, deg; 0 faces the camera.
+_TURNS = {
+    "ARM_RAISE": 20,
+    "BICEP_CURL": 35,
+    "LUNGE": -30,
+    "PRESS": 25,
+    "PUSH_PRESS": 25,
+    "SPLIT_SQUAT": 50,
+    "SQUAT": 35,
+    "SQUAT-BACK": 25,
+    "UPPERCUT": 25,
+    "CLAMSHELL": 10,
+}
+_MIRRORED = "-RIGHT"
+_DISTANCE = 1.45  # of the camera, in times of what the exercise takes up
+
+# Loops pass through more than start and midpoint.
+_MOMENTS = {
+    "BURPEE": (0.0, 0.17, 0.5, 0.87),
+    "PUSHUP-EXPLOSIVE": (0.0, 0.52, 0.78, 0.88),
+    "BIRD_DOG": (0.0, 0.25, 0.5, 0.75),
+    "BICEP_CURL-ALTERNATING-DUMBBELL": (0.0, 0.25, 0.5, 0.75),
+}
+
+
+class Row(NamedTuple):
+    """A row of a sheet: its name, and the captions of its tiles."""
+
+    name: str
+    captions: tuple[str, ...]
+    tiles: list[Picture]
+
+
+def shot(params: dict[str, Any], phases: Sequence[float] = (0.0,)) -> list[Picture]:
+    """Pictures of a job where its first rep reaches the given phases."""
+    filled = {**SPEC.defaults, "image_width": RENDERED, "image_height": RENDERED, **params}
+    stage = build_stage(filled, SEED)
+    renderer = Renderer(stage.scene)
+    counts = stage.performance.timeline.frames.phase
+    reps = stage.performance.timeline.frames.rep_count_from_start
+    # A course there and back passes every phase but the turn's twice: take it on the way out.
+    frames = [int(np.abs(counts - phase + 1e-3 * (reps > 1.0)).argmin()) for phase in phases]
+    seen: dict[int, Instant] = {
+        one.frame: one for one in stage.performance.instants(max(frames) + 1) if one.frame in frames
+    }
+    noisy = filled["enable_sensor_noise"]
+    return [
+        develop(
+            renderer.picture(seen[frame].placements),
+            rng=stream(SEED, "sensor_noise", frame) if noisy else None,
+        )
+        for frame in frames
+    ]
+
+
+def view(name: str) -> dict[str, Any]:
+    """Parameters of a camera that sees all of an exercise, from where it is best told."""
+    turns = [turn for start, turn in _TURNS.items() if name.startswith(start)]
+    turn = turns[-1] if turns else 60
+    room = extent(name)
+    size = max(*(room.high - room.low)[[0, 1, 2]].tolist(), 1.5)
+    lying = room.high[1] < 1.3
+    return {
+        "relative_avatar_angle_deg": float(-turn if name.endswith(_MIRRORED) else turn),
+        "camera_distance": max(2.2, _DISTANCE * size + 0.3),
+        "camera_height": 1.15 if lying else 1.1,
+    }
+
+
+def moments(name: str) -> tuple[float, ...]:
+    """The four phases at which an exercise is shown."""
+    if name in _MOMENTS:
+        return _MOMENTS[name]
+    middle = exercise(name).midpoint
+    return tuple(middle * share for share in (0.0, 0.4, 0.7, 1.0))
+
+
+def exercise_row(name: str) -> Row:
+    """An exercise at four moments; people, clothes and rooms take turns."""
+    index = VISIONFIT_EXERCISES.index(name)
+    scenes = SPEC.by_name["scene"].choices or ()
+    params = {
+        "exercise": name,
+        **view(name),
+        "gender": ("MALE", "FEMALE")[index % 2],
+        "avatar_identity": (7 * index) % 25,
+        "outfit": (2 * index + index // 5) % 5,
+        "scene": scenes[index % len(scenes)],
+        "lighting_power": 300.0,
+    }
+    phases = moments(name)
+    return Row(name, tuple(f"{phase:.2f}" for phase in phases), shot(params, phases))
+
+
+def identity_row(identity: int) -> Row:
+    """A person and a portrait, as man and as woman."""
+    tiles = []
+    for gender in ("MALE", "FEMALE"):
+        person = {
+            "exercise": "SQUAT-BODYWEIGHT",
+            "gender": gender,
+            "avatar_identity": identity,
+            "outfit": identity % 5,
+            "lighting_power": 300.0,
+            "relative_avatar_angle_deg": 15.0,
+            "kinematic_noise_factor": 0.0,
+        }
+        whole = shot({**person, "camera_distance": 2.3, "camera_height": 1.0})[0]
+        tall = 1.76 if gender == "MALE" else 1.63
+        near = {"camera_distance": 1.0, "camera_height": tall - 0.10}
+        close = shot({**person, **near, "relative_camera_pitch_deg": 35.0})[0]
+        tiles += [whole[:, 128:384], close[128:384, 192:320]]
+    return Row(f"identity {identity}", ("man", "", "woman", ""), tiles)
+
+
+# One parameter per row: its values, and what else the row needs to show it.
+_STANDING = {
+    "exercise": "SQUAT-BODYWEIGHT",
+    "camera_distance": 2.6,
+    "relative_avatar_angle_deg": 20,
+}
+_SWEEPS: tuple[tuple[str, Sequence[Any], dict[str, Any]], ...] = (
+    ("relative_height", (-4.0, -2.0, 0.0, 2.0, 4.0), {}),
+    ("relative_weight", (-4.0, -2.0, 0.0, 2.0, 4.0), {}),
+    ("relative_weight", (-4.0, -2.0, 0.0, 2.0, 4.0), {"gender": "FEMALE"}),
+    ("outfit", (0, 1, 2, 3, 4), {}),
+    ("outfit", (0, 1, 2, 3, 4), {"gender": "FEMALE"}),
+    ("random_seed", (1, 2, 3, 4, 5), {"randomize_skin_tone": True}),
+    ("scene", ("GYM_1", "BEDROOM_2", "BEDROOM_4", "BEDROOM_5"), {"camera_distance": 4.2}),
+    ("camera_height", (0.1, 0.75, 1.4, 2.1, 2.75), {}),
+    ("camera_distance", (1.0, 2.0, 3.0, 4.0, 5.25), {}),
+    ("relative_camera_yaw_deg", (-40.0, -20.0, 0.0, 20.0, 40.0), {}),
+    ("relative_camera_pitch_deg", (-40.0, -20.0, 0.0, 20.0, 40.0), {}),
+    ("relative_avatar_angle_deg", (-180.0, -90.0, 0.0, 45.0, 90.0), {}),
+    ("lighting_power", (2.0, 25.0, 100.0, 500.0, 2000.0), {}),
+    ("allowable_occlusion", (0.0, 10.0, 25.0, 50.0, 100.0), {}),
+    ("wall_art_type", ("ABSTRACT", "PHOTO", "MIRROR"), {"add_wall_art": True}),
+    ("hide_shoes", (False, True), {"camera_distance": 1.0, "relative_camera_pitch_deg": -25.0}),
+    ("kinematic_noise_factor", (0.0, 0.5, 1.0, 1.5, 2.0), {}),
+    ("enable_sensor_noise", (False, True), {"lighting_power": 2.0}),
+)
+
+
+def sweep_row(index: int) -> Row:
+    """One parameter swept, all else held."""
+    name, values, others = _SWEEPS[index]
+    base = {**_STANDING, "lighting_power": 300.0, "camera_height": 1.1, **others}
+    middle = (0.52,) if name == "kinematic_noise_factor" else (0.0,)
+    tiles = [shot({**base, name: value}, middle)[0] for value in values]
+    with_it = ", ".join(f"{key} = {value}" for key, value in others.items() if key not in _STANDING)
+    return Row(f"{name}  {with_it}", tuple(str(value) for value in values), tiles)
+
+
+def montage(rows: Iterable[Row], size: int, columns: int) -> Picture:
+    """Rows of tiles under their names, `columns` rows side by side; tiles are `size` px high."""
+    strips = [_strip(row, size) for row in rows]
+    width = max(strip.shape[1] for strip in strips)
+    height = strips[0].shape[0]
+    blank = np.full((height, width, 3), PAPER, np.uint8)
+    cells = []
+    for strip in strips:
+        cell = blank.copy()
+        cell[:, : strip.shape[1]] = strip
+        cells.append(cell)
+    cells += [blank] * (-len(cells) % columns)
+    lines = [np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)]
+    return np.vstack(lines)
+
+
+def _strip(row: Row, size: int) -> Picture:
+    tiles = [_tile(tile, size, text) for tile, text in zip(row.tiles, row.captions, strict=True)]
+    strip = np.hstack(tiles)
+    head = np.full((CAPTION, strip.shape[1], 3), PAPER, np.uint8)
+    _write(head, row.name, 4, INK)
+    return np.vstack([head, strip])
+
+
+def _tile(tile: Picture, size: int, text: str) -> Picture:
+    width = round(tile.shape[1] * size / tile.shape[0])
+    small = cv2.resize(tile, (width, size), interpolation=cv2.INTER_AREA)
+    out = np.full((size + 2, width + 2, 3), PAPER, np.uint8)
+    out[:size, :width] = small
+    if text:
+        out[: CAPTION - 3, : 7 * len(text) + 5] = PAPER
+        _write(out, text, 3, INK)
+    return out
+
+
+def _write(picture: Picture, text: str, left: int, color: tuple[int, int, int]) -> None:
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(picture, text, (left, CAPTION - 6), font, 0.38, color, 1, cv2.LINE_AA)
+
+
+class Sheet(NamedTuple):
+    """What a sheet is made of."""
+
+    make: Callable[[Any], Row]
+    items: Sequence[Any]
+    size: int
+    columns: int
+
+
+SHEETS = {
+    "exercises": Sheet(exercise_row, VISIONFIT_EXERCISES, 150, 2),
+    "identities": Sheet(identity_row, range(25), 150, 4),
+    "parameters": Sheet(sweep_row, range(len(_SWEEPS)), 128, 2),
+}
+
+
+def main() -> None:
+    """Make the sheets that the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sheets", default=",".join(SHEETS), help="which, with commas between")
+    parser.add_argument("--folder", type=Path, default=Path("docs"))
+    asked = parser.parse_args()
+    # spawn: the renderer's threads do not survive a fork.
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        for name in asked.sheets.split(","):
+            sheet = SHEETS[name]
+            picture = montage(pool.map(sheet.make, sheet.items), sheet.size, sheet.columns)
+            path = asked.folder / f"contact-{name}.jpg"
+            cv2.imwrite(str(path), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+            print(
+                f"{path}: {picture.shape[1]} x {picture.shape[0]}, {path.stat().st_size // 1000} kB"
+            )
+
+
+if __name__ == "__main__":
+    main()
