@@ -97,11 +97,11 @@ def test_a_damaged_video_leaves_no_drawing(job: Path) -> None:
 def test_all_labels_have_a_cell_each(job: Path) -> None:
     path = visualize_all_labels(job)
     info = video_info(path)
-    assert (info.width, info.height) == (3 * 240, 2 * 180)
+    assert (info.width, info.height) == (3 * 360, 2 * 270)
     assert (info.num_frames, info.frame_rate) == (6, 12)
     frames = list(read_frames(path))
     cells = [
-        [frame[r : r + 180, c : c + 240].astype(int) for r in (0, 180) for c in (0, 240, 480)]
+        [frame[r : r + 270, c : c + 360].astype(int) for r in (0, 270) for c in (0, 360, 720)]
         for frame in frames
     ]
     plain = cells[3][0]
@@ -123,7 +123,7 @@ def test_sensor_data_are_curves_beside_the_video(job: Path) -> None:
     header = "time,rotation_matrix_m11,rep_count_from_start"
     (job / "data.csv").write_text("\n".join([header, *rows]))
     info = video_info(visualize_all_labels(job))
-    assert (info.width, info.height, info.num_frames) == (480, 180, 6)
+    assert (info.width, info.height, info.num_frames) == (720, 270, 6)
 
 
 def test_comparing_names_what_differs_and_waits_for_the_longer(tmp_path: Path) -> None:
@@ -175,10 +175,10 @@ def test_many_videos_run_side_by_side(tmp_path: Path) -> None:
     frames = list(read_frames(out))
     assert len(frames) == 6
     height, width = frames[0].shape[:2]
-    assert width == 1280
-    cells = [f[height // 4 : height // 2, 640:] for f in (frames[2], frames[5])]
+    assert width == 960
+    cells = [f[height // 4 : height // 2, 480:] for f in (frames[2], frames[5])]
     assert np.abs(cells[0].astype(int) - cells[1]).max() > 60, "the second one moves on"
-    ended = [f[height // 4 : height // 2, :640].mean() for f in (frames[2], frames[5])]
+    ended = [f[height // 4 : height // 2, :480].mean() for f in (frames[2], frames[5])]
     assert ended[1] < 0.6 * ended[0], "the first one has ended"
 
 

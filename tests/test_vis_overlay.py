@@ -303,3 +303,18 @@ def test_cut_labels_never_pass_for_whole_ones(cut: float) -> None:
         path.write_text(text[: int(len(text) * cut)])
         with pytest.raises(MediaError, match="cannot be read"):
             Labels(path)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 30), st.integers(0, 20), st.integers(1, 10), st.integers(1, 10))
+def test_enlarged_labels_lie_on_the_enlarged_picture(
+    frame: Any, x: int, y: int, w: int, h: int
+) -> None:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[y : y + h, x : x + w] = True
+    labels = frame({"bbox": [x, y, w, h], "segmentation": factory.rle(mask)})
+    large = np.repeat(np.repeat(GREY, 3, axis=0), 3, axis=1)
+    for annotator in (MaskAnnotator(), BoxAnnotator(100, names=False)):
+        drawn = (annotator.annotate(large, labels.enlarged(3)) != 128).any(axis=2)
+        small = changed(annotator.annotate(GREY, labels))
+        np.testing.assert_array_equal(drawn, small.repeat(3, axis=0).repeat(3, axis=1))

@@ -30,6 +30,8 @@ _GAIN = 4
 """How much differences are brightened: small ones are what one looks for."""
 _IDENTITY = frozenset(("state", "random_seed"))
 _MOST_VIDEOS = 36
+_PAGE = 960
+"""Pixels across a grid of videos."""
 
 
 def compare(
@@ -129,13 +131,13 @@ def visualize_videos(
             "None of these jobs has a video.", advice="Previews are shown by view_previews()."
         )
     down, across = _layout(len(cells))
-    width = max(1280 // across // 2 * 2, 160)
+    width = max(_PAGE // across // 2 * 2, 160)
     first = video_info(cells[0][0])
     height = round(width * first.height / first.width / 2) * 2
     clips = [Clip(video, width, height) for video, _ in cells]
     page = np.zeros((down * height, across * width, 3), np.uint8)
     rate = max(clip.frame_rate for clip in clips)
-    with VideoWriter(path, page.shape[1], page.shape[0], rate) as writer:
+    with VideoWriter(path, page.shape[1], page.shape[0], rate, crf=23) as writer:
         for _ in together(clips):
             for index, (clip, (_, text)) in enumerate(zip(clips, cells, strict=True)):
                 top, left = divmod(index, across)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import cv2
+import numpy as np
 
 from infinity_frames.errors import MediaError
 from infinity_frames.results.layout import JobFiles
@@ -13,7 +17,7 @@ from infinity_frames.vis.files import job_files, require_labels, require_video
 from infinity_frames.vis.labels import FrameLabels, Labels
 from infinity_frames.vis.overlay import Annotator, BoxAnnotator
 
-__all__ = ["draw_labels", "fitting", "labelled_frames", "target"]
+__all__ = ["annotated", "draw_labels", "fitting", "labelled_frames", "target"]
 
 
 def draw_labels(
@@ -99,6 +103,23 @@ def fitting(picture: Picture, labels: FrameLabels, source: Path) -> None:
             advice="They do not belong together: download or render the job again.",
             file=str(source),
         )
+
+
+def annotated(
+    picture: Picture, labels: FrameLabels, annotators: Sequence[Annotator], width: int
+) -> Picture:
+    """The picture with labels drawn over it, on enough pixels to be shown `width` pixels wide.
+
+    Small pictures grow by a whole factor first, so that lines and letters stay fine.
+    """
+    factor = max(1, math.ceil(width / picture.shape[1]))
+    if factor > 1:
+        size = picture.shape[1] * factor, picture.shape[0] * factor
+        larger = cv2.resize(picture, size, interpolation=cv2.INTER_CUBIC)
+        picture, labels = np.asarray(larger, np.uint8), labels.enlarged(factor)
+    for annotator in annotators:
+        picture = annotator.annotate(picture, labels)
+    return picture
 
 
 def target(files: JobFiles, path: str | os.PathLike[str] | None, what: str) -> Path:

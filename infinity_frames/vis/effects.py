@@ -76,8 +76,8 @@ def visualize_effect(
     drawing = figure(5.6, 3.6)
     with look():
         axis = drawing.subplots()
-        jobs = draw_effect(axis, frame, x, y, groups)
-        axis.set_title(f"{y} over {x}\n{jobs:,} jobs", fontweight="bold")
+        rows = draw_effect(axis, frame, x, y, groups)
+        axis.set_title(f"{y} over {x}\n{rows:,} rows", fontweight="bold")
         if groups is not None:
             legend(drawing, groups)
     return drawing

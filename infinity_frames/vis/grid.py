@@ -29,7 +29,7 @@ from infinity_frames.vis.panels import ChartPanel, Moment, Panel, PicturePanel, 
 
 __all__ = ["visualize_all_labels", "visualize_timeseries"]
 
-_WIDEST, _NARROWEST = 480, 240
+_WIDEST, _NARROWEST = 480, 360
 
 
 def visualize_all_labels(
@@ -109,7 +109,7 @@ def visualize_timeseries(
             f"The job {files.job_id} has no sensor data in {files.folder}.", file=str(files.folder)
         )
     times, table = read_series(files.series, columns)
-    height = 2 * _NARROWEST
+    height = _WIDEST
     width = max(2, round(info.width * height / info.height / 2) * 2)
     left = PicturePanel("video", width, height)
     beside = round(1.3 * height / 2) * 2

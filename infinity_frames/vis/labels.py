@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,8 @@ class Annotation:
     vertices: Mapping[str, Keypoint]
     coco: Mapping[str, Keypoint]
     raw: Mapping[str, Any] = field(repr=False)
+    scale: int = 1
+    """Pixels across of what was one pixel when the label was written."""
 
     def mask(self, height: int, width: int) -> NDArray[np.bool_] | None:
         """Pixels of the object, of shape (height, width); None where the label has no outline.
@@ -64,6 +66,11 @@ class Annotation:
         """
         if not self.segmentation:
             return None
+        if self.scale > 1:
+            size = height // self.scale, width // self.scale
+            mask = replace(self, scale=1).mask(*size)
+            assert mask is not None
+            return mask.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
         return decode_outline(self.segmentation, height, width)
 
 
@@ -76,6 +83,15 @@ class FrameLabels:
     height: int
     annotations: tuple[Annotation, ...]
     scalars: Mapping[str, Any]
+
+    def enlarged(self, factor: int) -> FrameLabels:
+        """The labels of the same frame, each of its pixels become `factor` by `factor`."""
+        return replace(
+            self,
+            width=self.width * factor,
+            height=self.height * factor,
+            annotations=tuple(_enlarged(item, factor) for item in self.annotations),
+        )
 
 
 class Labels:
@@ -213,6 +229,24 @@ class _Index:
         if end >= len(text):
             raise ValueError("the file is cut")
         return int(end)
+
+
+def _enlarged(annotation: Annotation, factor: int) -> Annotation:
+    def points(named: Mapping[str, Keypoint]) -> dict[str, Keypoint]:
+        return {name: replace(p, x=p.x * factor, y=p.y * factor) for name, p in named.items()}
+
+    box = annotation.bbox
+    return replace(
+        annotation,
+        bbox=None
+        if box is None
+        else (box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor),
+        cuboid=None if annotation.cuboid is None else annotation.cuboid * (factor, factor, 1),
+        armature=points(annotation.armature),
+        vertices=points(annotation.vertices),
+        coco=points(annotation.coco),
+        scale=annotation.scale * factor,
+    )
 
 
 def _box(box: Sequence[float] | None) -> tuple[float, float, float, float] | None:

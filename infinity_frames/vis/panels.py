@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from infinity_frames.video import Picture
+from infinity_frames.vis.drawing import annotated
 from infinity_frames.vis.labels import FrameLabels, Keypoint
 from infinity_frames.vis.lettering import draw_text
 from infinity_frames.vis.overlay import ARMATURE, Annotator, side
@@ -53,7 +54,7 @@ class PicturePanel:
     width, height : int
         Size of the cell, in pixels.
     annotators : sequence of Annotator
-        What to draw, at the picture's own size, before it is scaled to the cell.
+        What to draw, at the picture's own size or larger, before it is scaled to the cell.
     """
 
     def __init__(
@@ -65,9 +66,8 @@ class PicturePanel:
     def draw(self, moment: Moment) -> Picture:
         """The cell of a frame."""
         picture = moment.picture
-        if moment.labels is not None:
-            for annotator in self.annotators:
-                picture = annotator.annotate(picture, moment.labels)
+        if moment.labels is not None and self.annotators:
+            picture = annotated(picture, moment.labels, self.annotators, self.width)
         size = (self.width, self.height)
         # Averaging areas keeps thin lines when a picture shrinks.
         cell = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)

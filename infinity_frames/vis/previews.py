@@ -16,7 +16,7 @@ from infinity_frames.results import job_files as files_of
 from infinity_frames.results.layout import JobFiles, locate
 from infinity_frames.video import Picture, read_frames, video_info
 from infinity_frames.vis.columns import UUID, require_column
-from infinity_frames.vis.drawing import fitting
+from infinity_frames.vis.drawing import annotated, fitting
 from infinity_frames.vis.files import job_files, require_labels
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
 from infinity_frames.vis.images import read_picture
@@ -36,13 +36,16 @@ __all__ = ["LABELS", "show", "view_previews", "words"]
 
 LABELS: Mapping[str, Annotator] = {
     "masks": MaskAnnotator(),
-    "boxes": BoxAnnotator(),
     "cuboids": CuboidAnnotator(),
     "skeleton": SkeletonAnnotator(),
     "keypoints": KeypointAnnotator(),
+    "boxes": BoxAnnotator(),
     "rep_count": RepCountAnnotator(),
 }
-"""The names that ``labels=`` takes, in the order in which they are drawn."""
+"""The names that ``labels=`` takes, in the order in which they are drawn: names last."""
+
+_LEGIBLE = 480
+"""Pixels across that a picture with labels has at least."""
 
 _NARROWEST, _WIDEST, _PAGE = 2.6, 4.6, 14.0  # inches
 _Tile = tuple[Picture | str, str]
@@ -244,9 +247,7 @@ def _drawn(
     files: JobFiles, picture: Picture, labels: FrameLabels, annotators: Sequence[Annotator]
 ) -> Picture:
     fitting(picture, labels, files.video or files.folder)
-    for annotator in annotators:
-        picture = annotator.annotate(picture, labels)
-    return picture
+    return annotated(picture, labels, annotators, _LEGIBLE)
 
 
 def _frames(
@@ -292,7 +293,7 @@ def _wanted(
 
 
 def _grid(tiles: Sequence[_Tile]) -> Drawing:
-    across = min(4, math.ceil(math.sqrt(len(tiles))))
+    across = 3 if len(tiles) == 3 else min(4, math.ceil(math.sqrt(len(tiles))))
     down = math.ceil(len(tiles) / across)
     lines = max(text.count("\n") + 1 for _, text in tiles)
     shapes = [tile.shape for tile, _ in tiles if not isinstance(tile, str)]
