@@ -48,6 +48,11 @@ class Piece:
     own_weights: Array | None = None
     casts: bool = True
 
+    @property
+    def kind(self) -> str:
+        """The name without its side."""
+        return self.name.removeprefix("left_").removeprefix("right_")
+
     def weights(self, body: Proportions) -> Array:
         """Bone weights, (V, bones)."""
         if self.own_weights is not None:

@@ -20,6 +20,7 @@ from infinity_frames.engine.scene.body.appearance import (
 )
 from infinity_frames.engine.scene.body.assembly import assemble
 from infinity_frames.engine.scene.body.bulk import measured
+from infinity_frames.engine.scene.body.hands import FINGERS
 from infinity_frames.engine.scene.body.head import Face
 from infinity_frames.engine.scene.body.keypoints import COCO, locate
 from infinity_frames.engine.scene.body.looks import look, materials
@@ -31,7 +32,13 @@ __all__ = ["Body", "build_body"]
 
 Array = NDArray[np.float64]
 
-_SHADOW_CELL = 0.03  # m: a shadow's edge is softer than that
+# Cells that the faces casting shadows are coarsened to, m: a shadow's edge is softer than that.
+# Soles and ears lie in the shadow of the rest.
+_SHADOW_CELL = 0.046
+_SHADOW_CELLS = dict.fromkeys(("palm", *FINGERS), 0.030) | dict.fromkeys(
+    ("shoe", "foot", "sock"), 0.036
+)
+_SHADOWLESS = ("sole", "ear")
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,9 +176,9 @@ def build_body(appearance: Appearance) -> Body:
     top, bottom = garments.OUTFITS[appearance.outfit]
     vertices = np.ascontiguousarray(size * whole.vertices)
     shadows = [
-        coarsen(whole.vertices, whole.faces[a:b], _SHADOW_CELL)
+        coarsen(whole.vertices, whole.faces[a:b], _SHADOW_CELLS.get(piece.kind, _SHADOW_CELL))
         for piece, (a, b) in zip(pieces, pairwise(starts), strict=True)
-        if piece.casts
+        if piece.casts and piece.kind not in _SHADOWLESS
     ]
     return Body(
         mesh=Mesh(
