@@ -91,7 +91,8 @@ def test_a_job_that_was_running_whenever_the_engine_died_is_given_up(idle_engine
         idle_engine.start("--workers", "1")
         client.url = idle_engine.url
         eventually(lambda: statuses(client.summary(made["id"]))[0] == "running")
-        # and killed it does; as if it were the third time:
+        # and killed while it is rendered it does; as if it were the third time:
+        eventually(lambda: list((idle_engine.home / "scratch").glob("*.*/")))
         idle_engine.kill()
         assert attempts(idle_engine.home, set_to=3) == [("running", 1), ("queued", 0)]
         idle_engine.stop()
@@ -173,9 +174,11 @@ def test_a_worker_killed_from_outside_costs_its_job_one_attempt(shared_engine):
     with client_of(shared_engine) as client:
         made = client.submit({"seconds": 1.0}, {"seconds": 1.0}).json()
         eventually(lambda: statuses(client.summary(made["id"])) == ["running", "running"])
-        workers = [
-            one for one in shared_engine.family()[1:] if "spawn_main" in " ".join(one.cmdline())
-        ]
+        workers = eventually(
+            lambda: [
+                one for one in shared_engine.family()[1:] if "spawn_main" in " ".join(one.cmdline())
+            ]
+        )
         workers[0].send_signal(signal.SIGKILL)
         assert statuses(client.finished(made["id"])) == ["completed", "completed"]
 

@@ -128,10 +128,13 @@ class Books(RuleBasedStateMachine):
         self.stale += ended
         self.leased = [pair for pair in self.leased if pair not in ended]
 
-    @rule(crashes=st.booleans())
-    def restart(self, crashes):
+    @rule(crashes=st.booleans(), data=st.data())
+    def restart(self, crashes, data):
+        running = [job_id for job_id, _ in self.leased]
+        rendering = {job_id for job_id in running if data.draw(st.booleans())}
+
         def work(connection):
-            queue.recover(connection)
+            queue.recover(connection, rendering)
             return True
 
         if self.transact(crashes, work):
@@ -230,7 +233,7 @@ def test_what_an_owner_that_died_says_late_is_not_heard(books):
         batch_id = records.new_batch(connection, 1, "batch")
         (job_id,) = records.add_jobs(connection, 1, batch_id, [Job("toy", False, {}, {}, 1, 4)])
         queue.lease(connection, "dead", 1)
-        queue.recover(connection)
+        queue.recover(connection, {job_id})
         queue.lease(connection, "alive", 1)
         assert not queue.complete(connection, job_id, "dead", 9, "digest")
         assert not queue.fail(connection, job_id, "dead", "it broke")

@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import Any
 
 import orjson
@@ -56,10 +56,16 @@ class Dispatcher:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
-    def start(self) -> None:
-        """Take back what a killed engine left running, then begin to work."""
+    def start(self, rendering: Set[str]) -> None:
+        """Take back what a killed engine left running, then begin to work.
+
+        Parameters
+        ----------
+        rendering : set of str
+            Those of them that were being rendered when it died.
+        """
         with self._store.write() as connection:
-            queue.recover(connection)
+            queue.recover(connection, rendering)
         self._thread.start()
 
     def wake(self) -> None:

@@ -22,8 +22,13 @@ _CLAIM_TIMEOUT_S = 1.0
 
 
 @contextmanager
-def claimed(home: Home) -> Iterator[None]:
+def claimed(home: Home) -> Iterator[set[str]]:
     """Own the home while the block runs; what a killed owner left in the way is removed first.
+
+    Yields
+    ------
+    set of str
+        The jobs that a killed owner was rendering, which may have been what killed it.
 
     Raises
     ------
@@ -49,9 +54,11 @@ def claimed(home: Home) -> Iterator[None]:
         ) from None
     try:
         home.address_file.unlink(missing_ok=True)
+        # A job's folder there is named by its id and the process that renders it.
+        rendering = {path.name.partition(".")[0] for path in home.scratch.glob("*.*/")}
         shutil.rmtree(home.scratch, ignore_errors=True)
         home.scratch.mkdir(mode=0o700)
-        yield
+        yield rendering
     finally:
         home.address_file.unlink(missing_ok=True)
         lock.release()

@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -85,8 +85,8 @@ def serve(home: Home, settings: Settings, ready: Callable[[str], None]) -> None:
     # Uvicorn raises the signal again once it has stopped; the engine still has to clean up then.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with claimed(home), closing(Store(home.database_file)) as store:
-            _serve_owned(home, store, settings, ready)
+        with claimed(home) as rendering, closing(Store(home.database_file)) as store:
+            _serve_owned(home, store, settings, rendering, ready)
     except KeyboardInterrupt:
         return
     finally:
@@ -94,7 +94,11 @@ def serve(home: Home, settings: Settings, ready: Callable[[str], None]) -> None:
 
 
 def _serve_owned(
-    home: Home, store: Store, settings: Settings, ready: Callable[[str], None]
+    home: Home,
+    store: Store,
+    settings: Settings,
+    rendering: Set[str],
+    ready: Callable[[str], None],
 ) -> None:
     ensure_own_token(store, home)
     workers = settings.workers or available_cores()
@@ -102,7 +106,7 @@ def _serve_owned(
     listening = _listen(settings.host, settings.port)
     dispatcher = Dispatcher(store, LocalRunner(home, workers, memory), settings.job_timeout)
     _sweep(home, store)
-    dispatcher.start()
+    dispatcher.start(rendering)
     try:
         app = application(Service(home, store, Signer(private_bytes(home.key_file)), dispatcher))
 

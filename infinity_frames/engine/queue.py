@@ -6,7 +6,7 @@ never changes again: an outcome that comes late (the job was cancelled meanwhile
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 import sqlalchemy as sa
@@ -110,13 +110,23 @@ def cancel(connection: Connection, batch_id: str) -> list[str]:
     return ids
 
 
-def recover(connection: Connection) -> None:
-    """Take back the jobs of an owner that died. Only the one owner of a home may call this."""
+def recover(connection: Connection, rendering: Set[str]) -> None:
+    """Take back the jobs of an owner that died. Only the one owner of a home may call this.
+
+    Parameters
+    ----------
+    connection : Connection
+        A writing transaction.
+    rendering : set of str
+        Jobs whose attempt counts: they were being rendered, so they may be what killed it.
+    """
     lost = connection.execute(
         sa.select(jobs.c.id, jobs.c.lease).where(jobs.c.status == sa.literal_column("'running'"))
     ).all()
     for job_id, owner in lost:
-        release(connection, job_id, owner, "The engine died while it was rendered.", counted=True)
+        counted = job_id in rendering
+        error = "The engine died while it was rendered."
+        release(connection, job_id, owner, error, counted=counted)
 
 
 def unfinished(connection: Connection, batch_id: str | None = None) -> bool:

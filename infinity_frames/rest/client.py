@@ -262,9 +262,11 @@ class Rest:
             unsent = never_sent(error)
             if unsent:
                 self.relocate()
+            # One that answered before is restarting: that may take it ten seconds.
+            attempts = 8 if self.extensions is not None else 4
             return _Failure(
                 self._no_answer(error, request.method, request.path),
-                attempts=4 if unsent or request.resend else 1,
+                attempts=attempts if unsent else 4 if request.resend else 1,
                 in_doubt=not unsent,
             )
         if 200 <= status < 300:
