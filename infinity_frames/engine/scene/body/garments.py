@@ -71,7 +71,7 @@ class Garment:
         inward = np.max([edge(points) for edge in self.edges], axis=0)
         # Where smooth joints differ, skin may stand out a little far from any hem: it goes too.
         limit = np.where(inward < -0.03, 0.006, -0.0015)
-        return np.asarray((self.field(points) < limit) & (inward < -0.008))
+        return np.asarray((self.field(points) < limit) & (inward < -0.030))
 
 
 def _joint(body: Proportions, name: str) -> Array:
@@ -135,7 +135,7 @@ def top(name: str, body: Proportions) -> Garment:
     tight = name in ("FITTED_T_SHIRT", "LONG_SLEEVE")
     ease, drape, flare = (0.0075, 0.15, 0.0) if tight else (0.013, 0.75, 0.013)
     if name == "TANK_TOP":
-        ease, drape, flare = 0.0065, 0.40, 0.0
+        ease, drape, flare = 0.0095, 0.40, 0.0
     loose = 0.013 - ease
     field = add_trunk(Field(), body, ease, drape, loose)
     add_arm(field, body, 0.7 * ease, flare)
@@ -151,6 +151,8 @@ def top(name: str, body: Proportions) -> Garment:
         (_above(hem), _sleeve(body, length), _neckline(body, *neck)),
         (-reach, hem - 0.05, -0.30),
         (reach, _joint(body, "head")[1], 0.36),
+        # What closes a wide armhole must stay within the shoulder also with the arm overhead.
+        sink=0.10 if name == "TANK_TOP" else 0.04,
     )
 
 
