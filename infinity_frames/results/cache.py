@@ -36,7 +36,7 @@ from infinity_frames.results.workers import in_processes
 __all__ = ["LabelCache"]
 
 READER_VERSION = 1
-_CHUNK_BYTES = 32 * 2**20
+_CHUNK_BYTES = 8 * 2**20
 """Files read for one shard: with what is made of them, what a process holds at a time."""
 _MANY_BYTES = 128 * 2**20
 """Files to read from which on a second process pays for its start."""
@@ -44,7 +44,9 @@ _PROCESSES = 2
 """This one and another: a third would take more memory than a batch may, 200 MB."""
 _FEW_SHARDS = 16
 """Small shards that may lie about before they are put together."""
-_SMALL_BYTES = 2**20
+_SMALL_BYTES = 256 * 2**10
+_MERGED_BYTES = 2**20
+"""Bytes of small shards put together at a time: on disk a thirtieth of what they are in memory."""
 _KEEP_SECONDS = 24 * 3600.0
 
 
@@ -189,8 +191,7 @@ def _carried_over(folder: Path, jobs: Mapping[str, Any], stale: set[str]) -> dic
         # What nothing refers to is kept for a day from now: open connections still read it.
         for file in folder.glob(f"*-{shard}.parquet"):
             file.touch()
-    small = {shard for shard in shards if _shard_bytes(folder, shard) < _SMALL_BYTES}
-    gone = changed | (small if len(small) > _FEW_SHARDS else set())
+    gone = changed | _small_ones({shard: _shard_bytes(folder, shard) for shard in shards})
     kept = {id_: e for id_, e in jobs.items() if e["shard"] in gone and id_ not in stale}
     if not kept:
         return {}
@@ -204,6 +205,18 @@ def _carried_over(folder: Path, jobs: Mapping[str, Any], stale: set[str]) -> dic
                 parts[name].append(table.filter(mask))
     fresh = _write_shard(folder, parts)
     return {id_: {**entry, "shard": fresh} for id_, entry in kept.items()}
+
+
+def _small_ones(sizes: Mapping[str, int]) -> set[str]:
+    """The smallest shards to put together, where there are many small ones."""
+    small = sorted((size, shard) for shard, size in sizes.items() if size < _SMALL_BYTES)
+    chosen, total = set(), 0
+    for size, shard in small if len(small) > _FEW_SHARDS else ():
+        total += size
+        if total > _MERGED_BYTES:
+            break
+        chosen.add(shard)
+    return chosen
 
 
 def _shard_bytes(folder: Path, shard: str) -> int:
