@@ -12,6 +12,7 @@ import pytest
 from numba.core import event
 
 from infinity_frames.engine.render import PATTERNS, Renderer, auto_exposure, develop, warm_up
+from infinity_frames.engine.render.develop import FULL_WELL, READ_NOISE, tone
 from infinity_frames.engine.scene.model import (
     Camera,
     Light,
@@ -273,3 +274,50 @@ def test_warm_up_leaves_nothing_to_compile():
     with event.install_recorder("numba:compile") as recorder:
         frames()
     assert not recorder.buffer
+
+
+def test_a_mirror_shows_what_stands_before_it_where_geometry_says():
+    # A mirror stands upright behind a red ball's place; the camera sees both from the front.
+    glass = Material((1.0, 1.0, 1.0), roughness=0.0)
+    upright = Mesh(
+        np.array([[-1.5, 2.0, 0], [1.5, 2.0, 0], [1.5, 2.0, 2.0], [-1.5, 2.0, 2.0]]),
+        np.array([[0, 1, 2], [0, 2, 3]], np.int32),
+        np.tile([0.0, -1.0, 0.0], (4, 1)),
+        np.zeros(2, np.int32),
+    )
+    ball = Object("ball", box((0.7, 0.6, 1.2), 0.15), (Material((0.7, 0.02, 0.02)),))
+    wall = Object("mirror", upright, (glass,), casts_shadow=False)
+    view = Camera(
+        np.array([[60.0, 0, 48], [0, 60.0, 32], [0, 0, 1]]),
+        np.array([[1.0, 0, 0, 0], [0, 0, -1.0, 1.0], [0, 1.0, 0, 2.5]]),
+        96,
+        64,
+    )
+    world = Scene((FLOOR, ball, wall), view, (lamp(300.0),))
+    renderer = Renderer(world)
+    still = renderer.picture({})
+    image = view.P @ np.array([0.7, 2.0 + 1.4, 1.2, 1.0])  # the ball's, behind the glass
+    column, row = (image[:2] / image[2]).astype(int)
+    assert renderer.labels({}).ids[row, column] == 3, "labels know of no reflections"
+    assert still[row, column, 0] > 5 * still[row, column, 1]
+    # It moves with what it reflects.
+    moved = Placement(ball.mesh.vertices - np.array([1.4, 0, 0]), ball.mesh.normals)
+    after = renderer.picture({"ball": moved})
+    assert after[row, column, 0] < 0.1 * still[row, column, 0]
+    mirrored = 2 * 48 - column - 1
+    assert after[row, mirrored, 0] > 5 * after[row, mirrored, 1]
+
+
+def test_noise_is_that_of_photons_and_of_reading_out():
+    # Patches of one radiance each: the variance in electrons is their number plus the reading's.
+    exposure, levels = 1.0, np.linspace(0.02, 0.5, 7, dtype=np.float32)
+    flat = np.repeat(levels, 40_000).reshape(len(levels), -1, 1).repeat(3, axis=2)
+    noisy = develop(flat, rng=np.random.default_rng(0), exposure=exposure).astype(float)
+    shades = np.linspace(0.0, 1.0, 4001)
+    signal = np.interp(noisy, 255 * tone(shades), shades) * FULL_WELL  # back to electrons
+    variances = signal.var(axis=(1, 2))
+    expected = levels * FULL_WELL + READ_NOISE**2
+    assert (np.diff(variances) > 0).all()
+    # Eight bits add their own rounding, most where the curve is flattest.
+    np.testing.assert_allclose(variances, expected, rtol=0.25)
+    np.testing.assert_allclose(signal.mean(axis=(1, 2)), levels * FULL_WELL, rtol=0.02)

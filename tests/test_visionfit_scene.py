@@ -11,7 +11,7 @@ from infinity_frames.engine.scene.equipment import MAT_COLORS, MAT_THICKNESS, he
 from infinity_frames.engine.scene.furniture import FURNITURE, furniture
 from infinity_frames.engine.scene.model import Mesh, Object
 from infinity_frames.engine.scene.rooms import ROOMS
-from infinity_frames.engine.scene.rooms_build import room_light, room_objects, wall_art
+from infinity_frames.engine.scene.rooms_build import ceiling_lamp, room_lights, room_objects
 from infinity_frames.engine.scene.shapes import (
     Box,
     Cushion,
@@ -21,6 +21,7 @@ from infinity_frames.engine.scene.shapes import (
     place,
     yaw_matrix,
 )
+from infinity_frames.engine.scene.wall_art import wall_art
 
 
 def volume(mesh: Mesh) -> float:
@@ -125,7 +126,16 @@ def test_a_room_is_closed_and_each_has_its_own_character(name: str) -> None:
     # The farthest camera, and any that is higher than wide, is still inside.
     assert room.south < -5.25 - 0.2
     assert room.height > 2.75
-    assert room_light(room, 42.0).power == 42.0
+    lamp, *daylight = room_lights(room, 42.0)
+    assert lamp.power == 42.0
+    assert daylight == list(room_lights(room, 900.0)[1:]), "the sun knows no parameter"
+    assert len(daylight) == (room.window is not None)
+    for light in daylight:  # it comes in from the wall, and is cooler than the lamp's
+        assert room.west < light.location[0] < room.east
+        assert light.location[1] < room.north
+        assert light.color[2] / light.color[0] > lamp.color[2] / lamp.color[0]
+    dim, bright = (ceiling_lamp(room, power).materials[1].color for power in (0.0, 400.0))
+    assert max(dim) <= 1.0 < min(bright), "above 1 it glows"
     others = [other for key, other in ROOMS.items() if key != name]
     assert all((room.floor, room.furniture) != (other.floor, other.furniture) for other in others)
 
@@ -136,7 +146,8 @@ def test_wall_art_hangs_on_the_wall_and_differs_by_seed(kind: str) -> None:
     first, second = (wall_art(room, kind, seed) for seed in (1, 2))
     check(first)
     assert first.mesh.vertices[:, 1].max() == pytest.approx(room.north)
-    assert not np.allclose(first.mesh.vertices, second.mesh.vertices)
+    corners = [item.mesh.vertices.min(axis=0) for item in (first, second)]
+    assert not np.allclose(*corners)
 
 
 @given(

@@ -14,8 +14,8 @@ from infinity_frames.engine.scene.model import Light, Scene
 
 __all__ = ["Ambient", "Lamps", "ambient_light", "sample_lights"]
 
-_POINTS_PER_LIGHT = {1: 16, 2: 10}
-_POINTS_OF_MANY = 8
+_POINTS_PER_LIGHT = {1: 16, 2: 9}
+_POINTS_OF_MANY = 7
 _DIRECTIONS = 32
 _PLASTIC = 1.32471795724474602596  # the number whose powers make the R2 sequence
 
@@ -90,7 +90,10 @@ def ambient_light(scene: Scene, geometry: Geometry, members: NDArray[np.int32]) 
     power = sum((np.array(i.color) * i.power for i in scene.lights), np.zeros(3))
     reflected = 0.8 * power * mean_color / (1 - mean_color) / (area * math.pi)
     around = np.array(scene.ambient) * 0.5 + reflected
-    floor = floor_color * (around + 0.7 * _floor_irradiance(scene) / math.pi)
+    # What the floor sends up meets other things on its way and loses half its colour.
+    grey = floor_color @ np.array([0.2126, 0.7152, 0.0722])
+    bounced = 0.5 * (floor_color + grey)
+    floor = bounced * (around + 0.7 * _floor_irradiance(scene) / math.pi)
     # A Fibonacci lattice on the sphere, nowhere denser than elsewhere.
     k = np.arange(_DIRECTIONS) + 0.5
     z = 1 - 2 * k / _DIRECTIONS
@@ -110,7 +113,9 @@ def _albedos(
         return np.full(3, 0.3), np.full(3, 0.4)
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     area = np.linalg.norm(normal, axis=1)
-    colors = (0.7 * surfaces.color + 0.3 * surfaces.color2)[surfaces.material[members]]
+    colors = (0.7 * surfaces.color + 0.3 * surfaces.color2).clip(0.0, 1.0)[
+        surfaces.material[members]
+    ]
     mean = (colors * area[:, None]).sum(0) / max(area.sum(), 1e-9)
     height = corners[:, 0, 2]
     below = area * ((height < corners[..., 2].min() + 0.1) & (normal[:, 2] > 0.9 * area))

@@ -146,7 +146,7 @@ def _speck(u: float, v: float) -> float:
 
 @kernel
 def _rubber(u: float, v: float, w: float, footprint: float) -> _Texel:
-    keep = _keep(footprint, 0.1)
+    keep = _keep(footprint, 0.16)
     speck = _speck(4.0 * u, 4.0 * v) * keep + 0.12 * (1.0 - keep)
     wear = _fractal(u * 0.1, v * 0.1, w * 0.1, footprint * 0.1) - 0.5
     return 0.8 * speck, 1.0 + 0.14 * wear, 1.0 + 0.2 * wear

@@ -46,6 +46,7 @@ class Lit(NamedTuple):
     share: NDArray[np.uint8]  # (n, N) of each lamp point in its lamp's light
     direct: NDArray[np.float32]  # (n, L, 3) due to each lamp
     ambient: NDArray[np.float32]  # (n, 3) due to the room
+    glow: NDArray[np.float32]  # (n, 3) its own
 
     @classmethod
     def empty(cls, count: int, lamps: Lamps) -> Lit:
@@ -54,6 +55,7 @@ class Lit(NamedTuple):
             np.zeros((count, 6)),
             np.zeros((count, len(lamps.position)), np.uint8),
             np.zeros((count, len(lamps.size), 3), np.float32),
+            np.zeros((count, 3), np.float32),
             np.zeros((count, 3), np.float32),
         )
 
@@ -79,6 +81,7 @@ def receive_points(
             out.point[i, k] = point.position[k]
             out.point[i, 3 + k] = point.normal[k]
             out.ambient[i, k] = ambient[k]
+            out.glow[i, k] = point.glow[k]
 
 
 @kernel
@@ -98,7 +101,7 @@ def compose(lit: Lit, left: NDArray[np.float32], color: NDArray[np.float32]) -> 
     lamps = lit.direct.shape[1]
     for i in range(len(color)):
         for k in range(3):
-            total = left[i, lamps] * lit.ambient[i, k]
+            total = lit.glow[i, k] + left[i, lamps] * lit.ambient[i, k]
             for light in range(lamps):
                 total += left[i, light] * lit.direct[i, light, k]
             color[i, k] = total

@@ -13,6 +13,7 @@ from infinity_frames.engine.render.geometry import flatten, is_closed, shadow_fa
 from infinity_frames.engine.render.labels import LabelPass, Visibility
 from infinity_frames.engine.render.lighting import Ambient, Lamps, ambient_light, sample_lights
 from infinity_frames.engine.render.maps import Casters, DepthMaps, orthographic, perspective
+from infinity_frames.engine.render.mirror import Mirror
 from infinity_frames.engine.render.picture import (
     SAMPLES,
     Lit,
@@ -120,6 +121,9 @@ class Renderer:
         row, column = np.divmod(moved, winner.shape[1])
         samples = Samples(winner.reshape(-1)[moved], column + 0.5, row + 0.5)
         color[moved] = self._shaded(frame, lighting, samples)
+        if light.mirrored is not None:
+            picture = light.mirrored.picture(placements)
+            light.mirror.show(picture, winner, color.reshape(*winner.shape, 3))
         self._smooth(frame, lighting, passes, color)
         return color.reshape(*winner.shape, 3)
 
@@ -228,7 +232,9 @@ class Renderer:
         lit = Lit.empty(winner.size, lamps)
         receive_points(geometry.surfaces, frame, lighting, samples, False, lit)
         casters = self._casters([i for i in still.moving if objects[i].casts_shadow])
-        still.light = _Light(lighting, lit, casters)
+        mirror = Mirror(self.scene, geometry, winner)
+        mirrored = None if mirror.scene is None else Renderer(mirror.scene)
+        still.light = _Light(lighting, lit, casters, mirror, mirrored)
         return still.light
 
     def _casters(self, objects: list[int]) -> Callable[[NDArray[np.float64]], Casters]:
@@ -252,6 +258,8 @@ class _Light(NamedTuple):
     lighting: Lighting
     lit: Lit
     casters: Callable[[NDArray[np.float64]], Casters]
+    mirror: Mirror
+    mirrored: Renderer | None  # draws what the mirror shows
 
 
 @dataclass(eq=False)

@@ -22,6 +22,7 @@ from infinity_frames.engine.render.surface import Point, Vector, unit
 __all__ = ["Body", "Lighting", "attenuate", "influenced", "receive"]
 
 _BIAS = 0.012  # m, by which maps are not trusted: texels and coarser shadow faces
+_TEXEL = 0.03  # m, the same for the coarser maps of what stands still
 _SHELL = 0.6  # how much of its ambient light a wall takes from a corner; it reflects light itself
 _BODY = 0.9  # the same of any other thing
 
@@ -168,7 +169,7 @@ def _irradiance(
     lamps = lighting.lamps
     x, y, z = point.position
     nx, ny, nz = point.normal
-    bx, by, bz = x + nx * _BIAS, y + ny * _BIAS, z + nz * _BIAS
+    bx, by, bz = x + nx * _TEXEL, y + ny * _TEXEL, z + nz * _TEXEL
     total, largest = 0.0, 0.0
     parts = np.empty(last - first)
     for i in range(first, last):

@@ -16,8 +16,6 @@ __all__ = ["Frame", "Point", "Vector", "point_at", "unit"]
 
 Vector = tuple[float, float, float]
 
-_BRIGHTEST = 4.0  # above 1 no paint, but a lampshade or the sky in a window
-
 
 class Frame(NamedTuple):
     """The vertices of one frame, and the camera that sees them."""
@@ -35,6 +33,7 @@ class Point(NamedTuple):
     position: Vector
     normal: Vector
     color: Vector
+    glow: Vector  # radiance it sends by itself
     roughness: float
     specular: float
 
@@ -77,14 +76,14 @@ def point_at(surfaces: Surfaces, frame: Frame, face: int, x: float, y: float) ->
     tint = max(tint, 0.0)
     r, g, b2 = _blend(surfaces.tint, a, b, c, f0, f1, f2)
     first, second = surfaces.color[material], surfaces.color2[material]
+    r *= tint * (first[0] + mix * (second[0] - first[0]))
+    g *= tint * (first[1] + mix * (second[1] - first[1]))
+    b2 *= tint * (first[2] + mix * (second[2] - first[2]))
     return Point(
         (px, py, pz),
         (nx, ny, nz),
-        (
-            min(r * tint * (first[0] + mix * (second[0] - first[0])), _BRIGHTEST),
-            min(g * tint * (first[1] + mix * (second[1] - first[1])), _BRIGHTEST),
-            min(b2 * tint * (first[2] + mix * (second[2] - first[2])), _BRIGHTEST),
-        ),
+        (min(r, 1.0), min(g, 1.0), min(b2, 1.0)),
+        (max(r - 1.0, 0.0), max(g - 1.0, 0.0), max(b2 - 1.0, 0.0)),
         min(max(surfaces.finish[material, 1] * gloss, 0.08), 1.0),
         surfaces.finish[material, 2],
     )

@@ -38,6 +38,7 @@ LEATHER = Material((0.03, 0.03, 0.034), (0.02, 0.02, 0.022), "fabric", 0.03, rou
 STEEL = Material((0.50, 0.51, 0.53), roughness=0.3, specular=0.6)
 RED = Material((0.40, 0.025, 0.02), roughness=0.45)
 SHADE = Material((0.85, 0.75, 0.55), roughness=0.9)
+LIT_SHADE = Material((2.3, 1.75, 1.15), roughness=0.9, specular=0.0)  # a bulb shines through it
 CLAY = Material((0.42, 0.17, 0.09), roughness=0.85)
 LEAF = Material((0.06, 0.20, 0.05), (0.03, 0.12, 0.03), "plaster", 0.08, roughness=0.6)
 CARDBOARD = Material((0.42, 0.28, 0.16), (0.37, 0.24, 0.13), "plaster", 0.15, roughness=0.9)
@@ -120,8 +121,12 @@ FURNITURE: dict[str, Furniture] = {
     "white_bed": Furniture("bed", (WHITE, LINEN, GREY_CLOTH, PILLOW), _bed(1.30)),
     "nightstand": Furniture(
         "nightstand",
-        (OAK, STEEL),
+        (OAK, STEEL, CLAY, LIT_SHADE),
         (
+            Turned(
+                ((0.05, 0.0), (0.07, 0.05), (0.05, 0.14), (0.015, 0.17)), (0, 0, 0.53), material=2
+            ),
+            Turned(((0.13, 0.18), (0.085, 0.34)), (0, 0, 0.53), material=3, segments=28),
             Box((0.44, 0.38, 0.40), (0, 0, 0.30)),
             Box((0.48, 0.42, 0.03), (0, 0, 0.515)),
             Box((0.38, 0.02, 0.15), (0, -0.19, 0.39)),
@@ -133,7 +138,7 @@ FURNITURE: dict[str, Furniture] = {
     ),
     "floor_lamp": Furniture(
         "lamp",
-        (BLACK, SHADE),
+        (BLACK, LIT_SHADE),
         (
             Turned(_rod(0.14, 0.0, 0.025)),
             Turned(_rod(0.012, 0.02, 1.38), segments=12),

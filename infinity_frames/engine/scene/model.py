@@ -53,13 +53,14 @@ class Material:
     Parameters
     ----------
     color, color2 : tuple of float
-        Linear RGB; the second is what the pattern mixes in.
+        Linear RGB; the second is what the pattern mixes in. What exceeds 1 is light it sends by
+        itself, W/m^2/sr.
     pattern : str
         Name of a procedural pattern of the renderer; ``"plain"`` has none.
     scale : float
         Size of the pattern's repeat, m.
     roughness : float
-        0 mirror-like to 1 matt.
+        0 a mirror (flat, seen from one camera; its colour is what it reflects) to 1 matt.
     specular : float
         Reflectance at normal incidence (0.04 for most, 0.5 and more for metal).
     """

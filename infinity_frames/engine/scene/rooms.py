@@ -58,6 +58,8 @@ class Room:
         A rug on the floor; part of the room, as the floor is.
     light : tuple of float
         Linear RGB tint of its lamp.
+    tubes : bool
+        Whether the lamp is a pair of tubes instead of a round shade.
     art : (x, z)
         Middle of what hangs on the north wall, m.
     occluders : tuple of str
@@ -75,7 +77,8 @@ class Room:
     furniture: tuple[Standing, ...]
     window: Window | None = None
     rug: tuple[Material, tuple[float, float], tuple[float, float]] | None = None
-    light: Color = (1.0, 0.95, 0.88)
+    light: Color = (1.0, 0.93, 0.83)
+    tubes: bool = False
     art: tuple[float, float] = (0.0, 1.65)
     occluders: tuple[str, ...] = (
         "chair",
@@ -96,7 +99,7 @@ ROOMS: dict[str, Room] = {
         south=-6.2,
         north=2.9,
         height=3.6,
-        floor=Material((0.05, 0.05, 0.055), (0.16, 0.17, 0.20), "rubber", 0.06, roughness=0.85),
+        floor=Material((0.05, 0.05, 0.055), (0.16, 0.17, 0.20), "rubber", 0.11, roughness=0.75),
         walls=Material((0.40, 0.41, 0.42), (0.33, 0.34, 0.35), "plaster", 1.2, roughness=0.9),
         accent=Material((0.30, 0.115, 0.075), (0.40, 0.36, 0.32), "brick", 0.24, roughness=0.9),
         furniture=(
@@ -110,7 +113,8 @@ ROOMS: dict[str, Room] = {
             Standing("bench", -2.6, -2.2, 80.0, 0.15),
             Standing("plyo_box", 2.9, -2.0, -20.0, 0.15),
         ),
-        light=(0.93, 0.97, 1.0),
+        light=(0.95, 0.98, 1.0),
+        tubes=True,
         art=(0.1, 1.9),
         occluders=("bench", "plyo_box", "exercise_ball", "box", "stool"),
     ),

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.rng import stream
 from infinity_frames.engine.scene.furniture import furniture
-from infinity_frames.engine.scene.model import Color, Light, Material, Mesh, Object
+from infinity_frames.engine.scene.model import Color, Light, Material, Object
 from infinity_frames.engine.scene.rooms import Room, Wall, Window
-from infinity_frames.engine.scene.shapes import Box, Part, Sheet, merge, place, yaw_matrix
+from infinity_frames.engine.scene.shapes import Box, Part, Sheet, Turned, merge, place, yaw_matrix
 
-__all__ = ["room_light", "room_objects", "wall_art"]
-
-_Painter = Callable[
-    [NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]
-]
+__all__ = ["ceiling_lamp", "room_lights", "room_objects"]
 
 _PAINT = Material((0.70, 0.70, 0.68), roughness=0.5)
-_CEILING = Material((0.62, 0.68, 0.76), roughness=0.95)  # cool: the floor's colour lights it
-_FRAME = Material((0.03, 0.025, 0.02), roughness=0.5)
+_CEILING = Material((0.72, 0.73, 0.74), roughness=0.95)
 # Brighter than any paint: it is day outside.
-_SKY = Material((2.2, 2.3, 2.4), roughness=1.0, specular=0.0)
+_SKY = Material((2.1, 2.35, 2.6), (2.6, 2.7, 2.8), "plaster", 1.5, roughness=1.0, specular=0.0)
 _CURTAIN = Material((0.48, 0.46, 0.43), (0.38, 0.36, 0.34), "stripes", 0.12, roughness=0.95)
 _LAMP = (-0.7, -1.3)  # x and y of the lamp in the ceiling, m
-_CANVAS = Material((1.0, 1.0, 1.0), roughness=0.6)
-_GLASS = Material((1.0, 1.0, 1.0), roughness=0.08, specular=0.4)
+_DAYLIGHT = 55.0  # of a window, W/m^2
+_DAYLIGHT_COLOR = (0.68, 0.84, 1.0)
+_GLOW, _GLOW_EXPONENT = 0.12, 0.5  # radiance of the lamp's shade by its power
 
 
 def room_objects(room: Room, seed: int) -> list[Object]:
@@ -55,8 +49,35 @@ def room_objects(room: Room, seed: int) -> list[Object]:
     return objects
 
 
-def room_light(room: Room, power: float) -> Light:
-    """The room's lamp: an area light under the ceiling, before the avatar and to its right.
+def room_lights(room: Room, power: float) -> tuple[Light, ...]:
+    """The room's lamp, and the daylight of its window.
+
+    Parameters
+    ----------
+    room : Room
+    power : float
+        Of the lamp, W; the daylight is always the same.
+
+    Returns
+    -------
+    tuple of Light
+        The lamp is an area light under the ceiling, before the avatar and to its right.
+    """
+    lamp = Light((*_LAMP, room.height - 0.1), (*_LAMP, 0.0), 1.2, power, room.light)
+    if room.window is None:
+        return (lamp,)
+    window = room.window
+    yaw, spot = _wall_frame(room, window.wall, window.at)
+    inward = yaw_matrix(yaw) @ np.array([0.0, -1.0, 0.0])
+    middle = spot + 0.16 * inward + np.array([0.0, 0.0, window.sill + window.height / 2])
+    aim = middle + 2.5 * inward - np.array([0.0, 0.0, 1.2])
+    size = float(np.sqrt(window.width * window.height))
+    daylight = Light(_point(middle), _point(aim), size, _DAYLIGHT * size**2, _DAYLIGHT_COLOR)
+    return (lamp, daylight)
+
+
+def ceiling_lamp(room: Room, power: float) -> Object:
+    """What the lamp's light comes from; it glows with its power.
 
     Parameters
     ----------
@@ -66,43 +87,33 @@ def room_light(room: Room, power: float) -> Light:
 
     Returns
     -------
-    Light
-    """
-    return Light((_LAMP[0], _LAMP[1], room.height - 0.1), (*_LAMP, 0.0), 1.2, power, room.light)
-
-
-def wall_art(room: Room, kind: str, seed: int) -> Object:
-    """What hangs on the north wall.
-
-    Parameters
-    ----------
-    room : Room
-    kind : {"ABSTRACT", "PHOTO", "MIRROR"}
-    seed : int
-        The job's seed: its size, place and colours vary.
-
-    Returns
-    -------
     Object
-        ``wall_art``; part of the room, without a category.
+        ``ceiling_lamp``; part of the room, without a category.
     """
-    draw = stream(seed, "wall_art")
-    wide, tall = draw.uniform(0.75, 1.05), draw.uniform(0.60, 0.85)
-    shift = draw.uniform(-0.12, 0.12, 2)
-    colors = draw.uniform(0.04, 0.65, (4, 3))
-    if kind == "MIRROR":
-        wide, tall = 0.55, 1.15
-    frame = Box((wide + 0.07, 0.03, tall + 0.07), (0.0, -0.015, 0.0)).mesh()
-    if kind == "ABSTRACT":
-        face = Sheet((0.0, -0.031, 0.0), (wide / 2, 0.0, 0.0), (0.0, 0.0, tall / 2), 1).mesh()
-        surface = Material(_rgb(colors[0]), _rgb(colors[1]), "painting_abstract", wide / 3)
-        mesh = merge([frame, face])
+    glow = 1.0 + _GLOW * power**_GLOW_EXPONENT
+    shine = Material(_point(np.array(room.light) * glow), roughness=0.9, specular=0.0)
+    x, y = _LAMP
+    parts: list[Part]
+    if room.tubes:
+        parts = [
+            part
+            for side in (-0.5, 0.5)
+            for part in (
+                Box((0.16, 1.5, 0.05), (x + side, y, room.height - 0.03), 0),
+                Box((0.10, 1.46, 0.03), (x + side, y, room.height - 0.065), 1),
+            )
+        ]
     else:
-        paint = _landscape if kind == "PHOTO" else _reflection
-        surface = _CANVAS if kind == "PHOTO" else _GLASS
-        mesh = _painted(frame, paint, wide, tall, colors)
-    where = np.array([room.art[0] + shift[0], room.north, room.art[1] + shift[1] / 2])
-    return Object("wall_art", place(mesh, np.eye(3), where), (_FRAME, surface), casts_shadow=False)
+        parts = [
+            Turned(((0.26, -0.03), (0.26, 0.0)), (x, y, room.height), material=0, segments=36),
+            Turned(
+                ((0.10, -0.11), (0.20, -0.09), (0.24, -0.03)),
+                (x, y, room.height),
+                material=1,
+                segments=36,
+            ),
+        ]
+    return _fixed("ceiling_lamp", parts, (_PAINT, shine))
 
 
 def _shell(room: Room) -> list[Object]:
@@ -189,55 +200,5 @@ def _wall_frame(room: Room, wall: Wall, at: float) -> tuple[float, NDArray[np.fl
     return -90.0, np.array([room.east, at, 0.0])
 
 
-def _rgb(color: NDArray[np.float64]) -> Color:
-    return (float(color[0]), float(color[1]), float(color[2]))
-
-
-def _painted(
-    frame: Mesh, paint: _Painter, wide: float, tall: float, colors: NDArray[np.float64]
-) -> Mesh:
-    """The frame with a picture in it: a grid whose vertices are coloured."""
-    columns, rows = 40, 30
-    u, v = (
-        grid.ravel() for grid in np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
-    )
-    vertices = np.stack([(u - 0.5) * wide, np.full(len(u), -0.031), (v - 0.5) * tall], axis=1)
-    corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()[:, None]
-    below = corner + np.array([0, 1, columns + 1])
-    above = corner + np.array([0, columns + 1, columns])
-    faces = np.concatenate([below, above])
-    face_colors = paint(u, v, colors)
-    return Mesh(
-        vertices=np.concatenate([frame.vertices, vertices]),
-        faces=np.concatenate([frame.faces, faces + len(frame.vertices)]).astype(np.int32),
-        normals=np.concatenate([frame.normals, np.tile([0.0, -1.0, 0.0], (len(u), 1))]),
-        materials=np.concatenate([frame.materials, np.ones(len(faces))]).astype(np.int32),
-        colors=np.concatenate([np.ones_like(frame.vertices), face_colors]).astype(np.float32),
-    )
-
-
-def _landscape(
-    u: NDArray[np.float64], v: NDArray[np.float64], colors: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """A photograph of hills, one ridge before the other, under an evening sky."""
-    sky = np.array([0.25, 0.45, 0.80]) * v[:, None] + np.array([0.90, 0.55, 0.30]) * (
-        1 - v[:, None]
-    )
-    sun = np.exp(-((u - colors[0, 0] - 0.15) ** 2 + (v - 0.62) ** 2) / 0.004)
-    picture = sky + sun[:, None] * np.array([1.0, 0.8, 0.4])
-    for ridge in range(3):
-        waves = 3.0 + 2.0 * ridge + 6.0 * colors[1 + ridge, 0]
-        top = 0.55 - 0.15 * ridge + 0.07 * np.sin(waves * u + 9.0 * colors[1 + ridge, 1])
-        shade = np.array([0.10, 0.16, 0.20]) * (1.6 - 0.55 * ridge)
-        picture = np.where((v < top)[:, None], shade, picture)
-    return np.asarray(np.clip(picture, 0.0, 1.0))
-
-
-def _reflection(
-    u: NDArray[np.float64], v: NDArray[np.float64], colors: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """What a mirror shows of a plain room: floor, wall, a soft streak of light."""
-    wall = np.array([0.42, 0.44, 0.45]) * (0.8 + 0.3 * v[:, None])
-    picture = np.where((v < 0.22)[:, None], np.array([0.20, 0.17, 0.14]), wall)
-    streak = np.exp(-((u - v * 0.8 - 0.3 * colors[0, 0]) ** 2) / 0.012)
-    return np.asarray(np.clip(picture + 0.18 * streak[:, None], 0.0, 1.0))
+def _point(values: NDArray[np.float64]) -> Color:
+    return (float(values[0]), float(values[1]), float(values[2]))

@@ -1,27 +1,32 @@
 """Furniture between avatar and camera, placed so that it never hides more than is allowed.
 
 The share is measured on rendered masks. A first place is found by poses without noise, a fraction
-of what is allowed; then every frame of the video is checked, and the piece moves aside until all
-of them hold. So the place hardly ever depends on how many frames there are.
+of what is allowed; then the piece moves aside until it holds for the moments that look worst among
+all the reps that a job can have. So its place depends neither on how many reps there are nor on the
+frame rate, and finding it takes as long for a preview as for a long video. What lies between those
+moments has a margin; should a frame exceed it all the same, `Watch` tells while rendering.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.generators.visionfit.performance import Performance, extent
-from infinity_frames.engine.render import Renderer
+from infinity_frames.engine.generators.visionfit.parameters import SPEC
+from infinity_frames.engine.generators.visionfit.performance import Course, Performance, extent
+from infinity_frames.engine.motion.skeleton import JOINT_INDEX, PARENTS
+from infinity_frames.engine.render import LabelPass, Renderer
 from infinity_frames.engine.rng import stream
+from infinity_frames.engine.scene.camera import project
 from infinity_frames.engine.scene.furniture import furniture, furniture_mesh
-from infinity_frames.engine.scene.model import Camera, Object, Placement, Scene
+from infinity_frames.engine.scene.model import Camera, Object, Scene
 from infinity_frames.engine.scene.rooms import Room
 
-__all__ = ["placed_occluder"]
+__all__ = ["Watch", "placed_occluder"]
 
+Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _STEP = 0.04  # of moving aside, m
@@ -29,6 +34,23 @@ _ASIDE = 1.1  # farthest from the line of sight, m: there the room's own furnitu
 _CLEARANCE = 0.30  # from the camera and from what the exercise takes up, m
 _FOREGROUND = 0.4  # share of the distance that is left free: what is nearer fills the picture
 _FLESH = 0.20  # around the joints that an exercise's extent is made of, m
+_MARGIN = 0.92  # share of what is allowed that the moments looked at may take up
+_WORST = 10  # moments that are rendered to be sure, of those that look worst
+_MOST_REPS = int(SPEC.by_name["num_reps"].max or 1)
+
+# Along which bones, given by their ends, a person is seen, and about how thick it is there, m.
+_BONES = {
+    "head": 0.20,
+    "neck": 0.20,
+    "spine2": 0.30,
+    "spine1": 0.30,
+    **dict.fromkeys(("left_hip", "right_hip"), 0.22),
+    **dict.fromkeys(("left_knee", "right_knee"), 0.15),
+    **dict.fromkeys(("left_ankle", "right_ankle"), 0.11),
+    **dict.fromkeys(("left_foot", "right_foot"), 0.09),
+    **dict.fromkeys(("left_elbow", "right_elbow"), 0.09),
+    **dict.fromkeys(("left_wrist", "right_wrist"), 0.08),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +59,7 @@ class _Spot:
 
     kind: str
     yaw: float
-    middle: NDArray[np.float64]
+    middle: Array
     side: float
 
     def piece(self, step: int) -> Object:
@@ -50,9 +72,10 @@ def placed_occluder(
     room: Room,
     performance: Performance,
     camera: Camera,
-    location: NDArray[np.float64],
+    location: Array,
     allowed: float,
     seed: int,
+    further: int = 0,
 ) -> list[Object]:
     """Put a piece of furniture before the avatar.
 
@@ -69,6 +92,8 @@ def placed_occluder(
         Most of the avatar's unoccluded mask that it may hide in any frame, %.
     seed : int
         The job's seed.
+    further : int
+        Steps to move it aside from where it would be.
 
     Returns
     -------
@@ -80,31 +105,95 @@ def placed_occluder(
     spot = _spot(room, performance, camera, location, seed)
     if spot is None:
         return []
-    person = Renderer(Scene((performance.objects[0],), camera, ()))
     target = allowed * stream(seed, "occlusion").uniform(0.5, 0.85)
+    typical = _Viewed(performance, performance.typical(), camera)
     step, last = 0, int(_ASIDE / _STEP)
-    mask = _mask(spot.piece(step), camera)
-    typical = [_alone(person, skin) for skin in performance.typical_skins()]
-    while step <= last and max(_hidden(alone, mask) for alone in typical) > target:
+    while step <= last and typical.worst(_mask(spot.piece(step), camera)) > target:
         step += 1
-        mask = _mask(spot.piece(step), camera)
-    # Every frame in turn; a move starts the round again.
-    checked, frames = 0, _endless(performance)
-    total = performance.timeline.num_frames
-    while allowed < 100.0 and step <= last and checked < total:
-        if _hidden(_alone(person, next(frames)), mask) <= allowed:
-            checked += 1
-        else:
-            step, checked = step + 1, 0
-            mask = _mask(spot.piece(step), camera)
+    if allowed < 100.0:
+        reps = _Viewed(performance, performance.foreseeable(_MOST_REPS), camera)
+        while step <= last and reps.worst(_mask(spot.piece(step), camera)) > _MARGIN * allowed:
+            step += 1
+    step += further
     return [spot.piece(step)] if step <= last else []
+
+
+class Watch:
+    """Checks frames against what the occluder may hide.
+
+    Parameters
+    ----------
+    scene : Scene
+        One of its objects is ``person``, at most one an occluder.
+    allowed : float
+        %.
+    """
+
+    def __init__(self, scene: Scene, allowed: float) -> None:
+        numbers = dict(enumerate(scene.objects, start=1))
+        self._person = next(i for i, item in numbers.items() if item.name == "person")
+        pieces = [item for item in numbers.values() if item.occluder]
+        self._mask = _mask(pieces[0], scene.camera) if pieces and allowed < 100.0 else None
+        self._allowed = allowed
+
+    def holds(self, seen: LabelPass) -> bool:
+        """Whether the occluder hides no more than it may in a frame, whatever else hides there."""
+        return (
+            self._mask is None
+            or _hidden(seen.unoccluded(self._person), self._mask) <= self._allowed
+        )
+
+
+class _Viewed:
+    """Moments of a performance, seen by a camera."""
+
+    def __init__(self, performance: Performance, course: Course, camera: Camera) -> None:
+        self._performance, self._course, self._camera = performance, course, camera
+        self._person = Renderer(Scene((performance.objects[0],), camera, ()))
+        self._alone: dict[int, Mask] = {}
+        self._pixels, self._weights = _along_bones(course.joints, camera)
+
+    def worst(self, mask: Mask) -> float:
+        """The largest share of the person that a mask hides at any moment, %.
+
+        All moments are compared by points along the bones, and those that look worst by their
+        rendered masks.
+        """
+        rough = (self._weights * mask[self._pixels[..., 1], self._pixels[..., 0]]).sum(axis=1)
+        chosen = np.argsort(-rough, kind="stable")[:_WORST].tolist()
+        return max(_hidden(self._mask_at(moment), mask) for moment in chosen)
+
+    def _mask_at(self, moment: int) -> Mask:
+        if moment not in self._alone:
+            skin = self._performance.skin(self._course, moment)
+            self._alone[moment] = self._person.labels({"person": skin}).ids > 0
+        return self._alone[moment]
+
+
+def _along_bones(
+    joints: Array, camera: Camera, per_bone: int = 5
+) -> tuple[NDArray[np.intp], Array]:
+    """Pixels (M, P, 2) of points along a person's bones, and each one's share of what is seen."""
+    ends = [JOINT_INDEX[name] for name in _BONES]
+    starts = [PARENTS[end] for end in ends]
+    along = ((np.arange(per_bone) + 0.5) / per_bone)[:, None, None]
+    points = joints[:, None, starts] * (1 - along) + joints[:, None, ends] * along
+    length = np.linalg.norm(joints[:, ends] - joints[:, starts], axis=2)[:, None]
+    area = np.broadcast_to(length * np.array(list(_BONES.values())), points.shape[:3])
+    flat, depth = project(camera, points.reshape(-1, 3))
+    size = np.array([camera.width, camera.height])
+    within = ((depth > 0) & (flat >= 0).all(axis=1) & (flat < size).all(axis=1)).reshape(area.shape)
+    weights = np.where(within, area, 0.0).reshape(len(joints), -1)
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+    pixels = np.clip(flat, 0, size - 1).astype(np.intp)
+    return pixels.reshape(len(joints), -1, 2), weights
 
 
 def _spot(
     room: Room,
     performance: Performance,
     camera: Camera,
-    location: NDArray[np.float64],
+    location: Array,
     seed: int,
 ) -> _Spot | None:
     """A draw of what may stand where; None where camera and avatar leave no room for it."""
@@ -122,20 +211,9 @@ def _spot(
     return _Spot(kind, float(yaw), np.array([location[0], y]), float(side))
 
 
-def _endless(performance: Performance) -> Iterator[Placement]:
-    """The person's skin in each frame, over and over."""
-    while True:
-        for instant in performance.instants():
-            yield instant.placements["person"]
-
-
 def _mask(piece: Object, camera: Camera) -> Mask:
     seen = Renderer(Scene((piece,), camera, ())).labels({})
     return seen.ids > 0
-
-
-def _alone(person: Renderer, skin: Placement) -> Mask:
-    return person.labels({"person": skin}).ids > 0
 
 
 def _hidden(alone: Mask, mask: Mask) -> float:

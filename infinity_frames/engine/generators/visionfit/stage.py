@@ -18,7 +18,8 @@ from infinity_frames.engine.scene.camera import look
 from infinity_frames.engine.scene.equipment import MAT_COLORS, MAT_THICKNESS, mat
 from infinity_frames.engine.scene.model import Camera, Object, Scene
 from infinity_frames.engine.scene.rooms import ROOMS
-from infinity_frames.engine.scene.rooms_build import room_light, room_objects, wall_art
+from infinity_frames.engine.scene.rooms_build import ceiling_lamp, room_lights, room_objects
+from infinity_frames.engine.scene.wall_art import wall_art
 
 __all__ = ["Stage", "build_stage"]
 
@@ -47,7 +48,7 @@ class Stage:
     info: dict[str, Any]
 
 
-def build_stage(params: Mapping[str, Any], seed: int) -> Stage:
+def build_stage(params: Mapping[str, Any], seed: int, further: int = 0) -> Stage:
     """Set the scene of a job.
 
     Parameters
@@ -56,6 +57,8 @@ def build_stage(params: Mapping[str, Any], seed: int) -> Stage:
         Every parameter of VisionFit, valid.
     seed : int
         The job's seed.
+    further : int
+        Steps by which the occluder stands farther aside than it would.
 
     Returns
     -------
@@ -71,15 +74,16 @@ def build_stage(params: Mapping[str, Any], seed: int) -> Stage:
     performance = Performance(params, seed, body, location, yaw)
     camera, camera_info = _camera(params, location)
     objects: list[Object] = [*performance.objects, *room_objects(room, seed)]
+    objects.append(ceiling_lamp(room, params["lighting_power"]))
     if params["add_wall_art"]:
         objects.append(wall_art(room, params["wall_art_type"], seed))
     if on_a_mat:
         objects.append(_mat(params["exercise"], location, yaw, seed))
     # Last, so that it takes no other object's colour.
     objects += placed_occluder(
-        room, performance, camera, location, params["allowable_occlusion"], seed
+        room, performance, camera, location, params["allowable_occlusion"], seed, further
     )
-    lights = (room_light(room, params["lighting_power"]),)
+    lights = room_lights(room, params["lighting_power"])
     info = {
         "scene": params["scene"],
         **camera_info,

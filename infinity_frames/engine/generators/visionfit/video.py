@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from infinity_frames.engine.archive import LabelWriter, MaskWriter, picture_png
 from infinity_frames.engine.generators.visionfit.categories import category_table
 from infinity_frames.engine.generators.visionfit.labels import Annotator
+from infinity_frames.engine.generators.visionfit.occlusion import Watch
 from infinity_frames.engine.generators.visionfit.parameters import SPEC
 from infinity_frames.engine.generators.visionfit.performance import Instant
 from infinity_frames.engine.generators.visionfit.stage import build_stage
@@ -61,9 +63,25 @@ def render_job(params: Mapping[str, Any], seed: int, directory: Path, preview: b
     int
         Frames rendered.
     """
-    stage = build_stage(params, seed)
+    for further in count():
+        try:
+            return _take(params, seed, directory, preview, further)
+        except _TooMuchHidden:
+            continue  # all over again, with the occluder a step farther aside
+    raise AssertionError("far enough aside, furniture hides nobody")
+
+
+class _TooMuchHidden(Exception):
+    """A frame in which the occluder hides more than it may."""
+
+
+def _take(
+    params: Mapping[str, Any], seed: int, directory: Path, preview: bool, further: int
+) -> int:
+    stage = build_stage(params, seed, further)
     camera, performance = stage.scene.camera, stage.performance
     renderer, annotator = Renderer(stage.scene), Annotator(stage.scene)
+    watch = Watch(stage.scene, params["allowable_occlusion"])
     film = _Film(seed, params["enable_sensor_noise"])
     frames = 1 if preview else performance.timeline.num_frames
     with ExitStack() as files:
@@ -86,12 +104,10 @@ def render_job(params: Mapping[str, Any], seed: int, directory: Path, preview: b
             )
         )
         for instant in performance.instants(frames):
-            labelled = annotator.label(
-                instant.frame,
-                renderer.labels(instant.placements),
-                instant.placements,
-                instant.person,
-            )
+            seen = renderer.labels(instant.placements)
+            if not watch.holds(seen):
+                raise _TooMuchHidden
+            labelled = annotator.label(instant.frame, seen, instant.placements, instant.person)
             labels.add(_image(instant, camera), labelled.annotations)
             for name, mask in labelled.masks.items():
                 masks.add(name, mask)

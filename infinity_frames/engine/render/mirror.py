@@ -1,0 +1,75 @@
+"""Flat mirrors: what they show is a picture of its own, from behind them.
+
+A material of roughness 0 is a mirror. All its faces that are seen are taken to lie in one plane,
+and what it reflects of other mirrors is their own colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.engine.render.geometry import Geometry
+from infinity_frames.engine.scene.model import Camera, Placement, Scene
+
+__all__ = ["Mirror"]
+
+Draw = Callable[[Mapping[str, Placement]], NDArray[np.float32]]
+
+
+class Mirror:
+    """The mirror of a scene, and the pixels that see it.
+
+    Parameters
+    ----------
+    scene : Scene
+    geometry : Geometry
+        Of the scene.
+    winner : (H, W) int32 array
+        The face that each pixel sees of what stands still; -1 where nothing is.
+    """
+
+    def __init__(self, scene: Scene, geometry: Geometry, winner: NDArray[np.int32]) -> None:
+        surfaces = geometry.surfaces
+        self._is_mirror = np.append(surfaces.finish[surfaces.material, 1] == 0.0, False)
+        rows, columns = self._is_mirror[winner].nonzero()
+        self.scene: Scene | None = None
+        """What to draw to know what the mirror shows; None where no mirror is in view."""
+        if not len(rows):
+            return
+        self._first, self._last = (rows.min(), columns.min()), (rows.max() + 1, columns.max() + 1)
+        face = winner[rows[0], columns[0]]
+        self._tint = surfaces.color[surfaces.material[face]].astype(np.float32)
+        owner = int(surfaces.owner[face])
+        others = tuple(item for i, item in enumerate(scene.objects) if i != owner)
+        corners = geometry.vertices[surfaces.faces[face]]
+        self.scene = replace(scene, objects=others, camera=self._behind(scene.camera, corners))
+
+    def show(
+        self, picture: NDArray[np.float32], winner: NDArray[np.int32], color: NDArray[np.float32]
+    ) -> None:
+        """Put a picture of ``scene`` where a frame sees the mirror, into ``color`` (H, W, 3)."""
+        part = tuple(slice(a, b) for a, b in zip(self._first, self._last, strict=True))
+        seen = self._is_mirror[winner[part]]
+        color[part][seen] = picture[:, ::-1][seen] * self._tint
+
+    def _behind(self, camera: Camera, corners: NDArray[np.float64]) -> Camera:
+        """The camera's mirror image, looking through the pixels that see the mirror.
+
+        A reflection turns right into left, so its picture is drawn turned over and turned back.
+        """
+        normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
+        normal /= np.linalg.norm(normal)
+        reflection = np.eye(3) - 2.0 * np.outer(normal, normal)
+        shift = 2.0 * (corners[0] @ normal) * normal
+        flip = np.diag([-1.0, 1.0, 1.0])
+        rotation, translation = camera.RT[:, :3], camera.RT[:, 3]
+        pose = flip @ np.column_stack([rotation @ reflection, rotation @ shift + translation])
+        intrinsics = camera.K.copy()
+        intrinsics[0, 2] = self._last[1] - camera.K[0, 2]
+        intrinsics[1, 2] = camera.K[1, 2] - self._first[0]
+        height, width = (int(b - a) for a, b in zip(self._first, self._last, strict=True))
+        return Camera(intrinsics, pose, width, height)
