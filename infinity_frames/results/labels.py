@@ -18,7 +18,7 @@ from infinity_frames.results.layout import JobFiles, read_json
 from infinity_frames.results.problems import Problem
 from infinity_frames.schemas import Kind
 
-__all__ = ["COCO_KEYPOINTS", "TABLES", "Parsed", "Summary", "arrow_schema", "parse"]
+__all__ = ["COCO_KEYPOINTS", "TABLES", "Parsed", "Summary", "parse"]
 
 TABLES: dict[str, Kind] = {
     kind.name: kind
@@ -39,6 +39,15 @@ _ARROW = {
     "Int64": pa.int64(),
     "Float64": pa.float64(),
     "boolean": pa.bool_(),
+}
+_SCHEMAS: dict[str, pa.Schema] = {
+    name: pa.schema(
+        [
+            (c, _ARROW.get(d, pa.string()) if isinstance(d, str) else pa.string())
+            for c, d in kind.columns.items()
+        ]
+    )
+    for name, kind in TABLES.items()
 }
 _PAIRS = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 # What the COCO format calls the 17 points, in its order; used where a file does not name them.
@@ -101,21 +110,11 @@ def parse(job: JobFiles, *, tables: bool) -> Parsed:
     return Parsed(summary, made)
 
 
-def arrow_schema(kind: Kind) -> pa.Schema:
-    """The columns every table of a kind has, as Arrow types."""
-    return pa.schema(
-        [
-            (c, _ARROW.get(d, pa.string()) if isinstance(d, str) else pa.string())
-            for c, d in kind.columns.items()
-        ]
-    )
-
-
 class _Rows:
     """Rows of one table, gathered column by column; a label first seen late is missing before."""
 
     def __init__(self, kind: Kind) -> None:
-        self.schema = arrow_schema(kind)
+        self.schema = _SCHEMAS[kind.name]
         self.columns: dict[str, list[Any]] = {name: [] for name in kind.columns}
         self.length = 0
 
@@ -236,7 +235,7 @@ def _label_tables(
         _add_annotation(rows["annotations"], key, annotation, category)
         _add_keypoints(rows["keypoints"], key, annotation, category)
         _add_cuboid(rows["cuboids"], key, annotation)
-    return {name: gathered.table() for name, gathered in rows.items()}
+    return {name: gathered.table() for name, gathered in rows.items() if gathered.length}
 
 
 def _add_annotation(
