@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 
 from infinity_frames.video import Picture, read_frames, video_info
 
-__all__ = ["Clip", "together"]
+__all__ = ["Clip", "layout", "together"]
 
 
 class Clip:
@@ -56,3 +57,10 @@ def together(clips: Sequence[Clip]) -> Iterator[float]:
         if all(clip.ended for clip in clips):
             return
         yield number / rate
+
+
+def layout(count: int, most: int = 6) -> tuple[int, int]:
+    """Rows and columns of a grid: about square, one wider where that leaves no place empty."""
+    square = math.ceil(math.sqrt(count))
+    across = min(square if count % (square + 1) else square + 1, most)
+    return math.ceil(count / across), across

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ import pandas as pd
 
 from infinity_frames.errors import FrameError, MediaError
 from infinity_frames.video import Picture, VideoWriter, video_info
-from infinity_frames.vis.clips import Clip, together
+from infinity_frames.vis.clips import Clip, layout, together
 from infinity_frames.vis.drawing import target
 from infinity_frames.vis.files import job_files, params, require_video
 from infinity_frames.vis.frames import Folder, as_results
@@ -130,7 +129,7 @@ def visualize_videos(
         raise MediaError(
             "None of these jobs has a video.", advice="Previews are shown by view_previews()."
         )
-    down, across = _layout(len(cells))
+    down, across = layout(len(cells))
     width = max(_PAGE // across // 2 * 2, 160)
     first = video_info(cells[0][0])
     height = round(width * first.height / first.width / 2) * 2
@@ -145,11 +144,6 @@ def visualize_videos(
                 cell[:] = _titled(clip.picture, text)
             writer.write(page)
     return Path(path)
-
-
-def _layout(count: int) -> tuple[int, int]:
-    across = math.ceil(math.sqrt(count))
-    return math.ceil(count / across), across
 
 
 def _titled(picture: Picture, text: str) -> Picture:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -15,6 +14,7 @@ from infinity_frames.errors import FrameError, MediaError
 from infinity_frames.results import job_files as files_of
 from infinity_frames.results.layout import JobFiles, locate
 from infinity_frames.video import Picture, read_frames, video_info
+from infinity_frames.vis.clips import layout
 from infinity_frames.vis.columns import UUID, require_column
 from infinity_frames.vis.drawing import annotated, fitting
 from infinity_frames.vis.files import job_files, require_labels
@@ -47,7 +47,7 @@ LABELS: Mapping[str, Annotator] = {
 _LEGIBLE = 480
 """Pixels across that a picture with labels has at least."""
 
-_NARROWEST, _WIDEST, _PAGE = 2.6, 4.6, 14.0  # inches
+_NARROWEST, _WIDEST, _PAGE = 2.5, 4.2, 10.0  # inches
 _Tile = tuple[Picture | str, str]
 
 
@@ -293,8 +293,7 @@ def _wanted(
 
 
 def _grid(tiles: Sequence[_Tile]) -> Drawing:
-    across = 3 if len(tiles) == 3 else min(4, math.ceil(math.sqrt(len(tiles))))
-    down = math.ceil(len(tiles) / across)
+    down, across = layout(len(tiles), most=4)
     lines = max(text.count("\n") + 1 for _, text in tiles)
     shapes = [tile.shape for tile, _ in tiles if not isinstance(tile, str)]
     tall = max((shape[0] / shape[1] for shape in shapes), default=0.75)

@@ -40,7 +40,7 @@ def tile(axis: Axes, values: pd.Series[Any], groups: pd.Series[Any] | None) -> N
     known = values.dropna()
     floats = numbers(known)
     count = different(known)
-    if floats is not None and count > _MOST_SETTINGS:
+    if floats is not None and not _are_settings(floats, count):
         if groups is None:
             _histogram(axis, floats)
         else:
@@ -75,6 +75,11 @@ def legend(drawing: Drawing, groups: pd.Series[Any]) -> None:
         loc="outside lower center",
         ncols=min(len(hues), 4),
     )
+
+
+def _are_settings(floats: pd.Series[Any], count: int) -> bool:
+    """Whether numbers are few settings that jobs share, rather than measures or draws."""
+    return count <= _MOST_SETTINGS and (_is_whole(floats) or 2 * count <= len(floats))
 
 
 def _percent(share: float) -> str:
