@@ -220,6 +220,7 @@ class Performance:
         timeline = replace(self.timeline, num_reps=reps)
         shares = np.arange(per_rep) / per_rep
         times = timeline.starts[:, None] + timeline.active[:, None] * shares
+        times += timeline.pauses[:, None] * (shares > self.exercise.midpoint)
         return self._course(self._motion.pose(timeline.at(times.ravel())))
 
     def skin(self, course: Course, index: int) -> Placement:

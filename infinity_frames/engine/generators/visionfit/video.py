@@ -25,11 +25,19 @@ from infinity_frames.engine.rng import stream
 from infinity_frames.engine.scene.model import Camera
 from infinity_frames.video import VideoWriter
 
-__all__ = ["render_job", "warm_up"]
+__all__ = ["Film", "render_job", "warm_up"]
 
 
-class _Film:
-    """Develops pictures: one exposure for the whole video, sensor noise of each frame's own."""
+class Film:
+    """Develops pictures: one exposure for the whole video, sensor noise of each frame's own.
+
+    Parameters
+    ----------
+    seed : int
+        The job's seed.
+    noisy : bool
+        Whether there is noise.
+    """
 
     def __init__(self, seed: int, noisy: bool) -> None:
         self._seed = seed
@@ -82,7 +90,7 @@ def _take(
     camera, performance = stage.scene.camera, stage.performance
     renderer, annotator = Renderer(stage.scene), Annotator(stage.scene)
     watch = Watch(stage.scene, params["allowable_occlusion"])
-    film = _Film(seed, params["enable_sensor_noise"])
+    film = Film(seed, params["enable_sensor_noise"])
     frames = 1 if preview else performance.timeline.num_frames
     with ExitStack() as files:
         labels = files.enter_context(
