@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from infinity_frames.errors import FrameError, MediaError, NoResults
 from infinity_frames.vis import (
+    TextAnnotator,
     get_subdirectories,
     show,
     view_previews,
@@ -271,3 +272,35 @@ def test_importing_the_package_imports_no_plotting_and_no_opencv() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_show_takes_annotators_of_ones_own(batch: pd.DataFrame) -> None:
+    rows = batch.loc[batch["job_id"] == "a", ["job_id", "path"]].assign(frame_number=2)
+    marked = show(rows, labels=("boxes", TextAnnotator("mine", "bottom right")))
+    plain = show(rows, labels=("boxes",))
+    first, second = (figure.axes[0].images[0].get_array() for figure in (marked, plain))
+    tall, wide = first.shape[:2]
+    changed = (first != second).any(axis=2)
+    assert changed[tall - 4, wide - 4]
+    assert not changed[: tall // 2, : wide // 2].any()
+
+
+def test_a_video_that_does_not_decode_has_a_tile_that_says_so(batch: pd.DataFrame) -> None:
+    Path(batch["path"].iloc[1], "video.mp4").write_bytes(b"no video at all")
+    rows = batch.head(2)[["job_id", "path"]].assign(frame_number=1)
+    figure = drawn(show(rows))
+    assert [len(axes.images) for axes in figure.axes[:2]] == [1, 0]
+    assert "cannotberead" in texts(figure).replace(" ", "")
+
+
+def test_all_missing_and_a_single_row_are_still_a_picture() -> None:
+    missing = pd.DataFrame({"a": [None, None], "b": pd.array([None, None], dtype="Float64")})
+    assert "a: unspecified" in texts(drawn(visualize_job_params(missing)))
+    assert "a: 1" in texts(drawn(visualize_job_params(pd.DataFrame({"a": [1.0]}))))
+
+
+def test_few_draws_are_no_settings() -> None:
+    frame = pd.DataFrame({"drawn": [0.1, 0.52, 0.7], "set": [12, 24, 24]})
+    by_name = {axes.get_title(loc="left"): axes for axes in visualize_job_params(frame).axes}
+    assert not by_name["drawn"].texts
+    assert [text.get_text() for text in by_name["set"].texts] == ["12", "24"]

@@ -1,0 +1,100 @@
+"""Run the notebooks from top to bottom and keep their outputs, fit for a code host.
+
+    python -m scripts.notebooks [NAME ...]
+
+Each runs in a folder of its own, on an embedded engine with a home of its own. Progress bars and
+this machine's paths are taken out of what is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+import infinity_frames as inf
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+TIMEOUT_S = 240
+_BAR = re.compile(r"\d+/\d+ \[")
+
+
+def run(path: Path, folder: Path) -> nbformat.NotebookNode:
+    """Run a notebook in a folder and return it with its outputs.
+
+    Parameters
+    ----------
+    path : Path
+        The notebook; it is not changed.
+    folder : Path
+        Where its files go, and the engine's home; empty or missing.
+
+    Raises
+    ------
+    nbclient.exceptions.CellExecutionError
+        A cell failed.
+    """
+    home, work = folder / "home", folder / "work"
+    work.mkdir(parents=True)
+    environment = {**os.environ, "INFINITY_HOME": str(home)}
+    environment.pop("INFINITY_SERVER", None)
+    environment.pop("INFINITY_TOKEN", None)
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=TIMEOUT_S,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(work)}},
+    )
+    try:
+        client.execute(env=environment)
+    finally:
+        inf.stop_engine(home)
+    return notebook
+
+
+def tidy(notebook: nbformat.NotebookNode, folder: Path) -> None:
+    """Take out what belongs to this run or machine only: paths, bars, times."""
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type != "code":
+            continue
+        kept = []
+        for output in cell.outputs:
+            bar = output.output_type == "stream" and output.name == "stderr"
+            if bar and (_BAR.search(output.text) or not output.text.strip()):
+                continue
+            texts = [output] if "text" in output else [output.get("data", {})]
+            for holder in texts:
+                for kind in ("text", "text/plain", "text/html"):
+                    if kind in holder:
+                        holder[kind] = holder[kind].replace(f"{folder / 'work'}{os.sep}", "")
+            kept.append(output)
+        cell.outputs = kept
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", help="of notebooks; all by default")
+    names = parser.parse_args().names
+    for path in sorted(FOLDER.glob("*.ipynb")):
+        if names and path.stem not in names:
+            continue
+        start = time.monotonic()
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch).resolve()
+            notebook = run(path, folder)
+            tidy(notebook, folder)
+        nbformat.write(notebook, path)
+        size = path.stat().st_size / 1e6
+        print(f"{path.name}: {time.monotonic() - start:.0f} s, {size:.2f} MB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
