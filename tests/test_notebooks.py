@@ -1,0 +1,59 @@
+"""Every notebook runs from top to bottom on the embedded engine, and reads well as it is kept."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from scripts.notebooks import FOLDER, run, tidy
+
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+NAMES = [
+    "explore_results_with_sql",
+    "labels_you_can_trust",
+    "parameter_sweep_demo",
+    "submit_and_download_batch_demo",
+]
+MOST_BYTES = 1_500_000
+
+
+def texts(notebook: nbformat.NotebookNode) -> str:
+    """All that a reader sees as text, pictures and videos left out."""
+    found = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            found.append(output.get("text", ""))
+            data = output.get("data", {})
+            found += [data.get(kind, "") for kind in ("text/plain", "text/html")]
+    return re.sub(r"data:[a-z/0-9]+;base64,[^\"]+", "", "\n".join(found))
+
+
+def test_the_notebooks_are_there() -> None:
+    assert [path.stem for path in NOTEBOOKS] == NAMES
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
+    notebook = run(path, tmp_path / "run")
+    tidy(notebook, tmp_path / "run")
+    kept = nbformat.read(path, as_version=4)
+    for fresh, cell in zip(notebook.cells, kept.cells, strict=True):
+        kinds = [sorted(output.get("data", {})) for output in fresh.get("outputs", [])]
+        assert kinds == [sorted(output.get("data", {})) for output in cell.get("outputs", [])]
+    assert str(tmp_path) not in texts(notebook)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_kept_outputs_read_well_on_a_code_host(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert path.stat().st_size < MOST_BYTES
+    seen = texts(notebook)
+    for leaked in ("/tmp", "/home", "/Users", "/root", "Traceback", "it/s]", "\r", "Bearer"):
+        assert leaked not in seen, leaked
+    assert any("image/jpeg" in o.get("data", {}) for cell in code for o in cell.outputs)
