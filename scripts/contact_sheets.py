@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,8 +24,10 @@ from infinity_frames.engine.generators.visionfit.parameters import SPEC
 from infinity_frames.engine.generators.visionfit.performance import Instant, extent
 from infinity_frames.engine.generators.visionfit.stage import build_stage
 from infinity_frames.engine.motion.exercises import VISIONFIT_EXERCISES, exercise
+from infinity_frames.engine.motion.skeleton import JOINT_INDEX
 from infinity_frames.engine.render import Renderer, develop
 from infinity_frames.engine.rng import stream
+from infinity_frames.engine.scene.camera import look
 
 Picture = NDArray[np.uint8]
 
@@ -35,21 +38,24 @@ QUALITY = 80
 CAPTION = 17  # height, px
 PAPER, INK = 250, (40, 40, 40)
 
-# The turn that shows an exercise best, deg; 0 faces the camera.
+# The turn that shows an exercise best, deg: 0 faces the camera, 90 looks to the image's right.
+# What is done with the left side only is seen from the left, and the other way round.
 _TURNS = {
     "ARM_RAISE": 20,
     "BICEP_CURL": 35,
+    "CLAMSHELL": 0,
     "LUNGE": -30,
     "PRESS": 25,
     "PUSH_PRESS": 25,
-    "SPLIT_SQUAT": 50,
+    "SPLIT_SQUAT": -55,
     "SQUAT": 35,
     "SQUAT-BACK": 25,
-    "UPPERCUT": 25,
-    "CLAMSHELL": 10,
+    "TRICEP": -60,
+    "DONKEY": -60,
+    "UPPERCUT": -25,
 }
 _MIRRORED = "-RIGHT"
-_DISTANCE = 1.45  # of the camera, in times of what the exercise takes up
+_DISTANCE = 1.3  # of the camera, in times of what the exercise takes up
 
 # Loops pass through more than start and midpoint.
 _MOMENTS = {
@@ -71,12 +77,11 @@ class Row(NamedTuple):
 def shot(params: dict[str, Any], phases: Sequence[float] = (0.0,)) -> list[Picture]:
     """Pictures of a job where its first rep reaches the given phases."""
     filled = {**SPEC.defaults, "image_width": RENDERED, "image_height": RENDERED, **params}
-    stage = build_stage(filled, SEED)
+    seed = params.get("random_seed", SEED)
+    stage = build_stage(filled, seed)
     renderer = Renderer(stage.scene)
-    counts = stage.performance.timeline.frames.phase
-    reps = stage.performance.timeline.frames.rep_count_from_start
-    # A course there and back passes every phase but the turn's twice: take it on the way out.
-    frames = [int(np.abs(counts - phase + 1e-3 * (reps > 1.0)).argmin()) for phase in phases]
+    passed = stage.performance.timeline.frames.phase
+    frames = [int(np.abs(passed - phase).argmin()) for phase in phases]
     seen: dict[int, Instant] = {
         one.frame: one for one in stage.performance.instants(max(frames) + 1) if one.frame in frames
     }
@@ -84,7 +89,7 @@ def shot(params: dict[str, Any], phases: Sequence[float] = (0.0,)) -> list[Pictu
     return [
         develop(
             renderer.picture(seen[frame].placements),
-            rng=stream(SEED, "sensor_noise", frame) if noisy else None,
+            rng=stream(seed, "sensor_noise", frame) if noisy else None,
         )
         for frame in frames
     ]
@@ -92,15 +97,14 @@ def shot(params: dict[str, Any], phases: Sequence[float] = (0.0,)) -> list[Pictu
 
 def view(name: str) -> dict[str, Any]:
     """Parameters of a camera that sees all of an exercise, from where it is best told."""
-    turns = [turn for start, turn in _TURNS.items() if name.startswith(start)]
-    turn = turns[-1] if turns else 60
+    turn = [60, *(turn for start, turn in _TURNS.items() if name.startswith(start))][-1]
     room = extent(name)
-    size = max(*(room.high - room.low)[[0, 1, 2]].tolist(), 1.5)
+    size = max(*(room.high - room.low).tolist(), 1.5)
     lying = room.high[1] < 1.3
     return {
         "relative_avatar_angle_deg": float(-turn if name.endswith(_MIRRORED) else turn),
-        "camera_distance": max(2.2, _DISTANCE * size + 0.3),
-        "camera_height": 1.15 if lying else 1.1,
+        "camera_distance": max(2.1, _DISTANCE * size + 0.3),
+        "camera_height": 1.2 if lying else 1.1,
     }
 
 
@@ -143,11 +147,21 @@ def identity_row(identity: int) -> Row:
             "kinematic_noise_factor": 0.0,
         }
         whole = shot({**person, "camera_distance": 2.3, "camera_height": 1.0})[0]
-        tall = 1.76 if gender == "MALE" else 1.63
-        near = {"camera_distance": 1.0, "camera_height": tall - 0.10}
-        close = shot({**person, **near, "relative_camera_pitch_deg": 35.0})[0]
-        tiles += [whole[:, 128:384], close[128:384, 192:320]]
+        tiles += [whole[:, 128:384], portrait(person)]
     return Row(f"identity {identity}", ("man", "", "woman", ""), tiles)
+
+
+def portrait(params: dict[str, Any]) -> Picture:
+    """Head and shoulders, from a metre away."""
+    near = {**SPEC.defaults, **params, "image_width": RENDERED, "image_height": RENDERED}
+    stage = build_stage({**near, "camera_distance": 1.0, "camera_height": 1.5}, SEED)
+    instant = next(stage.performance.instants(1))
+    head = instant.person.joints[JOINT_INDEX["head"]]
+    place = [float(head[0]), float(head[1]) - 0.8, float(head[2])]
+    camera = look(place, 0.0, 88.0, RENDERED, RENDERED)
+    scene = replace(stage.scene, camera=camera)
+    picture = develop(Renderer(scene).picture(instant.placements), rng=None)
+    return picture[106:406, 181:331]
 
 
 # One parameter per row: its values, and what else the row needs to show it.
@@ -156,6 +170,7 @@ _STANDING = {
     "camera_distance": 2.6,
     "relative_avatar_angle_deg": 20,
 }
+_FEET = {"camera_distance": 1.0, "camera_height": 0.6, "relative_camera_pitch_deg": -35.0}
 _SWEEPS: tuple[tuple[str, Sequence[Any], dict[str, Any]], ...] = (
     ("relative_height", (-4.0, -2.0, 0.0, 2.0, 4.0), {}),
     ("relative_weight", (-4.0, -2.0, 0.0, 2.0, 4.0), {}),
@@ -172,7 +187,8 @@ _SWEEPS: tuple[tuple[str, Sequence[Any], dict[str, Any]], ...] = (
     ("lighting_power", (2.0, 25.0, 100.0, 500.0, 2000.0), {}),
     ("allowable_occlusion", (0.0, 10.0, 25.0, 50.0, 100.0), {}),
     ("wall_art_type", ("ABSTRACT", "PHOTO", "MIRROR"), {"add_wall_art": True}),
-    ("hide_shoes", (False, True), {"camera_distance": 1.0, "relative_camera_pitch_deg": -25.0}),
+    ("hide_shoes", (False, True), _FEET),
+    ("hide_shoes", (False, True), {**_FEET, "add_socks": True}),
     ("kinematic_noise_factor", (0.0, 0.5, 1.0, 1.5, 2.0), {}),
     ("enable_sensor_noise", (False, True), {"lighting_power": 2.0}),
 )
@@ -184,8 +200,9 @@ def sweep_row(index: int) -> Row:
     base = {**_STANDING, "lighting_power": 300.0, "camera_height": 1.1, **others}
     middle = (0.52,) if name == "kinematic_noise_factor" else (0.0,)
     tiles = [shot({**base, name: value}, middle)[0] for value in values]
-    with_it = ", ".join(f"{key} = {value}" for key, value in others.items() if key not in _STANDING)
-    return Row(f"{name}  {with_it}", tuple(str(value) for value in values), tiles)
+    shown = ("gender", "randomize_skin_tone", "add_wall_art", "add_socks", "lighting_power")
+    also = [f"{key} = {others[key]}" for key in shown if key in others]
+    return Row("   ".join([name, *also]), tuple(str(value) for value in values), tiles)
 
 
 def montage(rows: Iterable[Row], size: int, columns: int) -> Picture:
