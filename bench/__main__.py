@@ -9,7 +9,7 @@ import time
 
 import bench
 
-TOOLS = {"__main__", "measure"}
+TOOLS = {"__main__", "measure", "stub"}
 
 
 def main() -> None:

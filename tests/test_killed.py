@@ -24,7 +24,7 @@ JOBS = 12
 LONGEST_ROUND_S = 120
 processes = multiprocessing.get_context("forkserver")
 # Imported once by the server that the clients are forked from, since they do not live long.
-processes.set_forkserver_preload(["infinity_frames.session", "infinity_frames.results"])
+processes.set_forkserver_preload(["infinity_frames.session", "infinity_frames.results", "pandera"])
 
 
 GAVE_UP = 75

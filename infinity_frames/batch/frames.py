@@ -48,31 +48,34 @@ def batch_frame(
     own = sent.reset_index(drop=True).dropna(axis="columns", how="all")
     tagged = [column for column in own.columns if str(column).startswith(TAG_PREFIX)]
     own[tagged] = own[tagged].convert_dtypes()
-    state = pd.DataFrame(_rows(jobs)).assign(
-        batch_id=str(data["id"]), batch_name=str(data.get("name") or "")
-    )
+    state = pd.DataFrame(_told(jobs, *_KEYS), dtype="object")
+    state = state.assign(batch_id=str(data["id"]), batch_name=str(data.get("name") or ""))
     frame = BATCH.conform(pd.concat([state, own], axis="columns"))
     return with_context(frame, server=session.server, generator=session.generator)
 
 
-def _rows(jobs: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What a batch frame says of jobs' state; what only newer servers say may be missing."""
-    return [
-        {
-            "job_id": job["id"],
-            "generator": job.get("name"),
-            "is_preview": job.get("is_preview"),
-            "status": status(job),
-            "seed": job.get("seed"),
-            "estimated_samples": job.get("estimated_samples"),
-            "samples": job.get("num_samples"),
-            "error": job.get("error"),
-            "created": job.get("created"),
-            "started": job.get("started"),
-            "finished": job.get("finished"),
-        }
-        for job in jobs
-    ]
+# Columns of a batch frame, and what servers call them.
+_KEYS = {
+    "job_id": "id",
+    "generator": "name",
+    "is_preview": "is_preview",
+    "status": "status",
+    "seed": "seed",
+    "estimated_samples": "estimated_samples",
+    "samples": "num_samples",
+    "error": "error",
+    "created": "created",
+    "started": "started",
+    "finished": "finished",
+}
+
+
+def _told(jobs: Iterable[Mapping[str, Any]], *columns: str) -> dict[str, list[Any]]:
+    """What is said of jobs' state, by column; what only newer servers say may be missing."""
+    jobs = list(jobs)
+    told = {column: [job.get(_KEYS[column]) for job in jobs] for column in columns}
+    told["status"] = [status(job) for job in jobs]
+    return told
 
 
 CHANGING = ("status", "samples", "error", "started", "finished")
@@ -82,7 +85,7 @@ FIXED = ("seed", "estimated_samples")
 
 def updated(frame: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> Frame:
     """The frame's rows with the state that `jobs` tell; rows not told of stay as they are."""
-    told = pd.DataFrame(_rows(jobs), columns=["job_id", *CHANGING, *FIXED], dtype="object")
+    told = pd.DataFrame(_told(jobs, "job_id", *CHANGING, *FIXED), dtype="object")
     told = BATCH.conform(told).set_index("job_id")
     known = frame["job_id"].isin(told.index).to_numpy(dtype=bool)
     rows = told.reindex(frame["job_id"].astype("string"))

@@ -197,10 +197,11 @@ def _numbers(values: Series[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_
 def _number(value: object) -> float:
     if isinstance(value, bool | np.bool_):
         return np.nan
-    if isinstance(value, Real | Decimal):
-        return float(value)
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        return float(value)
+    if isinstance(value, Real | Decimal) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        try:
+            return float(value)
+        except (ArithmeticError, ValueError):  # beyond a float, or a signalling NaN
+            return np.nan
     return np.nan
 
 
@@ -295,10 +296,14 @@ def tags(jobs: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _records(jobs: pd.DataFrame, named: Mapping[str, str]) -> list[dict[str, Any]]:
-    keys = list(named.values())
-    columns = [_plain_list(jobs[name]) for name in named]
+    given = {name: jobs[name].notna() for name in named}
+    given = {name: there for name, there in given.items() if there.any()}
+    keys = [named[name] for name in given]
+    columns = [_plain_list(jobs[name]) for name in given]
     if not columns:
         return [{} for _ in range(len(jobs))]
+    if all(there.all() for there in given.values()):
+        return [dict(zip(keys, row, strict=True)) for row in zip(*columns, strict=True)]
     return [
         {key: value for key, value in zip(keys, row, strict=True) if value is not None}
         for row in zip(*columns, strict=True)
@@ -307,11 +312,15 @@ def _records(jobs: pd.DataFrame, named: Mapping[str, str]) -> list[dict[str, Any
 
 def _plain_list(values: Series[Any]) -> Sequence[Any]:
     """Python scalars that JSON can hold, None where missing."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        # Missing is the code -1: the last.
+        choices = [*map(_json_ready, values.dtype.categories), None]
+        return [choices[code] for code in values.cat.codes.tolist()]
     missing = is_missing(values)
     plain = values.astype("object").tolist()
     if missing.any():
         plain = [None if gone else value for value, gone in zip(plain, missing, strict=True)]
-    if values.dtype == "object" or isinstance(values.dtype, pd.CategoricalDtype):
+    if values.dtype == "object":
         return [_json_ready(value) for value in plain]
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return [None if value is None else value.isoformat() for value in plain]

@@ -233,10 +233,9 @@ class Session:
                 advice="Look at it with session.batch_from_api() before using it.",
                 batch=answer["id"],
             )
-        told = {"name": self.generator, "is_preview": is_preview}
-        answered = [{**job, **told} for job in answer["job_runs"]]
-        data = {**answer, "name": answer.get("name") or name, "job_runs": answered}
-        return Batch(self, data, sent=filled)
+        for job in answer["job_runs"]:
+            job.update(name=self.generator, is_preview=is_preview)
+        return Batch(self, {**answer, "name": answer.get("name") or name}, sent=filled)
 
     def expand_overrides_across_each_preview_state(
         self, base_state_ids: Sequence[str], override_params: Jobs
