@@ -28,9 +28,10 @@ from filelock import FileLock
 
 from infinity_frames.progress import progress
 from infinity_frames.results.infer import as_text
-from infinity_frames.results.labels import TABLES, Summary, parse
+from infinity_frames.results.labels import TABLES, Parsed, Summary, parse
 from infinity_frames.results.layout import JobFiles
 from infinity_frames.results.problems import Problem
+from infinity_frames.results.rows import tables_of
 from infinity_frames.results.workers import in_processes
 
 __all__ = ["LabelCache"]
@@ -172,15 +173,22 @@ def _bytes(source: Iterable[Any]) -> int:
 
 def _build(task: _Task) -> dict[str, Any]:
     """Read jobs and write their shard; what the manifest is to say of them."""
-    parts: dict[str, list[pa.Table]] = defaultdict(list)
+    entries, tables = _read(task)
+    shard = _write_shard(task.folder, tables)
+    return {id_: {**entry, "shard": shard} for id_, entry in entries.items()}
+
+
+def _read(task: _Task) -> tuple[dict[str, Any], dict[str, list[pa.Table]]]:
+    read = {job.job_id: parse(job, tables=task.tables) for job, _ in task.jobs}
+    tables, odd = tables_of({id_: parsed.rows for id_, parsed in read.items()})
     entries = {}
     for job, source in task.jobs:
-        parsed = parse(job, tables=task.tables)
+        error = odd.get(job.job_id)
+        parsed = read[job.job_id] if error is None else Parsed.odd(job, error)
         entries[job.job_id] = {"source": source, "tables": task.tables, **parsed.to_json()}
-        for name, table in parsed.tables.items():
-            parts[name].append(table)
-    shard = _write_shard(task.folder, parts)
-    return {id_: {**entry, "shard": shard} for id_, entry in entries.items()}
+        if parsed.series is not None and parsed.series.num_rows:
+            tables.setdefault("timeseries", []).append(parsed.series)
+    return entries, tables
 
 
 def _carried_over(folder: Path, jobs: Mapping[str, Any], stale: set[str]) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""One job's label and sensor files -> Arrow tables, one per kind of label frame."""
+"""One job's label and sensor files -> the rows of its label tables."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -13,9 +13,9 @@ import pyarrow.csv as pa_csv
 
 from infinity_frames import schemas
 from infinity_frames.errors import MediaError
-from infinity_frames.results.infer import label_array
 from infinity_frames.results.layout import JobFiles, read_json
 from infinity_frames.results.problems import Problem
+from infinity_frames.results.rows import ODD, Rows
 from infinity_frames.schemas import Kind
 
 __all__ = ["COCO_KEYPOINTS", "TABLES", "Parsed", "Summary", "parse"]
@@ -34,21 +34,6 @@ TABLES: dict[str, Kind] = {
 }
 PERSON = "person"
 
-_ARROW = {
-    "string": pa.string(),
-    "Int64": pa.int64(),
-    "Float64": pa.float64(),
-    "boolean": pa.bool_(),
-}
-_SCHEMAS: dict[str, pa.Schema] = {
-    name: pa.schema(
-        [
-            (c, _ARROW.get(d, pa.string()) if isinstance(d, str) else pa.string())
-            for c, d in kind.columns.items()
-        ]
-    )
-    for name, kind in TABLES.items()
-}
 _PAIRS = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 # What the COCO format calls the 17 points, in its order; used where a file does not name them.
 COCO_KEYPOINTS = [
@@ -71,16 +56,27 @@ class Summary:
 
 @dataclass(frozen=True)
 class Parsed:
-    """A job's labels; a problem stands for tables that could not be made."""
+    """A job's labels: rows by table, and sensor data, which is a table already.
+
+    A problem stands for what could not be read.
+    """
 
     summary: Summary
-    tables: Mapping[str, pa.Table]
+    rows: Mapping[str, Rows]
+    series: pa.Table | None = None
     problem: Problem | None = None
+
+    @classmethod
+    def odd(cls, job: JobFiles, error: Exception) -> Parsed:
+        """A job whose labels are not as they should be: what is odd in one file stays there."""
+        file = job.labels or job.series or job.folder
+        problem = Problem(job.job_id, str(file), f"holds odd labels ({error})")
+        return cls(Summary(), {}, problem=problem)
 
     def to_json(self) -> dict[str, Any]:
         """Summary and problem, as the manifest of a cache keeps them."""
-        problem = None if self.problem is None else asdict(self.problem)
-        return {"summary": asdict(self.summary), "problem": problem}
+        problem = None if self.problem is None else vars(self.problem)
+        return {"summary": vars(self.summary), "problem": problem}
 
 
 def parse(job: JobFiles, *, tables: bool) -> Parsed:
@@ -91,65 +87,23 @@ def parse(job: JobFiles, *, tables: bool) -> Parsed:
     job : JobFiles
         Where they are.
     tables : bool
-        Whether to make the tables too; the summary alone takes a fraction of the time.
+        Whether to gather their rows too; the summary alone takes a fraction of the time.
     """
     record, problem = _record(job)
     labels: dict[str, Any] | None = None
     if problem is None and job.labels is not None:
         labels, problem = read_json(job.labels, job.job_id)
     if problem is not None:
-        return Parsed(Summary(), {}, problem)
-    file = job.labels or job.series or job.folder
+        return Parsed(Summary(), {}, problem=problem)
     try:
         series = None if job.series is None else _series(job)
         summary = _summary(labels, series)
-        made = _tables(job, labels, series, record) if tables else {}
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # Arrow's errors are ValueErrors and TypeErrors too. What is odd in one file stays there.
-        return Parsed(Summary(), {}, Problem(job.job_id, str(file), f"holds odd labels ({error})"))
-    return Parsed(summary, made)
-
-
-class _Rows:
-    """Rows of one table, gathered column by column; a label first seen late is missing before."""
-
-    def __init__(self, kind: Kind) -> None:
-        self.schema = _SCHEMAS[kind.name]
-        self.columns: dict[str, list[Any]] = {name: [] for name in kind.columns}
-        self.length = 0
-
-    def add(self, own: Mapping[str, Any], more: Iterable[tuple[str, Any]] = ()) -> None:
-        """One row: the kind's own columns, then further labels that none of these is named for."""
-        for name, value in own.items():
-            self.columns[name].append(value)
-        for name, value in more:
-            if name not in own:
-                self.columns.setdefault(name, [None] * self.length).append(value)
-        self.length += 1
-        for column in self.columns.values():
-            if len(column) < self.length:
-                column.append(None)
-
-    def extend(self, count: int, columns: Mapping[str, list[Any]]) -> None:
-        """Many rows at once, of the kind's own columns only."""
-        for name, column in self.columns.items():
-            column.extend(columns.get(name) or [None] * count)
-        self.length += count
-
-    def table(self) -> pa.Table:
-        arrays: dict[str, pa.Array] = {}
-        for name, values in self.columns.items():
-            index = self.schema.get_field_index(name)
-            if index < 0:
-                array = label_array(values)
-            elif pa.types.is_integer(self.schema.field(index).type):
-                # Told the type, Arrow would cut 2.7 to 2; cast, it refuses.
-                array = pa.array(values).cast(pa.int64())
-            else:
-                array = pa.array(values, self.schema.field(index).type)
-            if array is not None:
-                arrays[name] = array
-        return pa.table(arrays)
+        if not tables:
+            return Parsed(summary, {})
+        rows = {} if labels is None else _rows(job, labels, record)
+        return Parsed(summary, rows, None if series is None else _series_table(job.job_id, series))
+    except ODD as error:
+        return Parsed.odd(job, error)
 
 
 def _record(job: JobFiles) -> tuple[dict[str, Any], Problem | None]:
@@ -182,24 +136,8 @@ def _summary(labels: Mapping[str, Any] | None, series: pa.Table | None) -> Summa
     return Summary(len(images), mean("percent_in_fov"), mean("percent_occlusion"))
 
 
-def _tables(
-    job: JobFiles,
-    labels: Mapping[str, Any] | None,
-    series: pa.Table | None,
-    record: Mapping[str, Any],
-) -> dict[str, pa.Table]:
-    made: dict[str, pa.Table] = {}
-    if labels is not None:
-        made |= _label_tables(job, labels, record)
-    if series is not None:
-        made["timeseries"] = _series_table(job.job_id, series)
-    return {name: table for name, table in made.items() if table.num_rows}
-
-
-def _label_tables(
-    job: JobFiles, labels: Mapping[str, Any], record: Mapping[str, Any]
-) -> dict[str, pa.Table]:
-    rows = {name: _Rows(kind) for name, kind in TABLES.items() if name != "timeseries"}
+def _rows(job: JobFiles, labels: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Rows]:
+    rows = {name: Rows(kind) for name, kind in TABLES.items() if name != "timeseries"}
     identity = {"job_id": job.job_id}
     rows["scenes"].add(identity, _listed(labels.get("info") or {}))
     categories = {c.get("id"): c for c in labels.get("categories") or ()}
@@ -235,11 +173,11 @@ def _label_tables(
         _add_annotation(rows["annotations"], key, annotation, category)
         _add_keypoints(rows["keypoints"], key, annotation, category)
         _add_cuboid(rows["cuboids"], key, annotation)
-    return {name: gathered.table() for name, gathered in rows.items() if gathered.length}
+    return {name: gathered for name, gathered in rows.items() if gathered.length}
 
 
 def _add_annotation(
-    rows: _Rows, key: Mapping[str, Any], annotation: Mapping[str, Any], category: Mapping[str, Any]
+    rows: Rows, key: Mapping[str, Any], annotation: Mapping[str, Any], category: Mapping[str, Any]
 ) -> None:
     box = annotation.get("bbox") or (None,) * 4
     segmentation = annotation.get("segmentation")
@@ -257,7 +195,7 @@ def _add_annotation(
 
 
 def _add_keypoints(
-    rows: _Rows, key: Mapping[str, Any], annotation: Mapping[str, Any], category: Mapping[str, Any]
+    rows: Rows, key: Mapping[str, Any], annotation: Mapping[str, Any], category: Mapping[str, Any]
 ) -> None:
     for label, skeleton in _SKELETONS.items():
         points = annotation.get(label)
@@ -276,7 +214,7 @@ def _add_keypoints(
         _extend(rows, key, columns, skeleton="coco")
 
 
-def _add_cuboid(rows: _Rows, key: Mapping[str, Any], annotation: Mapping[str, Any]) -> None:
+def _add_cuboid(rows: Rows, key: Mapping[str, Any], annotation: Mapping[str, Any]) -> None:
     corners = annotation.get("cuboid_coordinates")
     if corners:
         points = [[c["x"], c["y"], c["z"]] if isinstance(c, dict) else c for c in corners]
@@ -285,7 +223,7 @@ def _add_cuboid(rows: _Rows, key: Mapping[str, Any], annotation: Mapping[str, An
 
 
 def _extend(
-    rows: _Rows, key: Mapping[str, Any], columns: Mapping[str, list[Any]], **same: str
+    rows: Rows, key: Mapping[str, Any], columns: Mapping[str, list[Any]], **same: str
 ) -> None:
     count = len(next(iter(columns.values())))
     repeated = {name: [value] * count for name, value in {**key, **same}.items()}
