@@ -63,6 +63,8 @@ def test_description_survives_json():
         ({"dish": "STEW"}, {("dish", "choices")}),
         ({"dish": 3}, {("dish", "type")}),
         ({"servings": 10**30}, {("servings", "type")}),
+        ({"servings": 10**400}, {("servings", "type")}),
+        ({"heat": 10**400}, {("heat", "type")}),
         ({"servings": {"a": 1}}, {("servings", "type")}),
         ({"start": 0.5, "end": 0.5}, {("start", "constraint")}),
         ({"dish": "CAKE", "start": 0.5}, {("start", "constraint")}),
@@ -262,6 +264,25 @@ def test_ways_to_fix_a_value():
     assert jobs["salt"].corr(jobs["heat"]) > 0.9
     assert jobs["height"].eq(512).all()
     assert jobs["tag_who"].eq("me").all()
+
+
+def test_a_function_sees_what_is_given_and_drawn_whatever_the_order():
+    jobs = parameters.sample(
+        KITCHEN,
+        50,
+        seed=3,
+        given=pd.DataFrame({"bowl": [4, 1] * 25}),
+        fixed={
+            "servings": lambda df, rng: (
+                df["bowl"] + df["rate"] // 12
+            ),  # both come later in the list
+            "heat": lambda df, rng: df["servings"] / 10,
+        },
+    )
+    assert jobs["servings"].equals(jobs["bowl"] + jobs["rate"] // 12)
+    assert jobs["heat"].tolist() == pytest.approx((jobs["servings"] / 10).tolist())
+    with pytest.raises(FrameError, match="for servings reads 'pots'"):
+        parameters.sample(KITCHEN, 3, fixed={"servings": lambda df, rng: df["pots"]})
 
 
 def test_outside_a_range_clips_redraws_or_raises():

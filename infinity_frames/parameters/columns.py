@@ -200,7 +200,7 @@ def _number(value: object) -> float:
     if isinstance(value, Real | Decimal) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
         try:
             return float(value)
-        except (ArithmeticError, ValueError):  # beyond a float, or a signalling NaN
+        except OverflowError:
             return np.nan
     return np.nan
 

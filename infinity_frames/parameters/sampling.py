@@ -49,7 +49,8 @@ def sample(
         an array, `given`) cannot be redrawn: outside its range it is clipped, or an error.
     fixed : mapping of str to value, optional
         For a parameter or a ``tag_*`` column: a scalar, an array of length n, a dict of weights,
-        anything with ``.rvs``, or a function ``f(df, rng)`` of the columns drawn before it.
+        anything with ``.rvs``, or a function ``f(df, rng)`` of the other columns; functions are
+        called last, in the order written, so that each sees what those before it made.
 
     Returns
     -------
@@ -73,13 +74,20 @@ def sample(
     n = int(n)
     sources = _sources(n, given, fixed or {})
     draw = _Draw(generator, n, np.random.SeedSequence(seed).entropy, outside)
+    # What a function may read comes first, then the functions in the order they are written.
+    functions = [name for name, source in sources.items() if _is_function(source)]
     for parameter in generator.parameters:
-        if parameter.name in sources:
-            draw.fix(parameter, sources.pop(parameter.name))
-        else:
+        if parameter.name in sources and parameter.name not in functions:
+            draw.fix(parameter, sources[parameter.name])
+    for parameter in generator.parameters:
+        if parameter.name not in sources:
             draw.free(parameter)
+    for name in functions:
+        if name in generator.by_name:
+            draw.fix(generator.by_name[name], sources[name])
     for name, source in sources.items():
-        draw.own(name, source)
+        if name not in generator.by_name:
+            draw.own(name, source)
     return draw.finish()
 
 
@@ -185,11 +193,21 @@ class _Draw:
                 return _weighted(picks, self.n, rng)
             if hasattr(source, "rvs"):
                 return pd.Series(np.asarray(_rvs(source, self.n, rng)))
-            return self._series(name, source(as_frame(pd.DataFrame(self.columns)), rng))
+            return self._series(name, self._called(name, source, rng))
 
-        if isinstance(source, Mapping) or hasattr(source, "rvs") or callable(source):
+        if isinstance(source, Mapping) or hasattr(source, "rvs") or _is_function(source):
             return draw(0), draw
         return self._series(name, source), None
+
+    def _called(self, name: str, function: Callable[..., Any], rng: np.random.Generator) -> Any:
+        try:
+            return function(as_frame(pd.DataFrame(self.columns)), rng)
+        except KeyError as error:
+            raise FrameError(
+                f"The function for {name} reads {error}, which is not drawn before it.",
+                advice="Functions see all other parameters, and each other in the order written.",
+                parameter=name,
+            ) from error
 
     def _series(self, name: str, values: Any) -> pd.Series[Any]:
         if isinstance(values, str) or np.ndim(values) == 0:
@@ -231,6 +249,10 @@ def _advice(found: pd.DataFrame) -> str:
     if found["rule"].isin(["min", "max"]).all():
         return 'Fix other values, or pass outside="clip" to move them into their range.'
     return "session.parameters lists every parameter with its type, range and choices."
+
+
+def _is_function(source: Any) -> bool:
+    return callable(source) and not hasattr(source, "rvs")
 
 
 def _out_of_range(parameter: Parameter, column: pd.Series[Any]) -> np.ndarray[Any, Any]:
