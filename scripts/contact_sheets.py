@@ -161,7 +161,7 @@ def portrait(params: dict[str, Any]) -> Picture:
     camera = look(place, 0.0, 88.0, RENDERED, RENDERED)
     scene = replace(stage.scene, camera=camera)
     picture = develop(Renderer(scene).picture(instant.placements), rng=None)
-    return picture[106:406, 181:331]
+    return picture[76:376, 181:331]
 
 
 # One parameter per row: its values, and what else the row needs to show it.
