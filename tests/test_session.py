@@ -18,7 +18,7 @@ from fault_server import FaultServer, answer, lose_answer
 import infinity_frames as inf
 from infinity_frames import errors
 from infinity_frames.schemas import PARAMETERS, context
-from infinity_frames.session import session_for
+from infinity_frames.session import registry, session_for
 
 ALL = ("idempotency", "tags", "cancel", "account", "status", "batch_id")
 NAME = TEST_GENERATOR.name
@@ -42,7 +42,8 @@ def session(server: FaultServer) -> inf.Session:
 
 
 @pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def _a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "opened", [])
     for name in ("INFINITY_SERVER", "INFINITY_TOKEN"):
         monkeypatch.delenv(name, raising=False)
 
@@ -281,7 +282,6 @@ def test_a_batch_that_comes_back_short_is_no_success(extended: FaultServer) -> N
 def test_a_frame_finds_the_session_opened_for_it(session: inf.Session) -> None:
     assert session_for(session.sample(1)) is session
     assert session_for(session.submit([{}]).frame.query("num_reps == 1")) is session
-    gc.collect()  # sessions of other tests
     without = pd.DataFrame(session.submit([{}]).frame)
     without.attrs.clear()  # as SQL and CSV return it: the generator's column remains
     assert session_for(without) is session
@@ -334,9 +334,20 @@ def test_two_tokens_for_one_server_must_be_told_apart(
     assert session_for(frame, other) is other
     del other
     gc.collect()
-    assert session_for(frame) is session  # one that is gone does not count
-    same = inf.Session(token=TOKEN, server=server.url + "/")
-    assert session_for(frame) in (session, same)
+    with pytest.raises(errors.SessionError, match="session="):
+        session_for(frame)  # the frame might be of the session that nobody holds any more
+
+
+def test_a_frame_keeps_its_session(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.tokens["another"] = "another account"
+    monkeypatch.setenv("INFINITY_SERVER", server.url)
+    monkeypatch.setenv("INFINITY_TOKEN", TOKEN)
+    frame = inf.Session(token="another", server=server.url).sample(1)
+    gc.collect()
+    batch = frame.infinity.submit()
+    theirs = inf.Session(token="another", server=server.url)
+    assert theirs.batch_from_api(batch["batch_id"].iloc[0]).num_jobs == 1
+    assert session_for(frame) is theirs  # opened again for the same account
 
 
 def test_generators_are_kept_apart() -> None:
@@ -387,11 +398,7 @@ def test_the_embedded_engine_is_the_default_and_named_so(engine: FaultServer) ->
     assert last_token(engine) == "Token the engine's own"
     assert context(session.sample(1)) == {"server": "embedded", "generator": NAME}
     frame = session.sample(1)
-    del session
-    gc.collect()
-    opened = session_for(frame)  # nobody holds one any more, and this one may be opened
-    assert opened.server == "embedded"
-    assert session_for(frame) is opened
+    assert session_for(frame) is session
 
 
 def test_which_token_goes_to_the_engine(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -15,11 +14,22 @@ from infinity_frames.session.connect import EMBEDDED, server_named
 if TYPE_CHECKING:
     from infinity_frames.session.session import Session
 
-__all__ = ["opened", "session_for"]
+__all__ = ["opened", "remember", "session_for"]
 
-opened: weakref.WeakSet[Session] = weakref.WeakSet()
-_default: dict[tuple[str, str], Session] = {}
-"""Sessions opened here for a frame's sake: nobody else keeps them."""
+opened: list[Session] = []
+"""Every session of this process, one per server, generator and account.
+
+They are kept for good: were one forgotten with its last variable, its frames would silently be
+submitted with another token.
+"""
+_for_frames: list[Session] = []
+"""Those that were opened here, for some frame's sake."""
+
+
+def remember(session: Session) -> None:
+    """Note a session that was opened, in place of an earlier one for the same account."""
+    opened[:] = [one for one in opened if not _same(one, session)]
+    opened.append(session)
 
 
 def session_for(frame: pd.DataFrame, session: Session | None = None) -> Session:
@@ -46,7 +56,7 @@ def session_for(frame: pd.DataFrame, session: Session | None = None) -> Session:
         if one.generator == generator and (server is None or one.server == server)
     ]
     # One that the user opened comes before one that was opened for some frame's sake.
-    fitting = [one for one in fitting if one not in _default.values()] or fitting
+    fitting = [one for one in fitting if one not in _for_frames] or fitting
     if fitting:
         first, *others = fitting
         if any(o.server != first.server or not first.rest.same_account(o.rest) for o in others):
@@ -68,7 +78,13 @@ def session_for(frame: pd.DataFrame, session: Session | None = None) -> Session:
     from infinity_frames.session.session import Session  # which registers itself here
 
     new = Session(generator, server=server)
-    return _default.setdefault((new.server, new.generator), new)
+    _for_frames.append(new)
+    return new
+
+
+def _same(one: Session, other: Session) -> bool:
+    same_place = one.server == other.server and one.generator == other.generator
+    return same_place and one.rest.same_account(other.rest)
 
 
 def _generator(frame: pd.DataFrame, known: Mapping[str, str]) -> str:

@@ -21,7 +21,7 @@ from infinity_frames.schemas import Frame, as_frame, with_context
 from infinity_frames.session.connect import connect, server_named
 from infinity_frames.session.describe import describe, parameter_frame, parameter_info
 from infinity_frames.session.earlier import content_name, find_batch, find_jobs, last_days
-from infinity_frames.session.registry import opened
+from infinity_frames.session.registry import remember
 from infinity_frames.spec import Constraint
 
 __all__ = [
@@ -68,7 +68,7 @@ class Session:
         self.rest = connect(self.server, token)
         self.spec = describe(self.rest, generator)
         self.generator = self.spec.name
-        opened.add(self)
+        remember(self)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.generator!r}, server={self.server!r})"
