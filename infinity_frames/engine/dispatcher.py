@@ -90,8 +90,7 @@ class Dispatcher:
         """Whether nothing waits, is being rendered, or has yet to be recorded."""
         if self._running or self._outcomes:
             return False
-        with self._store.read() as connection:
-            return not queue.unfinished(connection)
+        return not self._unfinished()
 
     def stop(self) -> None:
         """Stop rendering; unfinished jobs go back to the queue without losing an attempt."""
@@ -110,11 +109,10 @@ class Dispatcher:
             try:
                 while self._cancelled:
                     self._drop(self._cancelled.popleft())
-                self._fill()
+                self._book()
                 while self._preparations:
                     self._runner.prepare(self._preparations.popleft())
                 self._outcomes.extend(self._runner.poll(_IDLE_WAIT_S))
-                self._record()
             except OperationalError as error:
                 # Outcomes that could not be recorded stay in line: nothing is lost, only later.
                 _log.warning("the database cannot be written: %s", error.orig)
@@ -125,18 +123,19 @@ class Dispatcher:
                 self._pause("The engine met an error of its own; its log says more.")
                 self._stopping.wait(1.0)
 
-    def _fill(self) -> None:
-        if time.monotonic() < self._paused_until:
+    def _book(self) -> None:
+        """Record how tasks ended and lease the next, in one transaction: each costs a disk sync."""
+        if any(outcome.kind == "no_space" for outcome in self._outcomes):
+            self._pause("The disk is full: rendering waits until there is room.")
+        free = self._free()
+        if not self._outcomes and not (free and self._unfinished()):
             return
-        self._trouble = None
-        free = self._runner.capacity()
-        if not free:
-            return
-        with self._store.read() as connection:
-            if not queue.unfinished(connection):
-                return
         with self._store.write() as connection:
-            leased = queue.lease(connection, self._owner, free)
+            for outcome in self._outcomes:
+                self._settle(connection, outcome)
+            leased = queue.lease(connection, self._owner, free) if free else ()
+        self._running.difference_update(outcome.job_id for outcome in self._outcomes)
+        self._outcomes.clear()
         for row in leased:
             self._running.add(row.id)
             try:
@@ -144,6 +143,16 @@ class Dispatcher:
             except Exception as error:
                 _log.exception("job %s could not be started", row.id)
                 self._outcomes.append(Outcome(row.id, "lost", f"It could not be started: {error}"))
+
+    def _free(self) -> int:
+        if time.monotonic() < self._paused_until:
+            return 0
+        self._trouble = None
+        return self._runner.capacity()
+
+    def _unfinished(self) -> bool:
+        with self._store.read() as connection:
+            return queue.unfinished(connection)
 
     def _task(self, row: Row[Any]) -> Task:
         limit = self._time_limit or _BASE_LIMIT_S + _LIMIT_PER_SAMPLE_S * row.estimated
@@ -155,18 +164,6 @@ class Dispatcher:
             is_preview=row.is_preview,
             time_limit=limit,
         )
-
-    def _record(self) -> None:
-        if not self._outcomes:
-            return
-        with self._store.write() as connection:
-            for outcome in self._outcomes:
-                self._settle(connection, outcome)
-        for outcome in self._outcomes:
-            self._running.discard(outcome.job_id)
-            if outcome.kind == "no_space":
-                self._pause("The disk is full: rendering waits until there is room.")
-        self._outcomes.clear()
 
     def _settle(self, connection: Connection, outcome: Outcome) -> None:
         job_id, owner = outcome.job_id, self._owner
