@@ -218,15 +218,28 @@ def _answers(url: str, token: str) -> bool:
 
 
 def _is_owned(place: Home) -> bool:
-    if not place.owner_lock.exists():
-        return False
-    lock = FileLock(place.owner_lock)
+    """Whether a living engine holds the home's lock."""
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
-    lock.release()
-    return False
+        descriptor = os.open(place.owner_lock, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _shareable(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _shareable(descriptor: int) -> bool:
+    # A shared lock: clients that look at the same moment must not take each other for the engine.
+    if sys.platform == "win32":
+        return True  # no engine runs here
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _wait_for_address(place: Home) -> dict[str, int]:
