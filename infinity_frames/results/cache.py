@@ -37,10 +37,12 @@ from infinity_frames.results.workers import in_processes
 __all__ = ["LabelCache"]
 
 READER_VERSION = 1
-_CHUNK_BYTES = 8 * 2**20
+_CHUNK_BYTES = 4 * 2**20
 """Files read for one shard: with what is made of them, what a process holds at a time."""
 _MANY_BYTES = 128 * 2**20
 """Files to read from which on a second process pays for its start."""
+_LARGE_BYTES = 8 * 2**20
+"""A job's files that are read one at a time: they take six times that in memory."""
 _PROCESSES = 2
 """This one and another: a third would take more memory than a batch may, 200 MB."""
 _FEW_SHARDS = 16
@@ -89,8 +91,7 @@ class LabelCache:
             stale = _stale(manifest, sources, tables)
             todo = [(job, sources[job.job_id]) for job in jobs if job.job_id in stale]
             tasks = [_Task(self.folder, chunk, tables) for chunk in _chunks(todo)]
-            size = sum(_bytes(source) for _, source in todo)
-            shards = in_processes(_build, tasks, processes=1 if size < _MANY_BYTES else _PROCESSES)
+            shards = in_processes(_build, tasks, processes=_processes(todo))
             with progress(len(todo), "labels", delay=1.0, quiet=quiet) as bar:
                 self._record(manifest, _carried_over(self.folder, manifest["jobs"], stale))
                 for entries in shards:
@@ -165,6 +166,12 @@ def _chunks(
         size += _bytes(source)
     if chunk:
         yield chunk
+
+
+def _processes(jobs: Sequence[tuple[JobFiles, list[Any]]]) -> int:
+    sizes = [_bytes(source) for _, source in jobs]
+    is_worth_it = sum(sizes) >= _MANY_BYTES and max(sizes) <= _LARGE_BYTES
+    return _PROCESSES if is_worth_it else 1
 
 
 def _bytes(source: Iterable[Any]) -> int:

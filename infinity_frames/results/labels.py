@@ -161,7 +161,9 @@ def _rows(job: JobFiles, labels: Mapping[str, Any], record: Mapping[str, Any]) -
         }
         rows["images"].add(own, _scalars(image, "id"))
 
-    for annotation in labels.get("annotations") or ():
+    annotations = labels.get("annotations") or []
+    for place, annotation in enumerate(annotations):
+        annotations[place] = None  # read once: what has become rows need not stay in memory too
         image_id = annotation.get("image_id")
         key = {
             **identity,

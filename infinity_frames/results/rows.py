@@ -18,6 +18,9 @@ from infinity_frames.schemas import Kind
 
 __all__ = ["ODD", "Rows", "tables_of"]
 
+_PACKED = 2**14
+"""Rows kept as Python's objects: each of these takes several times what it takes in Arrow."""
+
 ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What labels that are not as they should be raise; Arrow's errors are among them."""
 
@@ -35,6 +38,7 @@ class Rows:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.columns: dict[str, list[Any]] = {name: [] for name in kind.columns}
+        self.packed: dict[str, list[pa.Array]] = {name: [] for name in kind.columns}
         self.length = 0
 
     def add(self, own: Mapping[str, Any], more: Iterable[tuple[str, Any]] = ()) -> None:
@@ -57,10 +61,10 @@ class Rows:
         for name, column in self.columns.items():
             column.extend(columns.get(name) or repeat(None, count))
         self.length += count
-
-    def values(self, name: str) -> Iterable[Any]:
-        """A column, missing throughout where these rows have no such label."""
-        return self.columns.get(name) or repeat(None, self.length)
+        if len(self.columns["job_id"]) >= _PACKED:
+            for name, packed in self.packed.items():
+                packed.append(_array(self.kind, name, self.columns[name]))
+                self.columns[name] = []
 
 
 def tables_of(
@@ -108,16 +112,28 @@ def _together(jobs: Sequence[Mapping[str, Rows]]) -> Iterator[tuple[str, pa.Tabl
 
 def _table(parts: Sequence[Rows]) -> pa.Table:
     kind = parts[0].kind
-    arrays: dict[str, pa.Array] = {}
+    arrays: dict[str, Any] = {name: _own(kind, name, parts) for name in kind.columns}
     for name in dict.fromkeys(name for part in parts for name in part.columns):
-        values = list(chain.from_iterable(part.values(name) for part in parts))
-        array = _own(kind, name, values) if name in kind.columns else label_array(values)
-        if array is not None:
-            arrays[name] = array
+        if name not in arrays:
+            labels = (part.columns.get(name) or repeat(None, part.length) for part in parts)
+            array = label_array(list(chain.from_iterable(labels)))
+            if array is not None:
+                arrays[name] = array
     return pa.table(arrays)
 
 
-def _own(kind: Kind, name: str, values: list[Any]) -> pa.Array:
+def _own(kind: Kind, name: str, parts: Sequence[Rows]) -> pa.ChunkedArray:
+    arrays: list[pa.Array] = []
+    values: list[Any] = []
+    for part in parts:
+        if part.packed[name]:
+            arrays += [_array(kind, name, values), *part.packed[name]]
+            values = []
+        values += part.columns[name]
+    return pa.chunked_array([*arrays, _array(kind, name, values)])
+
+
+def _array(kind: Kind, name: str, values: list[Any]) -> pa.Array:
     dtype = kind.columns[name]
     arrow = _ARROW.get(dtype, pa.string()) if isinstance(dtype, str) else pa.string()
     if pa.types.is_integer(arrow):
