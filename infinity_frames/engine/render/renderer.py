@@ -33,7 +33,7 @@ from infinity_frames.engine.scene.model import Placement, Scene
 
 __all__ = ["Renderer"]
 
-_STILL_MAPS = (512, 192)  # sizes of shadow and ambient maps, px
+_STILL_MAPS = (384, 144)  # sizes of shadow and ambient maps, px
 _MOVING_MAPS = (144, 72)
 _SHELL_MAPS = 160
 _GRID = 128  # pixels along the longer side at which moving shadows are always computed

@@ -76,8 +76,13 @@ def visibility(
     within = inside(camera, pixels, depth)
     columns, rows = np.where(within[:, None], pixels, 0.0).astype(np.intp).T
     own = seen.ids[rows, columns] == owner
+    # What is thinner than a pixel may be seen in none: a point of it is visible beside one only.
+    around = np.array([(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)])[:, :, None]
+    beside_rows = np.clip(rows + around[:, 0], 0, camera.height - 1)
+    beside_columns = np.clip(columns + around[:, 1], 0, camera.width - 1)
+    touched = (seen.ids[beside_rows, beside_columns] == owner).any(axis=0)
     behind = depth - seen.depth[rows, columns]
-    clear = (tolerance >= 0) & (behind <= np.where(own, tolerance, _CONTACT))
+    clear = touched & (tolerance >= 0) & (behind <= np.where(own, tolerance, _CONTACT))
     return np.where(within, np.where(clear, VISIBLE, HIDDEN), OUTSIDE)
 
 
@@ -104,7 +109,8 @@ def named(
         Per name: x, y (px), v, z (depth, m), x_global, y_global, z_global (m).
     """
     pixels, depth = project(camera, points)
-    metric = np.round(np.column_stack([depth, points]), 5).tolist()
+    # To the micrometre: close to the lens, and far off its axis, a pixel is not much more.
+    metric = np.round(np.column_stack([depth, points]), 6).tolist()
     return {
         name: {
             "x": x,
