@@ -221,7 +221,7 @@ def _is_owned(place: Home) -> bool:
     """Whether a living engine holds the home's lock."""
     try:
         descriptor = os.open(place.owner_lock, os.O_RDWR)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         return not _shareable(descriptor)

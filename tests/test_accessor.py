@@ -83,6 +83,12 @@ def test_a_batch_frame_is_a_frame(batch):
     assert batch["samples"].eq(batch["frames"]).all()
 
 
+def test_a_job_the_server_never_had_is_not_finished(batch):
+    strange = batch.head(1).assign(job_id="00000000-0000-4000-8000-000000000000")
+    with pytest.raises(errors.UnknownJob, match="00000000"):
+        strange.infinity.await_completion(timeout=5)
+
+
 def test_concat_of_two_batches_with_different_columns(session, batch, tmp_path):
     other = session.jobs([{"frames": 3, "tag_other": 1}]).infinity.submit(name="other")
     both = pd.concat([batch.head(2), other])

@@ -1,4 +1,4 @@
-"""Finding and stopping the engine: what a killed one left behind is never taken for a living one."""
+"""The engine found and stopped: what a killed one left behind is never taken for a living one."""
 
 from __future__ import annotations
 

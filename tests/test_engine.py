@@ -108,12 +108,16 @@ def test_an_archive_whose_commit_never_came_is_not_served(idle_engine):
     idle_engine.start()
     with client_of(idle_engine) as client:
         (job,) = client.finished(client.submit({}).json()["id"])["job_runs"]
+        (slow,) = client.submit({"seconds": 600.0}).json()["job_runs"]
         idle_engine.kill()
-        half = idle_engine.home / "results" / "00000000-0000-4000-8000-000000000000.zip"
+        half = idle_engine.home / "results" / f"{slow['id']}.zip"
         half.write_bytes(b"PK half")
+        foreign = idle_engine.home / "results" / "00000000-0000-4000-8000-000000000000.zip"
+        foreign.write_bytes(b"of a store that was moved away")
         idle_engine.stop()
         idle_engine.start()
         assert not half.exists()
+        assert foreign.exists()
         client.url = idle_engine.url
         assert fetch(client.get(f"/api/job_runs/{job['id']}/").json()["result_url"]).ok
 

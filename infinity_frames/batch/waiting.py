@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from infinity_frames.errors import BatchTimeout, RequestTimeout, ServerFault, ServerUnreachable
+from infinity_frames.errors import (
+    BatchTimeout,
+    RequestTimeout,
+    ServerFault,
+    ServerUnreachable,
+    UnknownJob,
+)
 from infinity_frames.progress import progress
 from infinity_frames.rest import UNFINISHED, Rest, statuses
 
@@ -67,7 +73,15 @@ class Wait:
         self.heard = time.monotonic()
         self.revision[batch] = data.get("revision") or 0
         self.jobs.update((job["id"], job) for job in data["job_runs"])
-        states = statuses(self.jobs[job] for job in self.open[batch] if job in self.jobs)
+        strangers = self.open[batch] - self.jobs.keys()
+        if strangers:
+            raise UnknownJob(
+                f"Batch {batch} has no job {min(strangers)}.",
+                advice="Is this frame of another server? Take the batch up with batch_from_api().",
+                batch=batch,
+                jobs=sorted(strangers),
+            )
+        states = statuses(self.jobs[job] for job in self.open[batch])
         self.left[batch] = sum(states[state] for state in UNFINISHED)
         said = [f"{states['failed']} failed" if states["failed"] else "", data.get("message")]
         bar.set_postfix_str(", ".join(str(part) for part in said if part), refresh=False)

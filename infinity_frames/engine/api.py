@@ -26,7 +26,6 @@ MAX_BODY_BYTES = 64 * 2**20
 # one that does not end is cut off.
 _MAX_READ_BYTES = 4 * MAX_BODY_BYTES
 _MAX_KEY = 200
-_DEFAULT_LIMIT = 1000
 _MAX_LIMIT = 100_000
 _MAX_REVISION = 2**53
 _BYTE_RANGE = re.compile(r"bytes=\s*([0-9]*)\s*-\s*([0-9]*)\s*")
@@ -103,7 +102,7 @@ def _whole(request: Request, name: str, least: int, most: int) -> int | None:
 
 
 def _limit(request: Request) -> int:
-    return _whole(request, "limit", 1, _MAX_LIMIT) or _DEFAULT_LIMIT
+    return _whole(request, "limit", 1, _MAX_LIMIT) or _MAX_LIMIT
 
 
 def _since(request: Request) -> int | None:

@@ -214,10 +214,13 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _sweep(home: Home, store: Store) -> None:
-    """Remove archives that no finished job stands for: the commit that named them never came."""
+    """Remove archives of jobs that did not end well: the commit that named them never came.
+
+    Whatever the store knows nothing of stays: it may be a store that was put in place of another.
+    """
     with store.read() as connection:
-        ids = connection.execute(sa.select(jobs.c.id).where(jobs.c.status == "completed")).scalars()
-        wanted = {archive_name(job_id) for job_id in ids}
+        ids = connection.execute(sa.select(jobs.c.id).where(jobs.c.status != "completed")).scalars()
+        unnamed = {archive_name(job_id) for job_id in ids}
     for entry in os.scandir(home.results):
-        if entry.name not in wanted:
+        if entry.name in unnamed and entry.is_file(follow_symlinks=False):
             (home.results / entry.name).unlink(missing_ok=True)

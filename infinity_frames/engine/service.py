@@ -194,9 +194,10 @@ class Service:
                         created=store.now(),
                     )
                 )
+            # Answered from the same transaction: what is refused from here on was not created.
+            answer = self._as_created(connection, account, batch_id, job_id, link)
         self.dispatcher.wake()
-        with self.store.read() as connection:
-            return self._as_created(connection, account, batch_id, job_id, link)
+        return answer
 
     def _replay(
         self, connection: Connection, account: int, once: Once | None, link: Linker
