@@ -37,6 +37,9 @@ OUTFITS = (
 """Top and bottom of each outfit."""
 
 
+_SHIRT_VOXEL: Corner = (0.024, 0.030, 0.022)
+
+
 @dataclass(frozen=True, eq=False)
 class Garment:
     """A piece of clothing before it is meshed.
@@ -51,14 +54,17 @@ class Garment:
         Box and grid to mesh, m.
     sink : float
         How far what closes the hems sinks in, m; none where it is a sole.
+    overlap : float
+        How far the skin goes on beneath the cloth from a hem, m.
     """
 
     field: Field
     edges: tuple[Scalar, ...]
     low: Corner
     high: Corner
-    voxel: Corner = (0.024, 0.030, 0.022)
+    voxel: Corner = _SHIRT_VOXEL
     sink: float = 0.04
+    overlap: float = 0.008
 
     def mesh(self, material: int, band: float = 1.0) -> Part:
         """The cloth, hems capped; `band` is the factor on the colour along the hems."""
@@ -71,7 +77,7 @@ class Garment:
         inward = np.max([edge(points) for edge in self.edges], axis=0)
         # Where smooth joints differ, skin may stand out a little far from any hem: it goes too.
         limit = np.where(inward < -0.03, 0.006, -0.0015)
-        return np.asarray((self.field(points) < limit) & (inward < -0.030))
+        return np.asarray((self.field(points) < limit) & (inward < -self.overlap))
 
 
 def _joint(body: Proportions, name: str) -> Array:
@@ -101,7 +107,10 @@ def _sleeve(body: Proportions, length: float) -> Scalar:
         offset = np.hstack([folded, points[:, 1:]]) - shoulder
         along = offset @ ARM_AXES[0]
         across = np.linalg.norm(offset - along[:, None] * ARM_AXES[0], axis=1)
-        return np.asarray(np.minimum(along - length, 0.115 + 0.4 * max(length, 0.0) - across))
+        cut = np.minimum(along - length, 0.115 + 0.4 * max(length, 0.0) - across)
+        # Where there is a sleeve, the side of a heavy trunk may come as near to the arm as cloth.
+        beside = folded[:, 0] - shoulder[0] - 0.35 * length
+        return np.asarray(np.minimum(cut, beside) if length > 0.0 else cut)
 
     return scalar
 
@@ -151,8 +160,9 @@ def top(name: str, body: Proportions) -> Garment:
         (_above(hem), _sleeve(body, length), _neckline(body, *neck)),
         (-reach, hem - 0.05, -0.30),
         (reach, _joint(body, "head")[1], 0.36),
-        # What closes a wide armhole must stay within the shoulder also with the arm overhead.
-        sink=0.10 if name == "TANK_TOP" else 0.04,
+        _SHIRT_VOXEL,
+        # A wide armhole gapes with the arm overhead: skin goes on in it, what closes it is deep.
+        *((0.10, 0.030) if name == "TANK_TOP" else (0.04, 0.008)),
     )
 
 
