@@ -113,9 +113,9 @@ def _albedos(
         return np.full(3, 0.3), np.full(3, 0.4)
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     area = np.linalg.norm(normal, axis=1)
-    colors = (0.7 * surfaces.color + 0.3 * surfaces.color2).clip(0.0, 1.0)[
-        surfaces.material[members]
-    ]
+    second = np.where(surfaces.pattern > 0, 0.3, 0.0)[:, None]  # the first pattern is plain
+    mixed = (1 - second) * surfaces.color + second * surfaces.color2
+    colors = np.minimum(mixed, 1.0)[surfaces.material[members]]  # what is above is no paint
     mean = (colors * area[:, None]).sum(0) / max(area.sum(), 1e-9)
     height = corners[:, 0, 2]
     below = area * ((height < corners[..., 2].min() + 0.1) & (normal[:, 2] > 0.9 * area))
