@@ -14,7 +14,7 @@ import orjson
 import pandas as pd
 import pytest
 
-from infinity_frames.results import ResultsWarning, cache, read_results, table
+from infinity_frames.results import ResultsWarning, cache, database, read_results, rows, table
 
 
 @pytest.fixture
@@ -50,6 +50,12 @@ def test_nothing_is_read_twice(batch, parsed):
     pd.testing.assert_frame_equal(again, results)
     pd.testing.assert_frame_equal(table(again, "images"), first)
     assert parsed == []
+
+
+def test_a_database_of_a_folder_reads_each_file_once(batch, parsed):
+    with database(batch) as connection:
+        assert connection.sql("SELECT count(*) FROM images").fetchall() == [(8,)]
+    assert sorted(parsed) == ["job-0", "job-1", "job-2", "job-3"]
 
 
 def test_only_what_changed_is_read_again(batch, parsed):
@@ -182,8 +188,6 @@ def test_two_processes_may_build_at_once(tmp_path):
 
 
 def test_a_reader_keeps_its_tables_while_another_rebuilds(batch):
-    from infinity_frames.results import database
-
     with database(batch) as connection:
         change(batch, "job-3", 7)
         table(read_results(batch), "images")
@@ -241,3 +245,74 @@ def test_many_small_shards_are_put_together(batch, monkeypatch):
     ]
     manifest = json.loads((batch / ".infinity" / "manifest.json").read_bytes())
     assert len({entry["shard"] for entry in manifest["jobs"].values()}) <= 2
+
+
+@pytest.fixture
+def uneven(tmp_path):
+    """Jobs with labels of other types than those of the others, some of which fit no column."""
+    root = factory.write_batch(tmp_path / "uneven", [{"id": f"job-{i}"} for i in range(8)])
+
+    def write(number, edit):
+        labels = factory.visionfit_labels(2, seed=number)
+        edit(labels)
+        (root / f"job-{number}" / "labels.json").write_text(json.dumps(labels))
+
+    write(0, lambda labels: labels["images"][1].update(brightness=0.5, lit="dim"))
+    write(1, lambda labels: labels["images"][0].update(brightness=1, lit=True))
+    write(2, lambda labels: [a.update(iscrowd=True) for a in labels["annotations"]])
+    write(3, lambda labels: labels["annotations"][0].update(iscrowd=0.5))
+    write(4, lambda labels: labels["annotations"][0]["keypoints"].pop())
+    write(5, lambda labels: labels["annotations"][-1].update(area="large"))
+    write(6, lambda labels: labels["annotations"].clear())
+    return root
+
+
+@pytest.mark.filterwarnings("ignore::infinity_frames.results.ResultsWarning")
+def test_jobs_read_together_give_the_tables_they_give_apart(uneven, monkeypatch):
+    def tables():
+        results = read_results(uneven)
+        return {name: table(results, name) for name in cache.TABLES}
+
+    together = tables()
+    for file in (uneven / ".infinity").iterdir():
+        file.unlink()
+    monkeypatch.setattr(cache, "_CHUNK_BYTES", 1)
+    for name, frame in tables().items():
+        pd.testing.assert_frame_equal(frame, together[name], check_like=True)
+
+
+def test_of_jobs_read_together_only_the_odd_ones_are_reported_and_left_out(uneven):
+    results = read_results(uneven)
+    with pytest.warns(ResultsWarning, match="labels.json holds odd labels") as caught:
+        images = table(results, "images")
+    odd = ["job-3", "job-4", "job-5"]
+    assert [next(id_ for id_ in odd if id_ in str(w.message)) for w in caught] == odd
+    assert set(images["job_id"]) == {"job-0", "job-1", "job-2", "job-6", "job-7"}
+    assert images["lit"].dropna().tolist() == ["dim", "true"]
+    assert images["brightness"].dropna().tolist() == [0.5, 1.0]
+
+
+def test_rows_packed_while_a_file_is_read_are_the_same_rows(batch, monkeypatch):
+    results = read_results(batch)
+    whole = {name: table(results, name) for name in ("keypoints", "cuboids")}
+    for file in (batch / ".infinity").iterdir():
+        file.unlink()
+    monkeypatch.setattr(rows, "_PACKED", 10)
+    for name, frame in whole.items():
+        pd.testing.assert_frame_equal(table(results, name), frame)
+
+
+@pytest.mark.parametrize(("largest", "processes"), [(1, 1), (2**20, 2)])
+def test_large_files_are_read_by_one_process(batch, monkeypatch, largest, processes):
+    started = []
+    original = cache.in_processes
+
+    def counting(work, items, *, processes):
+        started.append(processes)
+        return original(work, items, processes=1)
+
+    monkeypatch.setattr(cache, "in_processes", counting)
+    monkeypatch.setattr(cache, "_MANY_BYTES", 1)
+    monkeypatch.setattr(cache, "_LARGE_BYTES", largest)
+    assert len(table(read_results(batch), "images")) == 8
+    assert set(started) == {processes}

@@ -39,7 +39,15 @@ from infinity_frames.schemas import (
 )
 from infinity_frames.spec import Parameter
 
-__all__ = ["batch_frame", "build", "in_context_of", "job_files", "read_results", "with_columns"]
+__all__ = [
+    "batch_frame",
+    "build",
+    "in_context_of",
+    "job_files",
+    "read",
+    "read_results",
+    "with_columns",
+]
 
 
 def read_results(path: str | Path, *, quiet: bool = False) -> Frame:
@@ -68,10 +76,15 @@ def read_results(path: str | Path, *, quiet: bool = False) -> Frame:
     ResultsWarning
         A job's files cannot be read; it names job and file. The rest of the batch is read.
     """
+    return read(path, tables=False, quiet=quiet)
+
+
+def read(path: str | Path, *, tables: bool, quiet: bool = False) -> Frame:
+    """As :func:`read_results`, and build the label tables too where they are about to be asked."""
     frames: list[Frame] = []
     seen: dict[str, str] = {}
     for folder in find_folders(path):
-        rows, problems = _rows(folder, quiet=quiet)
+        rows, problems = _rows(folder, tables=tables, quiet=quiet)
         kept = []
         for row in rows:
             first = seen.setdefault(row["job_id"], str(folder.root))
@@ -80,11 +93,9 @@ def read_results(path: str | Path, *, quiet: bool = False) -> Frame:
             else:
                 what = f"is a second copy of a job already read from {first}"
                 problems.append(Problem(row["job_id"], str(folder.root), what))
-        report(problems)
+        report(problems, stacklevel=4)
         frames.append(_frame(RESULTS, kept, folder))
-    if len(frames) == 1:
-        return frames[0]
-    return _concatenated(frames)
+    return frames[0] if len(frames) == 1 else _concatenated(frames)
 
 
 def build(jobs: Sequence[JobFiles], *, quiet: bool = False) -> list[LabelCache]:
@@ -288,14 +299,16 @@ def _fits(kind: Kind, column: pd.DataFrame) -> bool:
     return True
 
 
-def _rows(folder: Folder, *, quiet: bool) -> tuple[list[dict[str, Any]], list[Problem]]:
+def _rows(
+    folder: Folder, *, tables: bool, quiet: bool
+) -> tuple[list[dict[str, Any]], list[Problem]]:
     """Every job of a folder with what a results frame says of it."""
     rows, problems = _records(folder, folder.jobs)
     jobs = [row["files"] for row in rows if row["files"] is not None]
     summaries: dict[str, Summary] = {}
     if jobs:
         cache = LabelCache(folder.root)
-        cache.refresh(jobs, tables=False, quiet=quiet)
+        cache.refresh(jobs, tables=tables, quiet=quiet)
         ids = [job.job_id for job in jobs]
         summaries = cache.summaries(ids)
         problems += cache.problems(ids)

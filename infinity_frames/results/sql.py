@@ -20,7 +20,7 @@ from infinity_frames.results.frames import (
     build,
     in_context_of,
     job_files,
-    read_results,
+    read,
     with_columns,
 )
 from infinity_frames.results.infer import as_text
@@ -152,10 +152,10 @@ _SQL_TYPES = {"Int64": "BIGINT", "Float64": "DOUBLE", "boolean": "BOOLEAN"}
 
 
 def as_results(path_or_results: str | Path | pd.DataFrame) -> pd.DataFrame:
-    """A results frame: as given, or read from a folder."""
+    """A results frame: as given, or read from a folder, label tables and all in one go."""
     if isinstance(path_or_results, pd.DataFrame):
         return path_or_results
-    return read_results(path_or_results)
+    return read(path_or_results, tables=True)
 
 
 def connect(
