@@ -161,18 +161,40 @@ class InfinityAccessor:
         name: str | None = None,
         preview: bool = False,
         timeout: float | None = None,
+        reuse: bool = False,
         *,
         session: Session | None = None,
     ) -> Frame:
         """Submit the jobs, wait for them, and download what came out into `path`.
 
+        Parameters
+        ----------
+        path : path
+            The batch's folder.
+        name : str, optional
+            The batch's name.
+        preview : bool
+            Render one frame of each job only.
+        timeout : float, optional
+            Seconds to wait at most.
+        reuse : bool
+            If the same jobs were submitted under this name before, go on with that batch: what a
+            cell of a notebook wants that is run again.
+
         Returns
         -------
         Frame
             Results frame, jobs that failed included.
+
+        Raises
+        ------
+        DownloadError
+            `path` holds another batch; without `reuse` this is found before anything is submitted.
         """
         session = self._jobs_session(session, "run")
-        submitted = self.submit(name=name, preview=preview, session=session)
+        if not reuse:
+            inf.download.BatchFolder(Path(path)).require_free()
+        submitted = self.submit(name=name, preview=preview, reuse=reuse, session=session)
         finished = inf.batch.await_frame(submitted, session, timeout=timeout)
         return inf.batch.download_frame(finished, path, session)
 

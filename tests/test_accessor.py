@@ -57,6 +57,17 @@ def test_the_loop_in_one_chain(session, tmp_path):
     assert answer["size"].iloc[0] == pytest.approx(results["size"].max())
 
 
+def test_a_run_again(session, engine, tmp_path):
+    jobs = session.sample(2, seed=9, behaviour="work", kilobytes=1, seconds=0.0)
+    first = jobs.infinity.run(tmp_path / "again", name="again", timeout=60, reuse=True)
+    again = jobs.infinity.run(tmp_path / "again", name="again", timeout=60, reuse=True)
+    assert again["job_id"].tolist() == first["job_id"].tolist()
+    before = len(session.get_batches_last_n_days(1))
+    with pytest.raises(errors.DownloadError, match="reuse=True"):
+        jobs.infinity.run(tmp_path / "again", name="again", timeout=60)
+    assert len(session.get_batches_last_n_days(1)) == before  # refused before it cost anything
+
+
 def test_jobs_verbs(session):
     jobs = session.jobs(
         pd.DataFrame({"frames": [2, 0, 5], "size": [1.0, 1.0, 9.0]}, index=["a", "b", "c"])

@@ -1,5 +1,6 @@
 """Result archives -> job folders: resumable, atomic, checked."""
 
 from infinity_frames.download.batches import download_jobs
+from infinity_frames.download.folder import BatchFolder
 
-__all__ = ["download_jobs"]
+__all__ = ["BatchFolder", "download_jobs"]

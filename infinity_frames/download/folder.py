@@ -146,6 +146,16 @@ class BatchFolder:
             file.write(line)
         self.receipts[receipt.job] = receipt
 
+    def require_free(self) -> None:
+        """Raise unless a batch yet to be made may be downloaded here.
+
+        Raises
+        ------
+        DownloadError
+            The folder holds a batch, or is a file.
+        """
+        self._check_owner("yet to be submitted")
+
     def _check_owner(self, batch_id: str) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise DownloadError(
@@ -155,7 +165,8 @@ class BatchFolder:
         if held != batch_id:
             raise DownloadError(
                 f"{self.path} holds batch {held}; batch {batch_id} does not go there.",
-                advice="Choose another folder.",
+                advice="Nothing is lost: session.batch_from_api(batch_id).download(another_folder) "
+                "fetches it. To find the batch again that is there, submit with reuse=True.",
                 file=str(self.path),
                 batch=batch_id,
             )
