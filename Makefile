@@ -1,7 +1,8 @@
 # make demo   a frame of jobs becomes labelled videos under demo/
 # make test   lint, types and tests, in a venv of the project's own
 # make bench  speed and memory against stated baselines
-.PHONY: demo test bench format clean
+# make docs   the pictures of the docs and the notebooks' outputs
+.PHONY: demo test bench docs format clean
 
 PY := .venv/bin/python
 
@@ -17,6 +18,11 @@ test: .venv/.test
 
 bench: .venv/.test
 	$(PY) -m bench
+
+docs: .venv/.test
+	$(PY) -m scripts.gallery
+	$(PY) -m scripts.contact_sheets
+	$(PY) -m scripts.notebooks
 
 format: .venv/.test
 	.venv/bin/ruff check --fix .
