@@ -117,7 +117,7 @@ def test_moving_and_unmoving_things_look_alike():
     placed = {"box": Placement(item.mesh.vertices, item.mesh.normals)}
     moved = render(item, lights=[lamp(x=-1.0)], placements=placed)
     # Not quite: what stands still is part of the room that reflects light.
-    assert np.abs(still - moved).mean() < 0.06 * still.mean()
+    assert np.abs(still - moved).mean() < 0.08 * still.mean()
     assert np.quantile(np.abs(still - moved), 0.99) < 0.25 * still.mean()
 
 
@@ -175,12 +175,13 @@ def test_a_wall_seen_from_behind_is_not_in_the_picture():
 def test_patterns_are_finite_and_seen(pattern):
     material = Material((0.6, 0.4, 0.2), (0.1, 0.1, 0.3), pattern, 0.2, 0.5)
     item = Object("panel", square((0, 0, 0.1), 1.5), (material,), casts_shadow=False)
-    plain = Object("panel", item.mesh, (Material((0.6, 0.4, 0.2), roughness=0.5),))
+    one_color = Material((0.6, 0.4, 0.2), roughness=0.5)
+    plain = Object("panel", item.mesh, (one_color,), casts_shadow=False)
     picture = render(item, lights=[lamp()])[16:48, 16:48]
     assert np.isfinite(picture).all()
     spread = picture.std() / picture.mean()
     even = render(plain, lights=[lamp()])[16:48, 16:48]
-    assert (pattern == "plain") == np.allclose(picture, even, rtol=0.02)
+    assert (pattern == "plain") == np.allclose(picture, even)
     assert spread < 2.0
 
 
