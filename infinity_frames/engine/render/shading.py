@@ -22,7 +22,7 @@ from infinity_frames.engine.render.surface import Point, Vector, unit
 __all__ = ["Body", "Lighting", "attenuate", "influenced", "receive"]
 
 _BIAS = 0.012  # m, by which maps are not trusted: texels and coarser shadow faces
-_TEXEL = 0.03  # m, the same for the coarser maps of what stands still
+_TEXEL = 0.045  # m, the same for the coarser maps of what stands still
 _SHELL = 0.6  # how much of its ambient light a wall takes from a corner; it reflects light itself
 _BODY = 0.9  # the same of any other thing
 

@@ -99,7 +99,7 @@ ROOMS: dict[str, Room] = {
         south=-6.2,
         north=2.9,
         height=3.6,
-        floor=Material((0.05, 0.05, 0.055), (0.16, 0.17, 0.20), "rubber", 0.11, roughness=0.75),
+        floor=Material((0.05, 0.05, 0.055), (0.16, 0.17, 0.20), "rubber", 0.08, roughness=0.75),
         walls=Material((0.40, 0.41, 0.42), (0.33, 0.34, 0.35), "plaster", 1.2, roughness=0.9),
         accent=Material((0.30, 0.115, 0.075), (0.40, 0.36, 0.32), "brick", 0.24, roughness=0.9),
         furniture=(
