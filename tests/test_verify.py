@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 import zipfile
 from pathlib import Path
 
@@ -255,9 +256,20 @@ def test_an_error_in_a_process_comes_back():
         list(in_processes(audit, ["no job", "none either"], processes=2))
 
 
+class Deadly:
+    """Ends the other process that it is sent to, and takes its time in this one."""
+
+    def __reduce__(self):
+        return os._exit, (3,)
+
+    def __repr__(self):
+        time.sleep(0.05)
+        return "Deadly()"
+
+
 def test_a_process_that_dies_is_an_error_and_no_hang():
     with pytest.raises(ResultsError, match="died"):
-        list(in_processes(os._exit, [3, 3], processes=2))
+        list(in_processes(repr, [Deadly() for _ in range(10)], processes=2))
 
 
 @needs_samples

@@ -37,9 +37,9 @@ from infinity_frames.results.workers import in_processes
 __all__ = ["LabelCache"]
 
 READER_VERSION = 1
-_CHUNK_BYTES = 4 * 2**20
+_CHUNK_BYTES = 2 * 2**20
 """Files read for one shard: with what is made of them, what a process holds at a time."""
-_MANY_BYTES = 128 * 2**20
+_MANY_BYTES = 64 * 2**20
 """Files to read from which on a second process pays for its start."""
 _LARGE_BYTES = 8 * 2**20
 """A job's files that are read one at a time: they take six times that in memory."""
