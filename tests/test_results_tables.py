@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from infinity_frames.errors import FrameError, NoResults, ResultsError
-from infinity_frames.results import job_files, masks, read_results, run_sql, table
+from infinity_frames.results import frames, job_files, masks, read_results, run_sql, table
 from infinity_frames.schemas import (
     ANNOTATIONS,
     CATEGORIES,
@@ -262,7 +262,8 @@ def test_a_moved_batch_is_found_with_path(tmp_path):
         table(results, "images", path=factory.write_batch(tmp_path / "else", [{"id": "other"}]))
 
 
-def test_what_a_frame_lacks_is_said(results):
+def test_what_a_frame_lacks_is_said(results, monkeypatch):
+    monkeypatch.setattr(frames, "_read_here", {})  # as in another process
     with pytest.raises(FrameError, match="job_id"):
         table(results.drop(columns="job_id"), "images")
     with pytest.raises(FrameError, match="path") as caught:
@@ -309,7 +310,7 @@ def test_masks_that_are_not_there_are_said(tmp_path):
         masks(results, "j", "depth")
 
 
-def test_label_frames_remember_where_their_jobs_lie(tmp_path):
+def test_label_frames_remember_where_their_jobs_lie(tmp_path, monkeypatch):
     results = read_results(factory.small_batch(tmp_path / "a"), quiet=True)
     annotations = table(results, "annotations", quiet=True)
     assert "path" not in annotations.columns
@@ -320,6 +321,8 @@ def test_label_frames_remember_where_their_jobs_lie(tmp_path):
     assert len(table(asked, "scenes", quiet=True)) == annotations["job_id"].nunique()
 
     forgotten = pd.DataFrame(some.to_dict("list"))
+    assert len(table(forgotten, "images", quiet=True)) == len(again)  # read in this process
+    monkeypatch.setattr(frames, "_read_here", {})
     with pytest.raises(FrameError, match="path="):
         table(forgotten, "images", quiet=True)
     assert len(table(forgotten, "images", path=tmp_path / "a", quiet=True)) == len(again)

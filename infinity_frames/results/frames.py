@@ -84,6 +84,8 @@ def read(path: str | Path, *, tables: bool, quiet: bool = False) -> Frame:
     frames: list[Frame] = []
     seen: dict[str, str] = {}
     for folder in find_folders(path):
+        _read_here.pop(str(folder.root), None)
+        _read_here[str(folder.root)] = None
         rows, problems = _rows(folder, tables=tables, quiet=quiet)
         kept = []
         for row in rows:
@@ -122,6 +124,10 @@ def build(jobs: Sequence[JobFiles], *, quiet: bool = False) -> list[LabelCache]:
     return caches
 
 
+_read_here: dict[str, None] = {}
+"""Folders this process read, the latest last: where to look when pandas drops what a frame knew."""
+
+
 def job_files(results: pd.DataFrame, *, path: str | Path | None = None) -> list[JobFiles]:
     """The files of every job of a frame that was downloaded.
 
@@ -129,7 +135,7 @@ def job_files(results: pd.DataFrame, *, path: str | Path | None = None) -> list[
     ----------
     results : DataFrame
         Anything with the column ``job_id`` that has a column ``path`` too, or that remembers its
-        batch folders as the label frames do.
+        batch folders as the label frames do, or whose folders were read in this process.
     path : path, optional
         Where to look instead: a folder as for :func:`read_results`.
 
@@ -141,7 +147,7 @@ def job_files(results: pd.DataFrame, *, path: str | Path | None = None) -> list[
         A job's folder is not where the frame says.
     """
     frame = with_columns(results)
-    remembered = folders(results) if "path" not in frame.columns else []
+    remembered = [] if "path" in frame.columns else folders(results) or _still_there()
     places = remembered if path is None else [path]
     needed = ["job_id"] if places else ["job_id", "path"]
     try:
@@ -158,6 +164,10 @@ def job_files(results: pd.DataFrame, *, path: str | Path | None = None) -> list[
         return find_jobs(places, frame["job_id"].dropna().astype(str).unique())
     rows = frame[["job_id", "path"]].dropna().drop_duplicates("job_id")
     return locate(zip(rows["job_id"].astype(str), rows["path"].astype(str), strict=True))
+
+
+def _still_there() -> list[str]:
+    return [folder for folder in reversed(_read_here) if Path(folder).is_dir()]
 
 
 def batch_frame(results: pd.DataFrame, jobs: Sequence[JobFiles]) -> Frame:
