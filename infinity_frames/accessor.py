@@ -228,9 +228,15 @@ class InfinityAccessor:
         return with_context(swept, server=session.server, generator=session.generator)
 
     def visualize(self, stratify_var: str | None = None) -> Figure:
-        """Draw a plot per column: parameters of jobs, or of results with what came of them."""
+        """Draw a plot per column: parameters of jobs, or of results with what came of them.
+
+        Parameters
+        ----------
+        stratify_var : str, optional
+            A column whose values are told apart by colour.
+        """
         if "path" in self._frame.columns:
-            return inf.vis.visualize_batch_results(self._frame)
+            return inf.vis.visualize_batch_results(self._frame, stratify_var=stratify_var)
         return inf.vis.visualize_job_params(self._frame, stratify_var=stratify_var)
 
     # A batch
@@ -453,13 +459,46 @@ class InfinityAccessor:
             self._frame, path, format, pictures=pictures, source=source, quiet=quiet
         )
 
-    def previews(self, k: int = 20, **options: Any) -> Figure:
-        """Draw a captioned grid of what the first `k` jobs look like."""
-        return inf.vis.view_previews(self._frame, k=k, **options)
+    def previews(
+        self,
+        k: int = 20,
+        label: str | Sequence[str] | None = None,
+        boxes: bool = False,
+        keypoints: bool = False,
+    ) -> Figure:
+        """Draw a captioned grid of what the first `k` jobs look like.
 
-    def show(self, k: int = 20, labels: Sequence[str] = ("boxes",), **options: Any) -> Figure:
-        """Draw the first `k` rows' pictures, each at its ``frame_number``, with labels over it."""
-        return inf.vis.show(self._frame, k=k, labels=tuple(labels), **options)
+        Parameters
+        ----------
+        k : int
+            At most this many.
+        label : str or sequence of str, optional
+            Columns to write under each picture; by default the job's id.
+        boxes, keypoints : bool
+            Draw the labels over the pictures.
+        """
+        return inf.vis.view_previews(self._frame, k, label, boxes, keypoints)
+
+    def show(
+        self,
+        k: int = 20,
+        labels: str | Sequence[str] = ("boxes",),
+        label: str | Sequence[str] | None = None,
+        *,
+        path: str | Path | None = None,
+    ) -> Figure:
+        """Draw the first `k` rows' pictures, each at its ``frame_number``, with labels over it.
+
+        Parameters
+        ----------
+        k : int
+            At most this many; several rows of one frame are one picture.
+        labels : str or sequence of str
+            What to draw: boxes, masks, cuboids, skeleton, keypoints, rep_count.
+        label : str or sequence of str, optional
+            Columns to write under each picture; by default the job and the frame.
+        """
+        return inf.vis.show(self._frame, k, labels, path, label)
 
     def _jobs_session(self, session: Session | None, verb: str) -> Session:
         if self._submitted:

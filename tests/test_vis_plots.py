@@ -236,6 +236,13 @@ def test_show_draws_each_frame_asked_for_once(batch: pd.DataFrame) -> None:
     assert (shown[4 * (y + h), 4 * (x + w)] != corner).any()
 
 
+def test_show_writes_columns_under_pictures(batch: pd.DataFrame) -> None:
+    rows = pd.concat([batch.head(1).assign(frame_number=n, worst=10.0 * n) for n in (1, 0)])
+    figure = show(rows, label=["worst", "frame_number"], labels="boxes")
+    captions = [axes.get_title(loc="center") for axes in figure.axes]
+    assert captions == ["worst: 10\nframe_number: 1", "worst: 0\nframe_number: 0"]
+
+
 def test_show_keeps_the_order_of_the_frame(batch: pd.DataFrame) -> None:
     paths = batch.set_index("job_id")["path"]
     rows = pd.DataFrame({"job_id": ["b", "a", "b", "never"], "frame_number": [5, 1, 0, 2]})

@@ -89,8 +89,9 @@ def view_previews(
 def show(
     frame: pd.DataFrame,
     k: int = 20,
-    labels: Sequence[str | Annotator] = ("boxes",),
+    labels: str | Sequence[str | Annotator] = ("boxes",),
     path: str | os.PathLike[str] | None = None,
+    label: str | Sequence[str] | None = None,
 ) -> Drawing:
     """Show frames of videos with their labels drawn over them.
 
@@ -106,6 +107,8 @@ def show(
         drawn after these.
     path : path, optional
         The batch folder, where the frame has no column `path`.
+    label : str or sequence of str, optional
+        Columns to write under each picture; by default the job and the frame.
 
     Returns
     -------
@@ -117,7 +120,8 @@ def show(
         The frame names no jobs or not where they are, or `labels` holds an unknown name.
     """
     annotators = _annotators(labels)
-    order = _asked(as_jobs(frame), _positive(k))
+    rows = _asked(as_jobs(frame), _positive(k))
+    order = [_moment(row) for _, row in rows.iterrows()]
     jobs = frame[frame["job_id"].astype("string").isin({job for job, _ in order})]
     places = {
         files.job_id: files for files in files_of(jobs, path=None if path is None else Path(path))
@@ -128,25 +132,30 @@ def show(
     tiles = {
         job: _frames(job, places.get(job), wanted, annotators) for job, wanted in numbers.items()
     }
-    return _grid([tiles[job][number] for job, number in order])
+    shown = [tiles[job][number] for job, number in order]
+    if label is not None:
+        texts = [text for _, text in words(rows, label)]
+        shown = [(picture, text) for (picture, _), text in zip(shown, texts, strict=True)]
+    return _grid(shown)
 
 
-def _asked(frame: pd.DataFrame, k: int) -> list[tuple[str, int | None]]:
-    """The first k different pairs of job and frame number, in the frame's order."""
+def _asked(frame: pd.DataFrame, k: int) -> pd.DataFrame:
+    """The rows of the first k different pairs of job and frame number, in the frame's order."""
     if "job_id" not in frame.columns:
         raise FrameError(
             "Pictures belong to jobs, and this frame has no column job_id.",
             advice="Keep the column when selecting.",
         )
     keys = [name for name in ("job_id", "frame_number") if name in frame.columns]
-    rows = frame[keys].dropna(subset="job_id").drop_duplicates().head(k)
+    rows = frame.dropna(subset="job_id").drop_duplicates(keys).head(k)
     if rows.empty:
         raise FrameError("There is nothing to show: the column job_id is empty.")
-    numbers = rows["frame_number"] if "frame_number" in keys else [None] * len(rows)
-    return [
-        (str(job), None if pd.isna(number) else int(number))
-        for job, number in zip(rows["job_id"], numbers, strict=True)
-    ]
+    return rows
+
+
+def _moment(row: pd.Series[Any]) -> tuple[str, int | None]:
+    number = row.get("frame_number")
+    return str(row["job_id"]), None if number is None or pd.isna(number) else int(number)
 
 
 def _positive(k: int) -> int:
@@ -155,7 +164,7 @@ def _positive(k: int) -> int:
     return k
 
 
-def _annotators(labels: Sequence[str | Annotator]) -> list[Annotator]:
+def _annotators(labels: str | Sequence[str | Annotator]) -> list[Annotator]:
     given = [labels] if isinstance(labels, str) else list(labels)
     names = [item for item in given if isinstance(item, str)]
     unknown = [name for name in names if name not in LABELS]
