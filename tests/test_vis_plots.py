@@ -14,6 +14,7 @@ import pytest
 import vis_factory as factory
 from matplotlib.figure import Figure
 
+from infinity_frames import results
 from infinity_frames.errors import FrameError, MediaError, NoResults
 from infinity_frames.vis import (
     TextAnnotator,
@@ -259,7 +260,10 @@ def test_show_takes_the_middle_where_no_frame_is_named(batch: pd.DataFrame) -> N
     assert figure.axes[0].get_title(loc="center") == "a frame 3"
 
 
-def test_show_says_what_it_lacks(batch: pd.DataFrame, tmp_path: Path) -> None:
+def test_show_says_what_it_lacks(
+    batch: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results.frames, "_read_here", {})  # as in a process that read nothing
     with pytest.raises(FrameError, match="no column job_id"):
         show(batch[["path"]])
     with pytest.raises(FrameError, match="path"):
