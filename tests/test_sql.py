@@ -137,9 +137,9 @@ def test_any_typed_frame_survives_sql(results, rows):
     pd.testing.assert_frame_equal(out, frame)
 
 
-def test_sums_beyond_64_bits_are_floats(results):
+def test_sums_beyond_64_bits_stay_exact(results):
     out = run_sql(results, "SELECT sum(9223372036854775807) AS n FROM jobs")
-    assert out["n"].tolist() == [pytest.approx(5 * 2.0**63)]
+    assert [int(n) for n in out["n"]] == [len(results) * (2**63 - 1)]
 
 
 def test_a_query_in_pandas_then_one_in_sql_agree(results):
@@ -269,3 +269,20 @@ def test_jobs_of_several_batches_are_asked_together(tmp_path):
         "GROUP BY ALL ORDER BY 1",
     )
     assert list(out.itertuples(index=False, name=None)) == [("batch-a", 1), ("batch-b'c", 2)]
+
+
+def test_what_our_types_cannot_hold_stays_what_it_is(results):
+    answer = run_sql(
+        results,
+        "SELECT 0.12345678901234567890123456789::DECIMAL(38,30) AS fine,"
+        " '2020-01-01 00:00:00.123456789'::TIMESTAMP_NS AS moment, sum(1.5) AS plain FROM range(2)",
+    )
+    assert str(answer["fine"].iloc[0]).startswith("0.12345678901234567890123456789")
+    assert answer["moment"].iloc[0].nanosecond == 789
+    assert answer["plain"].dtype == "Float64"
+    assert answer["plain"].iloc[0] == 3.0
+
+
+def test_two_columns_of_one_name_are_said(results):
+    with pytest.raises(QueryError, match="several columns called a"):
+        run_sql(results, "SELECT 1 AS a, [1] AS a")

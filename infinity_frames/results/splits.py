@@ -114,7 +114,7 @@ def _listed(columns: str | Sequence[str]) -> list[str]:
 def _groups(
     usable: pd.DataFrame, by: Sequence[str], path: str | Path | None
 ) -> list[NDArray[np.int64]]:
-    """Positions of jobs that belong together, largest groups first."""
+    """Positions of jobs that belong together."""
     seeds = batch_frame(usable, job_files(usable, path=path)).set_index("job_id")["seed"]
     first: dict[Hashable, int] = {}
     parent = list(range(len(usable)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -229,17 +230,24 @@ _DTYPES: dict[pa.DataType, Any] = {
 
 
 def _plain(field: pa.Field, column: pa.ChunkedArray) -> tuple[str, pa.ChunkedArray]:
+    """A column in the types of our frames, where that loses nothing; else as it is."""
     dtype = field.type
-    if pa.types.is_decimal(dtype):
-        # DuckDB sums whole numbers into 128 bits, and writes 1.5 as a decimal.
-        whole = dtype.scale == 0
-        try:
-            column = column.cast(pa.int64() if whole else pa.float64())
-        except pa.ArrowInvalid:
-            column = column.cast(pa.float64())
-    elif pa.types.is_timestamp(dtype):
-        column = column.cast(pa.timestamp("us", dtype.tz and "UTC"))
+    try:
+        if pa.types.is_decimal(dtype):
+            # DuckDB sums whole numbers into 128 bits, and writes 1.5 as a decimal.
+            whole = dtype.scale == 0
+            if whole or _fit_floats(column):
+                column = column.cast(pa.int64() if whole else pa.float64())
+        elif pa.types.is_timestamp(dtype):
+            column = column.cast(pa.timestamp("us", dtype.tz and "UTC"))
+    except pa.ArrowInvalid:  # beyond 64 bits, or finer than a microsecond
+        pass
     return field.name, column
+
+
+def _fit_floats(column: pa.ChunkedArray) -> bool:
+    values = (value for value in column.to_pylist() if value is not None)
+    return all(Decimal(repr(float(value))) == value for value in values)
 
 
 def _listed(value: Any) -> Any:
@@ -341,6 +349,13 @@ def _run(connection: duckdb.DuckDBPyConnection, query: str, params: Mapping[str,
     except duckdb.Error as error:
         problem = f"The query cannot run: {str(error).strip()}\n"
         raise QueryError(problem, advice=_tables_there(connection), query=query) from None
+    twice = sorted({name for name in out.column_names if out.column_names.count(name) > 1})
+    if twice:
+        raise QueryError(
+            f"The answer has several columns called {', '.join(twice)}.",
+            advice="Name them apart with AS.",
+            query=query,
+        )
     return to_frame(out)
 
 
