@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -238,6 +239,20 @@ def test_frames_of_odd_size_lose_what_the_video_added(tmp_path, real):  # noqa: 
     assert len(pictures) == job["num_frames"].item()
     (shape,) = {mask.shape for _, mask in masks(job, job["job_id"].item())}
     assert {cv2.imread(str(picture)).shape for picture in pictures} == {shape}
+
+
+def test_a_category_that_is_not_listed_is_counted_and_ends_nothing(tmp_path, real):  # noqa: F811
+    job = real[real["is_preview"]].head(1)
+    folder = tmp_path / "batch" / job["job_id"].item()
+    shutil.copytree(job["path"].item(), folder)
+    labels = json.loads((folder / "labels.json").read_text())
+    labels["annotations"][0]["category_id"] = 99_999
+    (folder / "labels.json").write_text(json.dumps(labels))
+    losses = export(read_results(tmp_path / "batch"), tmp_path / "out", "coco", quiet=True)
+    told = dict(zip(losses["loss"], losses["count"], strict=True))
+    assert told["annotations of a category that their job does not list, left out"] == 1
+    written = json.loads(next((tmp_path / "out").rglob("annotations/*.json")).read_text())
+    assert len(written["annotations"]) == len(labels["annotations"]) - 1
 
 
 def test_nothing_half_written_stays_and_nothing_is_overwritten(tmp_path, real):  # noqa: F811

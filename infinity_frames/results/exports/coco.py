@@ -16,6 +16,7 @@ from infinity_frames.results.labels import COCO_KEYPOINTS, PERSON
 __all__ = ["write_coco"]
 
 UNBOXED = "annotations without a box, left out: COCO has none"
+UNLISTED = "annotations of a category that their job does not list, left out"
 # The 17 points' limbs as the COCO data set lists them, counted from 1.
 _LIMBS = [
     *([16, 14], [14, 12], [17, 15], [15, 13], [12, 13], [6, 12], [7, 13], [6, 7], [6, 8]),
@@ -54,6 +55,9 @@ def write_coco(target: Path, jobs: Sequence[Job], kind: str, losses: Losses) -> 
                         for annotation in sample.annotations:
                             if not annotation.get("bbox"):
                                 losses[UNBOXED] += 1
+                                continue
+                            if annotation.get("category_id") not in own:
+                                losses[UNLISTED] += 1
                                 continue
                             file.add("annotations", _annotation(annotation, at, own))
                 yield job
