@@ -7,23 +7,19 @@ OpenCV's MPEG-4, which no browser plays.
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import shutil
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
-
-from bench.measure import Line
+from bench.measure import Line, alone
 
 SAMPLE = Path(__file__).parents[2] / "shared" / "samples" / "spills-basic"
 FRAMES = 153
 EARLIER = {"overlay": (169.0, 666.0), "grid": (26.0, 2000.0)}
 """Frames per second and MB of the earlier client on this sample, 2 cores."""
+IDLE = ("infinity_frames.vis",)  # what an idle process has loaded already
 MOST_MB = {"overlay": 200.0, "grid": 300.0}
 
 
@@ -95,38 +91,6 @@ def longer(job: Path, times: int, folder: Path) -> Path:
     return folder
 
 
-def measured(work: Callable[[Path, Path], None], job: Path, out: Path) -> tuple[float, float]:
-    """Seconds, and MB that a fresh process with all imports grew by at most while it worked."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_work, args=(work, job, out, there))
-    process.start()
-    there.close()
-    idle: float = here.recv()
-    peak = idle
-    while not here.poll(0.005):
-        peak = max(peak, _memory(process.pid))
-    taken: float = here.recv()
-    process.join()
-    return taken, (peak - idle) / 1e6
-
-
-def _work(work: Callable[[Path, Path], None], job: Path, out: Path, pipe: Any) -> None:
-    import infinity_frames.vis  # noqa: F401 - what an idle process has loaded already
-
-    pipe.send(_memory(os.getpid()))
-    start = time.perf_counter()
-    work(job, out)
-    pipe.send(time.perf_counter() - start)
-
-
-def _memory(pid: int | None) -> float:
-    try:
-        return float(psutil.Process(pid).memory_info().rss)
-    except psutil.NoSuchProcess:
-        return 0.0
-
-
 def run() -> Iterator[Line]:
     """Measure."""
     if not SAMPLE.is_dir():
@@ -139,8 +103,8 @@ def run() -> Iterator[Line]:
             for frames, job in jobs.items():
                 loops: tuple[float, float] | None = None
                 if name == "overlay":
-                    loops = measured(looped_overlay, job, folder / "loop.mp4")
-                taken, grown = measured(work, job, folder / "out.mp4")
+                    loops = alone(looped_overlay, job, folder / "loop.mp4", imports=IDLE)
+                taken, grown = alone(work, job, folder / "out.mp4", imports=IDLE)
                 base = rate if loops is None else frames / loops[0]
                 called = "earlier" if loops is None else "in memory"
                 speed = {"overlay": 1.0, "grid": 3.0}[name]
