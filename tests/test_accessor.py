@@ -112,6 +112,17 @@ def test_concat_of_two_batches_with_different_columns(session, batch, tmp_path):
     assert set(again["job_id"][again["path"].notna()]) == set(results["job_id"])
 
 
+def test_a_batch_the_server_lost_does_not_keep_the_others_back(batch, tmp_path):
+    nowhere = "00000000-0000-4000-8000-000000000000"
+    lost = batch.tail(1).assign(batch_id=nowhere, job_id=nowhere.replace("4000", "4001"))
+    with pytest.raises(errors.DownloadIncomplete, match="1 of 3 jobs did not come") as caught:
+        pd.concat([lost, batch.head(2)]).infinity.download(tmp_path / "some", quiet=True)
+    assert caught.value.where["results"]["job_id"].tolist() == batch["job_id"].tolist()[:2]
+    assert caught.value.where["failures"]["batch_id"].tolist() == [nowhere]
+    with pytest.raises(errors.UnknownBatch):
+        lost.infinity.download(tmp_path / "none", quiet=True)
+
+
 def test_merge_with_a_frame_of_the_users_own(batch, tmp_path):
     mine = pd.DataFrame({"tag_fold": range(6), "weight": np.linspace(0, 1, 6)})
     merged = batch.merge(mine, on="tag_fold")

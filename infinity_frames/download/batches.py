@@ -12,7 +12,13 @@ import pandas as pd
 from infinity_frames.download.archive import unpack
 from infinity_frames.download.fetch import Fetcher, Part
 from infinity_frames.download.folder import RECORD, BatchFolder, Receipt, checked_id
-from infinity_frames.errors import ArchiveError, DownloadError, DownloadIncomplete, InfinityError
+from infinity_frames.errors import (
+    ArchiveError,
+    DownloadError,
+    DownloadIncomplete,
+    InfinityError,
+    UnknownBatch,
+)
 from infinity_frames.progress import progress
 from infinity_frames.rest import CONNECTIONS, UNFINISHED, Rest, concurrently, status
 from infinity_frames.results import read_results
@@ -66,6 +72,8 @@ def download_jobs(
         Some did not come; everything else is safe.
     DownloadError
         A folder holds another batch, or cannot be written.
+    UnknownBatch
+        The server knows none of the batches.
     """
     batches: dict[str, list[str]] = {}
     for job, batch in wanted.items():
@@ -82,10 +90,20 @@ def download_jobs(
     origin = {"server": server, "generator": generator, "parameters": list(parameters)}
     failures: list[dict[str, str]] = []
     unfinished = 0
+    unknown: list[UnknownBatch] = []
     for batch, jobs in batches.items():
-        download = _BatchDownload(rest, batch, jobs, origin, tags)
+        try:
+            download = _BatchDownload(rest, batch, jobs, origin, tags)
+        except UnknownBatch as error:
+            # The other batches' jobs come all the same.
+            unknown.append(error)
+            reason = error.problem
+            failures += [{"job_id": job, "batch_id": batch, "reason": reason} for job in jobs]
+            continue
         failures += download.run(BatchFolder(folders[batch]), overwrite=overwrite, quiet=quiet)
         unfinished += download.unfinished
+    if len(unknown) == len(batches):
+        raise unknown[0]
     results = read_results(path, quiet=quiet)
     order = {job: place for place, job in enumerate(wanted)}
     results = results[results["job_id"].isin(order)]
