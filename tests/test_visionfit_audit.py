@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infinity_frames.engine.generators.visionfit import VisionFit
+from infinity_frames.engine.motion.exercises import exercise
 from infinity_frames.results.checks import CHECKS
 from infinity_frames.spec import Parameter
 from scripts.audit import OWN_CHECKS, audited, estimates, random_job
@@ -25,8 +26,6 @@ def values(parameter: Parameter) -> st.SearchStrategy[Any]:
         return st.none()
     if parameter.name in ("image_width", "image_height"):
         return st.integers(128, 160)
-    if parameter.name in ("trim_start_frac", "trim_end_frac"):
-        return st.just(0.0)  # not for every exercise: see below
     if parameter.type == "bool":
         return st.booleans()
     if parameter.choices is not None:
@@ -36,13 +35,30 @@ def values(parameter: Parameter) -> st.SearchStrategy[Any]:
     return st.floats(float(parameter.min or 0), float(parameter.max or 0))
 
 
-@given(params=st.fixed_dictionaries({p.name: values(p) for p in SPEC.parameters}))
-@settings(
-    max_examples=20,
+@st.composite
+def jobs(draw: st.DrawFn, *, preview: bool) -> dict[str, Any]:
+    """Any valid job: for a whole video, one of few frames."""
+    job = {p.name: draw(values(p), label=p.name) for p in SPEC.parameters}
+    # Some exercises are not trimmed at all, the others of less than a whole rep.
+    share = 0.5 * exercise(job["exercise"]).allows_trimming
+    job |= {name: share * job[name] for name in ("trim_start_frac", "trim_end_frac")}
+    if not preview:
+        job["frame_rate"] = 6
+        job["num_reps"] = draw(st.integers(1, 2))
+        job["rel_baseline_speed"] = max(job["rel_baseline_speed"], 1.5)
+        job |= {name: 0.1 * job[name] for name in ("inter_rep_delay_avg", "inter_rep_delay_var")}
+    return job
+
+
+ANY_JOB = settings(
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+
+
+@given(params=jobs(preview=True))
+@settings(ANY_JOB, max_examples=20)
 def test_labels_of_any_preview_hold_every_check(
     params: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -50,6 +66,17 @@ def test_labels_of_any_preview_hold_every_check(
     assert not ledger.rows
     assert ledger.checked["keypoints"] == 1
     assert ledger.checked["rep_counts"] > 0
+
+
+@given(params=jobs(preview=False))
+@settings(ANY_JOB, max_examples=6)
+def test_labels_of_any_video_hold_every_check(
+    params: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    ledger = audited(params, tmp_path_factory.mktemp("job"))
+    assert not ledger.rows
+    assert ledger.checked["keypoints"] > 1
+    assert ledger.checked["length"] == 1
 
 
 @pytest.mark.parametrize("seed", range(3))
