@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from infinity_frames.engine.render._jit import kernel
+from infinity_frames.engine.machine_code import kernel
 
 __all__ = ["FULL_WELL", "READ_NOISE", "auto_exposure", "develop", "tone"]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.render._jit import inlined, kernel
+from infinity_frames.engine.machine_code import inlined, kernel
 
 __all__ = ["Casters", "DepthMaps", "occluded", "orthographic", "perspective", "shadowed"]
 
@@ -194,14 +194,16 @@ def shadowed(maps: DepthMaps, i: int, x: float, y: float, z: float, bias: float)
     ring = max(0.7, maps.blur[i, 1] * (maps.blur[i, 0] - near))
     own = 1.0 / (w - bias)
     du, dv = ring * maps.blur[i, 2], ring * maps.blur[i, 3]
-    texels = maps.nearness
-    hidden = 0
-    for _ in range(2):
-        column, line = int(u + du), int(v + dv)
-        if 0 <= column < size and 0 <= line < size and texels[i, line, column] > own:
-            hidden += 1
-        du, dv = -0.6 * du, -0.6 * dv
-    return 0.5 * hidden
+    # Written out and without branches: as a loop it takes ten times as long.
+    texels, last = maps.nearness[i], size - 1
+    one = texels[_within(v + dv, last), _within(u + du, last)] > own
+    other = texels[_within(v - 0.6 * dv, last), _within(u - 0.6 * du, last)] > own
+    return 0.5 * one + 0.5 * other
+
+
+@inlined
+def _within(at: float, last: int) -> int:
+    return min(max(int(at), 0), last)
 
 
 @inlined
@@ -219,19 +221,20 @@ def occluded(
     if u < 0.0 or v < 0.0 or u >= size - 1 or v >= size - 1:
         return 0.0
     column, line = int(u), int(v)
-    fu, fv = u - column, v - line
-    r, nearness = maps.row, maps.nearness
+    r, texels = maps.row, maps.nearness[i]
     own = r[i, 0] * x + r[i, 1] * y + r[i, 2] * z + bias
-    upper = (1 - fu) * _nearby(nearness[i, line, column] - own, reach)
-    upper += fu * _nearby(nearness[i, line, column + 1] - own, reach)
-    lower = (1 - fu) * _nearby(nearness[i, line + 1, column] - own, reach)
-    lower += fu * _nearby(nearness[i, line + 1, column + 1] - own, reach)
+    a, b = texels[line, column] - own, texels[line, column + 1] - own
+    c, d = texels[line + 1, column] - own, texels[line + 1, column + 1] - own
+    if max(max(a, b), max(c, d)) <= 0.0:
+        return 0.0
+    fu, fv, share = u - column, v - line, 1.0 / reach
+    upper = (1 - fu) * _nearby(a, share) + fu * _nearby(b, share)
+    lower = (1 - fu) * _nearby(c, share) + fu * _nearby(d, share)
     return float((1 - fv) * upper + fv * lower)
 
 
 @inlined
-def _nearby(distance: float, reach: float) -> float:
-    if distance <= 0.0 or distance >= reach:
-        return 0.0
-    t = 1.0 - distance / reach
+def _nearby(distance: float, share: float) -> float:
+    # Without a branch: what is above a point and what is not lie side by side.
+    t = max(1.0 - distance * share, 0.0) * (distance > 0.0)
     return t * t

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 
-from infinity_frames.engine.render._jit import kernel
+from infinity_frames.engine.machine_code import kernel
 
 __all__ = ["PATTERNS", "evaluate"]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.render._jit import inlined, kernel
+from infinity_frames.engine.machine_code import inlined, kernel
 from infinity_frames.engine.render.geometry import Surfaces
 from infinity_frames.engine.render.lighting import Lamps
 from infinity_frames.engine.render.shading import Lighting, attenuate, influenced, receive
@@ -38,6 +39,10 @@ class Samples(NamedTuple):
     x: NDArray[np.float64]  # (n,) px
     y: NDArray[np.float64]  # (n,) px
 
+    def part(self, which: slice) -> Samples:
+        """Some of them, the same memory."""
+        return Samples(*(values[which] for values in self))  # type: ignore[arg-type]
+
 
 class Lit(NamedTuple):
     """Points and the light they send to the camera while nothing moving is there."""
@@ -59,6 +64,10 @@ class Lit(NamedTuple):
             np.zeros((count, 3), np.float32),
         )
 
+    def part(self, which: slice) -> Lit:
+        """Some of them, the same memory."""
+        return Lit(*(values[which] for values in self))  # type: ignore[arg-type]
+
 
 @kernel
 def receive_points(
@@ -71,12 +80,14 @@ def receive_points(
 ) -> None:
     """Fill ``out`` with what every sample receives past what stands still."""
     hidden = np.empty(lighting.probes.hidden.shape[3], np.float32)
+    parts = np.empty(len(lighting.lamps.position))
     for i in range(len(samples.face)):
         face = samples.face[i]
         if face < 0:
             continue
         point = point_at(surfaces, frame, face, samples.x[i], samples.y[i])
-        ambient = receive(lighting, point, frame.eye, moves, hidden, out.share[i], out.direct[i])
+        share, direct = out.share[i], out.direct[i]
+        ambient = receive(lighting, point, frame.eye, moves, hidden, parts, share, direct)
         for k in range(3):
             out.point[i, k] = point.position[k]
             out.point[i, 3 + k] = point.normal[k]
@@ -88,7 +99,8 @@ def receive_points(
 def attenuate_points(
     lighting: Lighting, lit: Lit, which: NDArray[np.int64], left: NDArray[np.float32]
 ) -> None:
-    """Fill ``left`` (n, L + 1) of some points: what of each lamp and the room still arrives."""
+    """Fill what is NaN in ``left`` (n, L + 1) of some points: the share of each lamp and the room.
+    """
     for j in range(len(which)):
         i = which[j]
         p = lit.point[i]
@@ -135,7 +147,8 @@ def between(
 ) -> NDArray[np.int64]:
     """Interpolate ``left`` between the pixels of the coarse grid; return where that will not do.
 
-    It does where the four around lie on one flat surface and their light hardly differs.
+    It does where the four around lie on one flat surface, for each light that hardly differs among
+    them; what must be computed is left NaN.
     """
     height, width = still.shape
     chosen = np.empty(still.size, np.int64)
@@ -162,9 +175,12 @@ def between(
                 for k in range(left.shape[1]):
                     a, b = left[corners[0], k], left[corners[1], k]
                     c, d = left[corners[2], k], left[corners[3], k]
-                    if max(a, b, c, d) - min(a, b, c, d) > _FLAT:
-                        fits = False
                     left[i, k] = (1 - fy) * ((1 - fx) * a + fx * b) + fy * ((1 - fx) * c + fx * d)
+                    if max(a, b, c, d) - min(a, b, c, d) > _FLAT:
+                        left[i, k] = math.nan
+                        fits = False
+            else:
+                left[i] = math.nan
             if not fits:
                 chosen[count] = i
                 count += 1

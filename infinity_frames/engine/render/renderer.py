@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -134,19 +135,37 @@ class Renderer:
         unmoved = (winner == still.seen[0].winner) & (winner >= 0)
         left = np.ones((winner.size, len(self._lamps.size) + 1), np.float32)
         step = max(3, max(winner.shape) // _GRID)
-        attenuate_points(lighting, lit, coarse_grid(lighting, lit, unmoved, step), left)
+        grid = coarse_grid(lighting, lit, unmoved, step)
+        left[grid] = np.nan
+        attenuate_points(lighting, lit, grid, left)
         rest = between(lit, unmoved, still.owner, step, left)
         attenuate_points(lighting, lit, rest, left)
         color = np.empty((winner.size, 3), np.float32)
         compose(lit, left, color)
         return color
 
+    def _lit(self, frame: Frame, lighting: Lighting, samples: Samples) -> Lit:
+        """What stands still, past nothing that moves.
+
+        It is the longest step before a first picture, and all else waits for it: so two at a time.
+        """
+        lit = Lit.empty(len(samples.face), self._lamps)
+        middle = len(samples.face) // 2
+
+        def receive(which: slice) -> None:
+            here, out = samples.part(which), lit.part(which)
+            receive_points(self._geometry.surfaces, frame, lighting, here, False, out)
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(receive, (slice(middle), slice(middle, None))))
+        return lit
+
     def _shaded(self, frame: Frame, lighting: Lighting, samples: Samples) -> NDArray[np.float32]:
         """Colours of samples, from nothing, (n, 3)."""
         count = len(samples.face)
         lit = Lit.empty(count, self._lamps)
         receive_points(self._geometry.surfaces, frame, lighting, samples, True, lit)
-        left = np.ones((count, len(self._lamps.size) + 1), np.float32)
+        left = np.full((count, len(self._lamps.size) + 1), np.nan, np.float32)
         attenuate_points(lighting, lit, np.arange(count), left)
         color = np.empty((count, 3), np.float32)
         compose(lit, left, color)
@@ -229,8 +248,7 @@ class Renderer:
         row, column = np.divmod(np.arange(winner.size), winner.shape[1])
         samples = Samples(winner.reshape(-1), column + 0.5, row + 0.5)
         frame = self._frame(geometry.vertices, geometry.normals)
-        lit = Lit.empty(winner.size, lamps)
-        receive_points(geometry.surfaces, frame, lighting, samples, False, lit)
+        lit = self._lit(frame, lighting, samples)
         casters = self._casters([i for i in still.moving if objects[i].casts_shadow])
         mirror = Mirror(self.scene, geometry, winner)
         mirrored = None if mirror.scene is None else Renderer(mirror.scene)

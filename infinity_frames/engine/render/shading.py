@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.render._jit import inlined
+from infinity_frames.engine.machine_code import inlined
 from infinity_frames.engine.render.lighting import Ambient, Lamps
 from infinity_frames.engine.render.maps import DepthMaps, occluded, shadowed
 from infinity_frames.engine.render.probes import REACH, Probes, gather
@@ -96,6 +96,7 @@ def receive(
     eye: NDArray[np.float64],
     moves: bool,
     hidden: NDArray[np.float32],
+    parts: NDArray[np.float64],
     share: NDArray[np.uint8],
     direct: NDArray[np.float32],
 ) -> Vector:
@@ -109,6 +110,7 @@ def receive(
         Whether it is part of what moves: then shadows of what stands still are interpolated, and
         walls do not dim their corners.
     hidden : (N + D,) float32 array
+    parts : (N,) float64 array
         Scratch space.
     share : (N,) uint8 array
         Filled: the lamp points' relative parts in the light of their lamp.
@@ -135,7 +137,7 @@ def receive(
         gather(lighting.probes, still.shadow, still.ambient, point.position, hidden)
     for light in range(len(lamps.size)):
         first, last = lamps.first[light], lamps.first[light + 1]
-        sent = _irradiance(lighting, point, first, last, moves, hidden, share)
+        sent = _irradiance(lighting, point, first, last, moves, hidden, parts, share)
         lobe = 0.0
         if sent > 0.0:
             c = lamps.centre[light]
@@ -163,6 +165,7 @@ def _irradiance(
     last: int,
     moves: bool,
     hidden: NDArray[np.float32],
+    parts: NDArray[np.float64],
     share: NDArray[np.uint8],
 ) -> float:
     """Irradiance by the points of one lamp, per unit of intensity; fills their ``share``."""
@@ -171,7 +174,6 @@ def _irradiance(
     nx, ny, nz = point.normal
     bx, by, bz = x + nx * _TEXEL, y + ny * _TEXEL, z + nz * _TEXEL
     total, largest = 0.0, 0.0
-    parts = np.empty(last - first)
     for i in range(first, last):
         p, f = lamps.position[i], lamps.facing[i]
         lx, ly, lz = p[0] - x, p[1] - y, p[2] - z
@@ -185,11 +187,11 @@ def _irradiance(
                 part *= 1.0 - hidden[i]
             else:
                 part *= 1.0 - shadowed(lighting.still.shadow, i, bx, by, bz, _BIAS)
-        parts[i - first] = part
+        parts[i] = part
         total += part
         largest = max(largest, part)
     for i in range(first, last):
-        share[i] = 0 if largest == 0.0 else int(parts[i - first] / largest * 255.0 + 0.5)
+        share[i] = 0 if largest == 0.0 else int(parts[i] / largest * 255.0 + 0.5)
     return total
 
 
@@ -235,13 +237,15 @@ def attenuate(
 ) -> None:
     """What the moving things leave of what ``receive`` found, 0..1.
 
-    Fills ``left`` (L + 1,): of each lamp's light, then of the room's.
+    Fills what is NaN in ``left`` (L + 1,): of each lamp's light, then of the room's.
     """
     x, y, z = position
     nx, ny, nz = normal
     x, y, z = x + nx * _BIAS, y + ny * _BIAS, z + nz * _BIAS
     lamps = lighting.lamps
     for light in range(len(lamps.size)):
+        if not math.isnan(left[light]):
+            continue
         left[light] = 1.0
         if _crosses(lighting.moving, x, y, z, lamps.centre[light], 0.5 * lamps.size[light]):
             total, passed = 1e-9, 1e-9
@@ -252,7 +256,8 @@ def attenuate(
                     hidden = shadowed(lighting.moving.shadow, i, x, y, z, _BIAS)
                     passed += part * (1.0 - hidden)
             left[light] = passed / total
-    left[len(lamps.size)] = _openness(lighting, x, y, z, nx, ny, nz)
+    if math.isnan(left[len(lamps.size)]):
+        left[len(lamps.size)] = _openness(lighting, x, y, z, nx, ny, nz)
 
 
 @inlined

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from pycocotools import mask as coco_mask
 
 from infinity_frames.engine.archive import mask_png, run_lengths
 from infinity_frames.engine.generators.visionfit.categories import CATEGORIES, distinct_colors
@@ -164,14 +164,14 @@ class Annotator:
         ]
         ids = np.array([instance.object_id for instance in present])
         outlines = run_lengths(seen.ids == ids[:, None, None])
-        boxes = ndimage.find_objects(seen.ids)
+        boxes = coco_mask.toBbox(outlines).astype(int).tolist()  # of an empty mask: all 0
         stem = f"image.{frame:06d}"
         masks = {
             f"{stem}.cseg.png": mask_png(seen.ids, self._category_colors),
             f"{stem}.iseg.png": mask_png(seen.ids, self._instance_colors),
         }
         annotations = []
-        for instance, outline in zip(present, outlines, strict=True):
+        for instance, outline, box in zip(present, outlines, boxes, strict=True):
             extent = self._extent(instance, seen, placements)
             area = int(areas[instance.object_id])
             annotation = {
@@ -181,7 +181,7 @@ class Annotator:
                 "category_id": instance.category_id,
                 "iscrowd": 0,
                 "color": (instance.color / 255).tolist(),
-                "bbox": _box(boxes, instance.object_id) if area else [0, 0, 0, 0],
+                "bbox": box,
                 "segmentation": outline,
                 "area": area,
                 "percent_in_fov": extent.percent_in_fov,
@@ -269,16 +269,6 @@ def _instances(scene: Scene) -> list[_Instance]:
             color=colors[position],
         )
         for position, (_, object_id, item) in enumerate(labelled)
-    ]
-
-
-def _box(boxes: list[tuple[slice, slice]], object_id: int) -> list[int]:
-    rows, columns = boxes[object_id - 1]
-    return [
-        columns.start,
-        rows.start,
-        columns.stop - columns.start,
-        rows.stop - rows.start,
     ]
 
 

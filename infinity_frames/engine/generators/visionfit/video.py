@@ -20,12 +20,13 @@ from infinity_frames.engine.generators.visionfit.occlusion import Watch
 from infinity_frames.engine.generators.visionfit.parameters import SPEC
 from infinity_frames.engine.generators.visionfit.performance import Instant
 from infinity_frames.engine.generators.visionfit.stage import build_stage
+from infinity_frames.engine.machine_code import compiled_once
 from infinity_frames.engine.render import Renderer, auto_exposure, develop
 from infinity_frames.engine.rng import stream
 from infinity_frames.engine.scene.model import Camera
 from infinity_frames.video import VideoWriter
 
-__all__ = ["Film", "render_job", "warm_up"]
+__all__ = ["Film", "get_ready", "render_job"]
 
 
 class Film:
@@ -127,9 +128,13 @@ def _take(
     return frames
 
 
-def warm_up() -> None:
-    """Compile every kernel, by rendering a small preview; for a worker that has one core."""
+def get_ready() -> None:
+    """Compile every kernel, unless this machine has; for a worker that has one core."""
     cv2.setNumThreads(1)
+    compiled_once(_small_preview)
+
+
+def _small_preview() -> None:
     params = {**SPEC.defaults, "image_width": 128, "image_height": 128, "allowable_occlusion": 20.0}
     with tempfile.TemporaryDirectory() as folder:
         render_job(params, 0, Path(folder), preview=True)

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator
+
+from infinity_frames.engine.machine_code import inlined, kernel
 
 __all__ = ["Field", "evaluate", "normals", "project", "sample"]
 
@@ -148,7 +149,7 @@ def _turn(pitch: float, yaw: float, roll: float) -> Array:
     return np.asarray(about_z @ about_y @ about_x)
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def _ellipsoid(x, y, z, s):  # type: ignore[no-untyped-def]
     dx, dy, dz = x - s[8], y - s[9], z - s[10]
     a = (s[14] * dx + s[17] * dy + s[20] * dz) / s[11]
@@ -159,7 +160,7 @@ def _ellipsoid(x, y, z, s):  # type: ignore[no-untyped-def]
     return k0 * (k0 - 1.0) / max(k1, 1e-9)
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def _cone(x, y, z, s):  # type: ignore[no-untyped-def]
     bx, by, bz = s[11] - s[8], s[12] - s[9], s[13] - s[10]
     px, py, pz = x - s[8], y - s[9], z - s[10]
@@ -169,7 +170,7 @@ def _cone(x, y, z, s):  # type: ignore[no-untyped-def]
     return np.sqrt(px * px + py * py + pz * pz) - (s[14] + t * (s[15] - s[14]))
 
 
-@numba.njit(cache=True, inline="always")
+@inlined
 def _loft(x, y, z, s, tables):  # type: ignore[no-untyped-def]
     px, py, pz = x - s[8], y - s[9], z - s[10]
     along = px * s[11] + py * s[12] + pz * s[13]
@@ -193,7 +194,7 @@ def _loft(x, y, z, s, tables):  # type: ignore[no-untyped-def]
     return outside if radial <= 0.0 else np.sqrt(radial * radial + outside * outside)
 
 
-@numba.njit(cache=True)
+@kernel
 def _distance(x, y, z, shapes, tables):  # type: ignore[no-untyped-def]
     folded = np.sqrt(x * x + _FOLD * _FOLD)
     d = 1e3
@@ -215,7 +216,7 @@ def _distance(x, y, z, shapes, tables):  # type: ignore[no-untyped-def]
     return d
 
 
-@numba.njit(cache=True)
+@kernel
 def evaluate(points, shapes, tables):  # type: ignore[no-untyped-def]
     """Signed distance of points (N, 3); see `Field`."""
     out = np.empty(points.shape[0])
@@ -224,7 +225,7 @@ def evaluate(points, shapes, tables):  # type: ignore[no-untyped-def]
     return out
 
 
-@numba.njit(cache=True)
+@kernel
 def sample(x, y, z, matrix, shapes, tables, block):  # type: ignore[no-untyped-def]
     """Signed distances on a grid, exact only where the surface may pass.
 
@@ -264,7 +265,7 @@ def sample(x, y, z, matrix, shapes, tables, block):  # type: ignore[no-untyped-d
     return out
 
 
-@numba.njit(cache=True)
+@kernel
 def _distance_at(a, b, c, m, shapes, tables):  # type: ignore[no-untyped-def]
     return _distance(
         m[0, 0] * a + m[0, 1] * b + m[0, 2] * c + m[0, 3],
@@ -275,7 +276,7 @@ def _distance_at(a, b, c, m, shapes, tables):  # type: ignore[no-untyped-def]
     )
 
 
-@numba.njit(cache=True)
+@kernel
 def _gradient(x, y, z, shapes, tables, h):  # type: ignore[no-untyped-def]
     gx = _distance(x + h, y, z, shapes, tables) - _distance(x - h, y, z, shapes, tables)
     gy = _distance(x, y + h, z, shapes, tables) - _distance(x, y - h, z, shapes, tables)
@@ -283,7 +284,7 @@ def _gradient(x, y, z, shapes, tables, h):  # type: ignore[no-untyped-def]
     return gx / (2 * h), gy / (2 * h), gz / (2 * h)
 
 
-@numba.njit(cache=True)
+@kernel
 def project(points, shapes, tables, level, step):  # type: ignore[no-untyped-def]
     """Move points (N, 3) onto the surface at distance `level`: two Newton steps of gradient."""
     out = points.copy()
@@ -298,7 +299,7 @@ def project(points, shapes, tables, level, step):  # type: ignore[no-untyped-def
     return out
 
 
-@numba.njit(cache=True)
+@kernel
 def normals(points, shapes, tables, step):  # type: ignore[no-untyped-def]
     """Unit outward normals of a field at points (N, 3), by central differences over `step`, m."""
     out = np.empty_like(points)

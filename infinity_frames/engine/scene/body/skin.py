@@ -8,10 +8,10 @@ so move alike, whatever their meshes. A joint's bend is spread over two helper r
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from infinity_frames.engine.machine_code import kernel
 from infinity_frames.engine.motion.skeleton import JOINT_INDEX, JOINTS, PARENTS, forward, matrices
 from infinity_frames.engine.scene.body.appearance import LEG_SPREAD, Proportions
 from infinity_frames.engine.scene.body.shape import ARM_AXES
@@ -240,7 +240,7 @@ def bone_transforms(
     return rotations, offsets
 
 
-@numba.njit(cache=True)
+@kernel
 def skin(vertices, normals, bones, weights, rotations, offsets):  # type: ignore[no-untyped-def]
     """Linear blend skinning of vertices and normals (V, 3) with (V, 8) bones and weights."""
     moved = np.empty_like(vertices)

@@ -1,7 +1,7 @@
-"""How every kernel of the renderer is compiled.
+"""How every kernel of the engine is compiled, and where its machine code is kept.
 
 numba keys its cache by the file that a kernel is written in, and so misses a change in what the
-kernel calls. Machine code is kept in a folder named after all sources of this package instead:
+kernel calls. Machine code is kept in a folder named after the sources of all kernels instead:
 after any change it is another folder, and what is stale is never found.
 """
 
@@ -12,20 +12,22 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 import platformdirs
+from llvmlite.binding import get_host_cpu_name
 
-__all__ = ["inlined", "kernel", "machine_code_folder"]
+__all__ = ["compiled_once", "inlined", "kernel", "machine_code_folder"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-_SOURCES = Path(__file__).parent
+_ENGINE = Path(__file__).parent
+_SOURCES = ("machine_code.py", "render/*.py", "scene/body/*.py")
 _PREFIX = "kernels-"
 _UNUSED_FOR = 7 * 24 * 3600.0  # s, after which what older sources left is removed
 
@@ -34,9 +36,10 @@ def kernel(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compile on first call and keep the machine code on disk.
 
     IEEE arithmetic is kept as written (no fastmath, no contraction): the coverage rule and
-    repeatability rest on it. Single-threaded: a process renders one job, processes run abreast.
+    repeatability rest on it. Single-threaded: a process renders one job, processes run abreast;
+    but the interpreter's lock is let go, so that a caller who waits may run two at a time.
     """
-    return cast("Callable[_P, _R]", _compiled(function))
+    return cast("Callable[_P, _R]", _compiled(function, nogil=True))
 
 
 def inlined(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -52,10 +55,10 @@ def machine_code_folder() -> Path:
     neither can be written, in the user's cache folder.
     """
     digest = hashlib.sha256()
-    for source in sorted(_SOURCES.glob("*.py")):
+    for source in sorted(path for pattern in _SOURCES for path in _ENGINE.glob(pattern)):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
     chosen = os.environ.get("NUMBA_CACHE_DIR")
-    places = [Path(chosen)] if chosen else [_SOURCES / "__pycache__"]
+    places = [Path(chosen)] if chosen else [_ENGINE / "__pycache__"]
     places.append(platformdirs.user_cache_path("infinity-frames", appauthor=False))
     for place in places:
         folder = place / f"{_PREFIX}{digest.hexdigest()[:16]}"
@@ -68,6 +71,22 @@ def machine_code_folder() -> Path:
             _remove_unused(place)
             break
     return folder
+
+
+def compiled_once(work: Callable[[], object]) -> None:
+    """Do what compiles every kernel, unless it has been done to the end on this machine.
+
+    Parameters
+    ----------
+    work : callable
+        Calls every kernel; named by its module and name.
+    """
+    target = f"{numba.__version__}-{get_host_cpu_name()}"
+    done = machine_code_folder() / f"{work.__module__}.{work.__qualname__}-{target}.done"
+    if not done.exists():
+        work()
+        with suppress(OSError):  # where nothing can be kept, it is done again
+            done.touch()
 
 
 def _compiled(function: Callable[..., Any], **options: Any) -> Any:
