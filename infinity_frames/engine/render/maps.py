@@ -198,7 +198,7 @@ def shadowed(maps: DepthMaps, i: int, x: float, y: float, z: float, bias: float)
     texels, last = maps.nearness[i], size - 1
     one = texels[_within(v + dv, last), _within(u + du, last)] > own
     other = texels[_within(v - 0.6 * dv, last), _within(u - 0.6 * du, last)] > own
-    return 0.5 * one + 0.5 * other
+    return float(0.5 * one + 0.5 * other)
 
 
 @inlined

@@ -99,8 +99,7 @@ def receive_points(
 def attenuate_points(
     lighting: Lighting, lit: Lit, which: NDArray[np.int64], left: NDArray[np.float32]
 ) -> None:
-    """Fill what is NaN in ``left`` (n, L + 1) of some points: the share of each lamp and the room.
-    """
+    """Fill what is NaN in ``left`` (n, L + 1): shares of each lamp and the room that arrive."""
     for j in range(len(which)):
         i = which[j]
         p = lit.point[i]
