@@ -30,8 +30,12 @@ POSES = 6
 # Behind a head hands lie in the hair.
 SUNK = 0.017
 PIERCED = {"average": 0.025, "heavy": 0.040, "slight": 0.030}
+# Thighs crossed or laid on each other press together, each by half of this.
+PRESSED = {"average": 0.040, "heavy": 0.045, "slight": 0.030}
 IRON_PIERCED = 0.010
 TRUNK = ("pelvis", "spine1", "spine2", "spine3", "neck", "head", "jaw", "left_hip", "right_hip")
+SIDES = ("left", "right")
+LEG = ("hip", "knee", "ankle", "foot")
 ARM = ("elbow", "wrist", "index", "middle", "ring", "pinky", "thumb")
 
 
@@ -81,6 +85,16 @@ def test_arms_do_not_pierce_the_body(name: str, who: str) -> None:
     arms, trunk = moved_by(body, *ARM), moved_by(body, *TRUNK)
     for skin in skins:
         assert deepest(skin[0][arms], skin, trunk) < PIERCED[who]
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("name", ONE_SIDE)
+def test_legs_do_not_pierce_each_other(name: str, who: str) -> None:
+    _, _, skins, body = done(name, who)
+    left, right = (moved_by(body, *(f"{side}_{part}" for part in LEG)) for side in SIDES)
+    for skin in skins:
+        assert deepest(skin[0][left], skin, right) < PRESSED[who]
+        assert deepest(skin[0][right], skin, left) < PRESSED[who]
 
 
 @pytest.mark.parametrize("who", WHO)
