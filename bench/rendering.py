@@ -44,6 +44,10 @@ def run() -> Iterator[Line]:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=context) as worker:
             yield from worker.submit(_measure, size).result()
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as worker:
+        seconds, slowest = worker.submit(_slowest_preview).result()
+    work = f"a preview of any of 35 exercises, the slowest ({slowest})"
+    yield _within(work, seconds, "s", PREVIEW_SECONDS)
     work = "first frame of a fresh process, compiled before"
     yield _within(work, _first_frame(), "s", FIRST_FRAME_SECONDS)
 
@@ -59,6 +63,23 @@ def _first_frame() -> float:
             for _ in range(6)
         ]
     return statistics.median(taken[1:])
+
+
+def _slowest_preview() -> tuple[float, str]:
+    """Seconds that the slowest exercise's preview takes at 256, and which it is."""
+    from infinity_frames.engine.generators.visionfit import VisionFit
+    from infinity_frames.engine.motion.exercises import VISIONFIT_EXERCISES
+
+    generator, taken = VisionFit(), {}
+    generator.prepare()
+    for seed, name in enumerate(("PUSHUP", *VISIONFIT_EXERCISES)):  # the first one warms up
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            params = {**generator.spec.defaults, "exercise": name}
+            generator.render(params, seed, Path(folder), True)
+            taken[name] = time.perf_counter() - start
+    slowest = max(taken, key=lambda name: taken[name])
+    return taken[slowest], slowest
 
 
 def _measure(size: int) -> list[Line]:
