@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import os
 import re
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -87,6 +89,42 @@ def test_an_error_while_writing_leaves_what_was_there(tmp_path: Path) -> None:
         fail_half_way()
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["a.mp4"]
+
+
+def test_a_picture_may_be_drawn_over_once_it_is_written(tmp_path: Path) -> None:
+    page = flat(COLOURS[0])
+    with VideoWriter(tmp_path / "a.mp4", 32, 16, 24) as video:
+        for colour in COLOURS:
+            page[:] = colour
+            video.write(page)
+    for frame, colour in zip(read_frames(tmp_path / "a.mp4"), COLOURS, strict=True):
+        assert np.abs(frame.astype(int) - colour).max() <= 3
+
+
+FULL = """
+import resource, sys
+import numpy as np
+from infinity_frames.errors import MediaError
+from infinity_frames.video import VideoWriter
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+noise = np.random.default_rng(0)
+try:
+    with VideoWriter(sys.argv[1], 256, 256, 24, threads=int(sys.argv[2])) as video:
+        for _ in range(200):
+            video.write(noise.integers(0, 255, (256, 256, 3), np.uint8))
+except MediaError as error:
+    print(error.problem)
+"""
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_a_disk_that_fills_up_is_said_and_leaves_nothing(tmp_path: Path, threads: int) -> None:
+    # A file that may not grow fails as one on a full disk does.
+    command = [sys.executable, "-c", FULL, str(tmp_path / "a.mp4"), str(threads)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert re.search(r"a.mp4 cannot be written: .*large", said.stdout)
+    assert not said.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_video_without_frames_is_an_error_and_no_file(tmp_path: Path) -> None:
