@@ -69,11 +69,22 @@ def column_of(
         case Choice(options, weights):
             return _choices(parameter, options, weights, count, rng)
         case Uniform(low, high) if parameter.type == "int":
-            values: Any = rng.integers(int(np.ceil(low)), int(np.floor(high)), count, endpoint=True)
+            values: NDArray[Any] = rng.integers(int(np.ceil(low)), int(np.floor(high)), count, endpoint=True)
         case Uniform(low, high):
             values = rng.uniform(low, high, count)
         case Normal(mean, std):
             values = _kept(parameter, mean, std, count, rng)
+    return _numbers(parameter, values)
+
+
+def _numbers(parameter: Parameter, values: NDArray[Any]) -> pd.Series[Any]:
+    """A typed column of finite numbers, without looking at each for what it may be."""
+    nowhere = np.zeros(len(values), dtype=bool)
+    if parameter.type == "int":
+        return pd.Series(pd.arrays.IntegerArray(values.astype("int64", copy=False), nowhere))
+    if parameter.type == "float":
+        return pd.Series(pd.arrays.FloatingArray(values, nowhere))
+    # A server may describe a text as if it were drawn from a range: it stays unspecified.
     return coerce(parameter, pd.Series(values))[0].astype(dtype_of(parameter))
 
 
