@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from infinity_frames.errors import ArchiveError
 
@@ -21,7 +23,7 @@ FREE_EXPANSION = 16 * 2**20
 COPY_BYTES = 256 * 1024
 
 
-def unpack(archive: Path, job_id: str, target: Path) -> dict[str, int]:
+def unpack(archive: Path | BinaryIO, job_id: str, target: Path) -> dict[str, int]:
     """Unpack a job's archive as the new folder `target`.
 
     The archive's single top folder, named by the job's id, becomes `target`; an archive without a
@@ -41,13 +43,13 @@ def unpack(archive: Path, job_id: str, target: Path) -> dict[str, int]:
         with zipfile.ZipFile(archive) as opened:
             members = [member for member in opened.infolist() if not member.is_dir()]
             names = _names(members, job_id)
-            _weigh(members, archive, job_id)
+            _weigh(members, opened, job_id)
             _room(sum(member.file_size for member in members), target, job_id)
             target.mkdir(parents=True)
+            for folder in {(target / name).parent for name in names} - {target}:
+                folder.mkdir(parents=True, exist_ok=True)
             for member, name in zip(members, names, strict=True):
-                path = target / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with opened.open(member) as source, path.open("xb") as sink:
+                with opened.open(member) as source, (target / name).open("xb") as sink:
                     shutil.copyfileobj(source, sink, COPY_BYTES)
     except ArchiveError:
         shutil.rmtree(target, ignore_errors=True)
@@ -101,9 +103,11 @@ def _check_member(member: zipfile.ZipInfo, job_id: str) -> None:
         raise _unsafe("is compressed in a way that results never are", job_id)
 
 
-def _weigh(members: list[zipfile.ZipInfo], archive: Path, job_id: str) -> None:
+def _weigh(members: list[zipfile.ZipInfo], archive: zipfile.ZipFile, job_id: str) -> None:
+    assert archive.fp is not None
+    size = archive.fp.seek(0, os.SEEK_END)
     total = sum(member.file_size for member in members)
-    allowed = min(MOST_BYTES, archive.stat().st_size * MOST_EXPANSION + FREE_EXPANSION)
+    allowed = min(MOST_BYTES, size * MOST_EXPANSION + FREE_EXPANSION)
     if total > allowed:
         raise _unsafe(f"would unpack to {total:,} bytes", job_id)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from infinity_frames.download.archive import unpack
-from infinity_frames.download.fetch import Fetcher, Part
+from infinity_frames.download.fetch import Fetcher
 from infinity_frames.download.folder import RECORD, BatchFolder, Receipt, checked_id
 from infinity_frames.errors import (
     ArchiveError,
@@ -26,6 +26,8 @@ from infinity_frames.schemas import Frame, as_frame
 
 __all__ = ["download_jobs"]
 
+UNPACKING = 4
+"""Archives unpacked while others arrive, so that no connection waits for a disk."""
 Job = Mapping[str, Any]
 
 
@@ -162,11 +164,12 @@ class _BatchDownload:
         fetcher = Fetcher(self.rest, self.jobs, self._renewed)
 
         def one(job: str) -> None:
-            part = Part(folder.part(job))
+            part = folder.part(job)
             digest, size = fetcher.fetch(job, part)
             staged = folder.staging(job)
             try:
-                files = unpack(part.path, job, staged)
+                with part.open() as archive:
+                    files = unpack(archive, job, staged)
             except ArchiveError:
                 part.drop()
                 raise
@@ -175,7 +178,8 @@ class _BatchDownload:
 
         failed = []
         with progress(len(missing), "download", quiet=quiet) as bar:
-            done = concurrently(one, missing, workers=CONNECTIONS, interrupt=fetcher.interrupt)
+            workers = CONNECTIONS + UNPACKING
+            done = concurrently(one, missing, workers=workers, interrupt=fetcher.interrupt)
             for job, _, error in done:
                 if error is None:
                     bar.update()

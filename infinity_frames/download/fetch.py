@@ -8,17 +8,16 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
 import requests
 
+from infinity_frames.download.part import Part
 from infinity_frames.errors import ArchiveError, DownloadError, InfinityError
-from infinity_frames.rest import Backoff, Rest, never_sent, pieces, retry_after
+from infinity_frames.rest import CONNECTIONS, Backoff, Rest, never_sent, pieces, retry_after
 
-__all__ = ["Fetcher", "Interrupted", "Part"]
+__all__ = ["Fetcher", "Interrupted"]
 
 ATTEMPTS = 6
 """Attempts in a row that bring not a byte."""
@@ -42,42 +41,6 @@ class _Expired(_Cut):
     """The address of the result is no longer good."""
 
 
-@dataclass
-class Part:
-    """The file being filled and what resuming it needs: the ETag it is a part of."""
-
-    path: Path
-
-    @property
-    def size(self) -> int:
-        """Bytes that have arrived."""
-        return self.path.stat().st_size if self.path.exists() else 0
-
-    @property
-    def _tag_path(self) -> Path:
-        return self.path.with_suffix(".etag")
-
-    @property
-    def etag(self) -> str | None:
-        """What the server called the whole, if that identifies its bytes."""
-        # A weak tag does not promise the same bytes, so it cannot join two pieces.
-        try:
-            tag = orjson.loads(self._tag_path.read_bytes())
-        except (OSError, orjson.JSONDecodeError):
-            return None
-        return tag if isinstance(tag, str) and not tag.startswith("W/") else None
-
-    def start(self, etag: str | None) -> None:
-        """Begin anew."""
-        self.path.write_bytes(b"")
-        self._tag_path.write_bytes(orjson.dumps(etag))
-
-    def drop(self) -> None:
-        """Forget all of it."""
-        self.path.unlink(missing_ok=True)
-        self._tag_path.unlink(missing_ok=True)
-
-
 class Fetcher:
     """Fetches the archives of one batch's jobs.
 
@@ -98,6 +61,7 @@ class Fetcher:
         renew: Callable[[], Mapping[str, Mapping[str, Any]]],
     ) -> None:
         self.rest, self.jobs, self.renew = rest, jobs, renew
+        self._connections = threading.Semaphore(CONNECTIONS)
         self._stop = threading.Event()
         self._renewing = threading.Lock()
         self._streams: set[requests.Response] = set()
@@ -114,8 +78,14 @@ class Fetcher:
         Interrupted
             :meth:`interrupt` was called.
         """
+        with self._connections:
+            return self._fetch(job_id, part)
+
+    def _fetch(self, job_id: str, part: Part) -> tuple[str, int]:
         backoff, altered, expired = Backoff(), 0, 0
         while True:
+            if self._stop.is_set():
+                raise Interrupted
             before = part.size
             try:
                 digest = self._attempt(job_id, part)
@@ -201,35 +171,36 @@ class Fetcher:
         if status == 206 and not begins:
             part.drop()
             raise _Cut("the server sent another piece than was asked for")
-        if status == 200:
-            part.start(response.headers.get("ETag"))
-            offset = 0
         length = response.headers.get("Content-Length", "")
         expected = int(length) if length.isdecimal() else None
         _room(expected, part.path, job_id)
-        if offset:
+        if status == 206:
             _digest_file(digest, part.path)
+        else:
+            part.start(response.headers.get("ETag"), expected)
         try:
-            self._append(response, part.path, digest)
-        except requests.RequestException:
+            self._append(response, part, digest)
+        except BaseException as error:
+            part.rest()
+            if not isinstance(error, requests.RequestException):
+                raise
             if self._stop.is_set():
                 raise Interrupted from None
             raise _Cut("the connection broke") from None
         return digest.hexdigest()
 
-    def _append(self, response: requests.Response, path: Path, digest: Any) -> None:
+    def _append(self, response: requests.Response, part: Part, digest: Any) -> None:
         got, since, mark = 0, time.monotonic(), 0
-        with path.open("ab", buffering=0) as file:
-            for piece in pieces(response):
-                if self._stop.is_set():
-                    raise Interrupted
-                file.write(piece)
-                digest.update(piece)
-                got += len(piece)
-                if (passed := time.monotonic() - since) > WATCHED:
-                    if got - mark < SLOWEST * passed:
-                        raise _Cut("the server sends next to nothing")
-                    since, mark = time.monotonic(), got
+        for piece in pieces(response):
+            if self._stop.is_set():
+                raise Interrupted
+            part.write(piece)
+            digest.update(piece)
+            got += len(piece)
+            if (passed := time.monotonic() - since) > WATCHED:
+                if got - mark < SLOWEST * passed:
+                    raise _Cut("the server sends next to nothing")
+                since, mark = time.monotonic(), got
 
     def _renew(self, stale: str) -> None:
         """Ask for fresh URLs, once for all the threads that hold a stale one."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -16,6 +16,8 @@ import orjson
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from infinity_frames.download.journal import Journal
+from infinity_frames.download.part import Part
 from infinity_frames.errors import DownloadError
 
 __all__ = ["BatchFolder", "Receipt"]
@@ -47,8 +49,9 @@ class BatchFolder:
         self.private = self.path / ".infinity"
         self.incoming = self.private / "incoming"
         self._replaced = self.private / "replaced"
-        self._receipts = self.private / "receipts.jsonl"
-        self._writing = threading.Lock()
+        self._receipts = Journal(self.private / "receipts.jsonl")
+        self._etags = Journal(self.private / "etags.jsonl")
+        self._noted: dict[str, str | None] = {}
         self.receipts: dict[str, Receipt] = {}
 
     @contextmanager
@@ -80,7 +83,12 @@ class BatchFolder:
             self._check_owner(batch_id)
             self._tidy()
             self.receipts = self._read_receipts()
+            self._noted = dict(line for line in self._etags.read() if _is_pair(line))
             yield self
+            self._receipts.close()
+            self._etags.close()
+            if not any(self.incoming.iterdir()):
+                self._etags.path.unlink(missing_ok=True)
         finally:
             lock.release()
 
@@ -121,9 +129,10 @@ class BatchFolder:
         folder = self.path / job_id
         return all(_size(folder / name) == size for name, size in receipt.files.items())
 
-    def part(self, job_id: str) -> Path:
-        """The file a job's archive arrives in."""
-        return self.incoming / f"{checked_id(job_id)}.zip.part"
+    def part(self, job_id: str) -> Part:
+        """What has arrived of a job's archive."""
+        name = f"{checked_id(job_id)}.zip.part"
+        return Part(self.incoming / name, self._etags, self._noted.get(name))
 
     def staging(self, job_id: str) -> Path:
         """A fresh name for the folder a job's archive is unpacked to."""
@@ -141,9 +150,7 @@ class BatchFolder:
             os.replace(target, aside)
         os.replace(staged, target)
         shutil.rmtree(aside, ignore_errors=True)
-        line = orjson.dumps(asdict(receipt), option=orjson.OPT_APPEND_NEWLINE)
-        with self._writing, self._receipts.open("ab") as file:
-            file.write(line)
+        self._receipts.append(asdict(receipt))
         self.receipts[receipt.job] = receipt
 
     def require_free(self) -> None:
@@ -184,21 +191,16 @@ class BatchFolder:
                 shutil.rmtree(entry, ignore_errors=True)
 
     def _read_receipts(self) -> dict[str, Receipt]:
-        try:
-            lines = self._receipts.read_bytes().splitlines()
-        except FileNotFoundError:
-            return {}
         found = {}
-        for line in lines:
-            try:
-                receipt = Receipt(**orjson.loads(line))
-            except (orjson.JSONDecodeError, TypeError):
-                continue  # torn by a kill while it was written: that job is fetched again
-            found[receipt.job] = receipt
-        if lines and not self._receipts.read_bytes().endswith(b"\n"):
-            with self._receipts.open("ab") as file:
-                file.write(b"\n")
+        for line in self._receipts.read():
+            with contextlib.suppress(TypeError):  # a line of something else
+                receipt = Receipt(**line)
+                found[receipt.job] = receipt
         return found
+
+
+def _is_pair(line: Any) -> bool:
+    return isinstance(line, list) and len(line) == 2 and isinstance(line[0], str)
 
 
 def checked_id(job_id: str) -> str:

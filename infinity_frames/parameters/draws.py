@@ -69,7 +69,9 @@ def column_of(
         case Choice(options, weights):
             return _choices(parameter, options, weights, count, rng)
         case Uniform(low, high) if parameter.type == "int":
-            values: NDArray[Any] = rng.integers(int(np.ceil(low)), int(np.floor(high)), count, endpoint=True)
+            values: NDArray[Any] = rng.integers(
+                int(np.ceil(low)), int(np.floor(high)), count, endpoint=True
+            )
         case Uniform(low, high):
             values = rng.uniform(low, high, count)
         case Normal(mean, std):
