@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import shutil
 import threading
 import time
@@ -66,8 +65,8 @@ class Fetcher:
         self._renewing = threading.Lock()
         self._streams: set[requests.Response] = set()
 
-    def fetch(self, job_id: str, part: Part) -> tuple[str, int]:
-        """Fill `part` with a job's archive; its sha256 and size.
+    def fetch(self, job_id: str, part: Part) -> tuple[str | None, int]:
+        """Fill `part` with a job's archive; its sha256, where the server tells it, and size.
 
         Raises
         ------
@@ -78,17 +77,12 @@ class Fetcher:
         Interrupted
             :meth:`interrupt` was called.
         """
-        with self._connections:
-            return self._fetch(job_id, part)
-
-    def _fetch(self, job_id: str, part: Part) -> tuple[str, int]:
         backoff, altered, expired = Backoff(), 0, 0
         while True:
-            if self._stop.is_set():
-                raise Interrupted
             before = part.size
             try:
-                digest = self._attempt(job_id, part)
+                with self._connections:
+                    self._attempt(job_id, part)
             except _Cut as cut:
                 if part.size > before:
                     backoff.attempts = 0
@@ -103,8 +97,8 @@ class Fetcher:
                     raise Interrupted from None
                 continue
             wanted = self.jobs[job_id].get("sha256")
-            if wanted is None or digest == wanted:
-                return digest, part.size
+            if wanted is None or part.sha256() == wanted:
+                return wanted, part.size
             part.drop()
             altered += 1
             if altered == 2:
@@ -121,8 +115,10 @@ class Fetcher:
             with contextlib.suppress(RuntimeError, ValueError, OSError):  # it has just ended
                 stream.raw.shutdown()
 
-    def _attempt(self, job_id: str, part: Part) -> str:
-        """Ask for what is missing and append it; the digest of the whole."""
+    def _attempt(self, job_id: str, part: Part) -> None:
+        """Ask for what is missing and append it."""
+        if self._stop.is_set():
+            raise Interrupted
         url = self.jobs[job_id].get("result_url")
         if not isinstance(url, str):
             raise DownloadError(
@@ -142,17 +138,15 @@ class Fetcher:
             raise _Cut(f"no answer ({type(error).__name__})") from None
         self._streams.add(response)
         try:
-            return self._receive(job_id, part, url, response)
+            self._receive(job_id, part, url, response)
         finally:
             self._streams.discard(response)
             response.close()
 
-    def _receive(self, job_id: str, part: Part, url: str, response: requests.Response) -> str:
+    def _receive(self, job_id: str, part: Part, url: str, response: requests.Response) -> None:
         status, offset = response.status_code, part.size
-        digest = hashlib.sha256()
         if status == 416 and response.headers.get("Content-Range") == f"bytes */{offset}":
-            _digest_file(digest, part.path)  # killed after the last byte: it is all here
-            return digest.hexdigest()
+            return  # killed after the last byte: it is all here
         if status == 416:
             part.drop()
             raise _Cut("the server has less than what is here")
@@ -174,12 +168,10 @@ class Fetcher:
         length = response.headers.get("Content-Length", "")
         expected = int(length) if length.isdecimal() else None
         _room(expected, part.path, job_id)
-        if status == 206:
-            _digest_file(digest, part.path)
-        else:
+        if status == 200:
             part.start(response.headers.get("ETag"), expected)
         try:
-            self._append(response, part, digest)
+            self._append(response, part)
         except BaseException as error:
             part.rest()
             if not isinstance(error, requests.RequestException):
@@ -187,15 +179,13 @@ class Fetcher:
             if self._stop.is_set():
                 raise Interrupted from None
             raise _Cut("the connection broke") from None
-        return digest.hexdigest()
 
-    def _append(self, response: requests.Response, part: Part, digest: Any) -> None:
+    def _append(self, response: requests.Response, part: Part) -> None:
         got, since, mark = 0, time.monotonic(), 0
         for piece in pieces(response):
             if self._stop.is_set():
                 raise Interrupted
             part.write(piece)
-            digest.update(piece)
             got += len(piece)
             if (passed := time.monotonic() - since) > WATCHED:
                 if got - mark < SLOWEST * passed:
@@ -222,9 +212,3 @@ def _room(needed: int | None, path: Path, job_id: str) -> None:
             advice="Make room and download again; what is there is kept.",
             job=job_id,
         )
-
-
-def _digest_file(digest: Any, path: Path) -> None:
-    with path.open("rb") as file:
-        while block := file.read(1024 * 1024):
-            digest.update(block)

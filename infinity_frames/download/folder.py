@@ -29,10 +29,10 @@ _JOB_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 
 @dataclass(frozen=True)
 class Receipt:
-    """What arrived for a job: the archive's digest and the files that came of it."""
+    """What arrived for a job: the archive's digest, if the server told it, and what came of it."""
 
     job: str
-    sha256: str
+    sha256: str | None
     size: int
     files: dict[str, int]
 

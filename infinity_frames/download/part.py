@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import time
 from pathlib import Path
@@ -35,6 +36,8 @@ class Part:
         self._held: io.BytesIO | None = None
         self._until = 0.0
         self._file: BinaryIO | None = None
+        self._digest = hashlib.sha256()
+        self._digested = 0
 
     @property
     def size(self) -> int:
@@ -50,6 +53,7 @@ class Part:
         """Begin anew, with what may be the whole of so many bytes."""
         # A weak tag does not promise the same bytes, so it cannot join two pieces.
         self.etag = None if etag is None or etag.startswith("W/") else etag
+        self._digest, self._digested = hashlib.sha256(), 0
         self._held, self._until = io.BytesIO(), time.monotonic() + HELD_SECONDS
         if expected is None or expected > HELD_BYTES:
             self._spill()
@@ -57,9 +61,11 @@ class Part:
     def write(self, piece: bytes) -> None:
         """Add what has arrived."""
         if self._held is None:
+            self._catch_up()
             if self._file is None:
                 self._file = self.path.open("ab", buffering=0)
             self._file.write(piece)
+            self._add(piece)
             return
         self._held.write(piece)
         if time.monotonic() > self._until or self._held.tell() > HELD_BYTES:
@@ -83,6 +89,13 @@ class Part:
             self._file = None
         return self.path.open("rb")
 
+    def sha256(self) -> str:
+        """Digest of what has arrived."""
+        if self._held is not None:
+            return hashlib.sha256(self._held.getbuffer()).hexdigest()
+        self._catch_up()
+        return self._digest.hexdigest()
+
     def drop(self) -> None:
         """Forget all of it."""
         self._held = None
@@ -95,4 +108,17 @@ class Part:
         # Emptied before it is noted: whatever is in the file is of the tag that is noted.
         self._etags.append([self.path.name, self.etag])
         self._file.write(self._held.getbuffer())
+        self._add(self._held.getbuffer())
         self._held = None
+
+    def _add(self, piece: bytes | memoryview) -> None:
+        self._digest.update(piece)
+        self._digested += len(piece)
+
+    def _catch_up(self) -> None:
+        """Digest what an earlier process left in the file."""
+        if self._digested or not self.size:
+            return
+        with self.path.open("rb") as file:
+            while block := file.read(2**20):
+                self._add(block)
