@@ -297,6 +297,39 @@ def test_a_poll_tells_what_changed_since_the_one_before(client):
     assert {job["id"]: job for job in again} == known
 
 
+def test_a_long_poll_is_compressed_for_who_asks_for_that(client):
+    made = client.submit(*[{"behaviour": "refuse"}] * 300).json()
+    client.finished(made["id"])
+    path = f"/api/batch/{made['id']}/summary/"
+    for params in ({}, {"since": 0}):
+        plain, packed = (
+            client.http.get(
+                client.url + path, params=params, headers={"Accept-Encoding": coding}, timeout=30
+            )
+            for coding in ("identity", "gzip")
+        )
+        assert "Content-Encoding" not in plain.headers
+        assert packed.headers["Content-Encoding"] == "gzip"
+        assert "Accept-Encoding" in packed.headers["Vary"]
+        assert int(packed.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 2
+        jobs = packed.json()["job_runs"]
+        assert {job["id"] for job in jobs} == {job["id"] for job in made["job_runs"]}
+        assert jobs == plain.json()["job_runs"]
+    refused = client.http.get(
+        client.url + path, headers={"Accept-Encoding": "gzip;q=0"}, timeout=30
+    )
+    assert "Content-Encoding" not in refused.headers
+
+
+def test_of_a_job_that_waits_a_poll_says_just_that(client):
+    made = client.submit(*[{"seconds": 1.0}] * 30).json()
+    jobs = client.get(f"/api/batch/{made['id']}/summary/", since=0).json()["job_runs"]
+    client.post(f"/api/batch/{made['id']}/cancel/")
+    waiting = [job for job in jobs if job["status"] == "queued"]
+    assert len(waiting) > 20
+    assert all(job.keys() == {"id", "status"} for job in waiting)
+
+
 @pytest.mark.parametrize("since", ["-1", "1.5", "x", "9" * 30, "\u0661"])
 def test_a_since_that_is_no_revision_is_refused(client, done, since):
     refused = client.get(f"/api/batch/{done['id']}/summary/", since=since)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ _MAX_LIMIT = 100_000
 _MAX_REVISION = 2**53
 _BYTE_RANGE = re.compile(r"bytes=\s*([0-9]*)\s*-\s*([0-9]*)\s*")
 _NONE = (None, None)
+_GZIP = re.compile(r"\bgzip\b(?:\s*;\s*q=([01](?:\.\d{0,3})?))?", re.IGNORECASE)
+_MIN_PACKED_BYTES = 16 * 1024
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": models.Error, "description": "Refused; `detail` says why."}
@@ -146,6 +149,20 @@ def _json(content: bytes | Any, status: int = 200) -> Response:
     return Response(body, status, media_type="application/json")
 
 
+def _packed(content: bytes, request: Request) -> Response:
+    """A JSON answer, compressed if it is long and the client says that it can read that."""
+    answer = _json(content)
+    answer.headers["Vary"] = "Accept-Encoding"
+    accepted = _GZIP.search(request.headers.get("accept-encoding", ""))
+    if len(content) < _MIN_PACKED_BYTES or accepted is None or float(accepted[1] or 1) == 0:
+        return answer
+    # The quickest level: a poll of 10,000 jobs gets a fifth as long for 10 ms.
+    answer.body = gzip.compress(content, compresslevel=1, mtime=0)
+    answer.headers["Content-Encoding"] = "gzip"
+    answer.headers["Content-Length"] = str(len(answer.body))
+    return answer
+
+
 def _takes(model: type[BaseModel], *, once: bool = False) -> dict[str, Any]:
     """The OpenAPI description of a body that is read as bytes."""
     schema = model.model_json_schema()
@@ -243,7 +260,12 @@ def get_batch(batch_id: str, service: Engine, account: AccountId, link: Link) ->
     tags=["batches"],
 )
 def get_batch_summary(
-    batch_id: str, service: Engine, account: AccountId, link: Link, since: Since
+    batch_id: str,
+    service: Engine,
+    account: AccountId,
+    link: Link,
+    since: Since,
+    request: Request,
 ) -> Response:
     """A batch with its jobs, without their parameters: what is polled.
 
@@ -251,8 +273,8 @@ def get_batch_summary(
     after it, in no order, and of them only what changes.
     """
     if since is not None:
-        return _json(service.progress(account, batch_id, since))
-    return _json(service.batch(account, batch_id, link, summary=True))
+        return _packed(service.progress(account, batch_id, since), request)
+    return _packed(service.batch(account, batch_id, link, summary=True), request)
 
 
 @router.post("/batch/{batch_id}/cancel/", response_model=models.Batch, tags=["batches"])
