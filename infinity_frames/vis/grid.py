@@ -205,7 +205,7 @@ def _label_panels(labels: Labels, info: VideoInfo, width: int, height: int) -> l
         PicturePanel("masks", width, height, [MaskAnnotator()]),
         PicturePanel("boxes", width, height, [BoxAnnotator()])
         if all(item.cuboid is None for item in middle)
-        else PicturePanel("boxes, cuboids", width, height, [BoxAnnotator(), CuboidAnnotator()]),
+        else PicturePanel("boxes, cuboids", width, height, [CuboidAnnotator(), BoxAnnotator()]),
     ]
     if any(item.armature for item in middle):
         drawn: list[Annotator] = [SkeletonAnnotator(), KeypointAnnotator()]
