@@ -139,11 +139,14 @@ def _polls(session: inf.Session, batch_id: str, url: str, token: str) -> Iterato
     yield Line(f"{what}, the first time", first, "ms", POLL_MS, "earlier client", 2)
     yield Line(f"{what}, the first time", first, "ms", loop, "whole summary")
     yield Line(f"{what}, from then on", again, "ms", POLL_MS, "earlier client", 2)
-    sizes = [
-        len(requests.get(f"{path}?since={since}", headers=headers, timeout=60).content) / MB
-        for since in (0, revision)
-    ]
-    yield Line(f"{what}, the first time", sizes[0], "MB", POLL_MB, "earlier client")
+
+    def sent(since: int) -> float:
+        """MB on the wire."""
+        answer = requests.get(f"{path}?since={since}", headers=headers, timeout=60)
+        return int(answer.headers["Content-Length"]) / MB
+
+    sizes = [sent(since) for since in (0, revision)]
+    yield Line(f"{what}, the first time", sizes[0], "MB", POLL_MB, "earlier client", 2)
     yield Line(f"{what}, from then on", sizes[1], "MB", POLL_MB, "earlier client", 2)
 
 

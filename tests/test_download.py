@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -10,7 +11,9 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,8 +31,10 @@ from infinity_frames import Batch, Session, errors
 from infinity_frames.batch import download_frame
 from infinity_frames.download.archive import unpack
 from infinity_frames.rest import Limits
+from infinity_frames.results import ResultsWarning
 
 SIZE = 300_000
+EXAMPLES = int(os.environ.get("FUZZ", "60"))
 
 
 def big_archive(job: dict[str, Any]) -> bytes:
@@ -398,6 +403,58 @@ def test_no_name_leads_out_of_the_jobs_folder(names: list[str]) -> None:
         found = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
         assert found == {"a.zip", *(f"deep/job/{file}" for file in files)}
         assert all((target / file).stat().st_size == size for file, size in files.items())
+
+
+def damaged(draw: Any, archive: bytes) -> bytes:
+    """A zip that was cut, or some of whose bytes, often those of its directory, are others."""
+    for _ in range(draw(st.integers(1, 4))):
+        ends = st.integers(max(len(archive) - 160, 0), max(len(archive) - 1, 0))
+        at = draw(ends | st.integers(0, max(len(archive) - 1, 0)))
+        new = draw(st.binary(max_size=4) | st.sampled_from([b"\0" * 4, b"\xff" * 4, b"../", b"PK"]))
+        size = draw(st.sampled_from([0, len(new), 40]))
+        archive = archive[:at] + new + archive[at + size :]
+    return archive[: draw(st.just(len(archive)) | st.integers(0, len(archive)))]
+
+
+@pytest.mark.timeout(60 + EXAMPLES)
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_damaged_archive_is_named_and_touches_nothing_else(
+    base: FaultServer, compression: int
+) -> None:
+    batch = submit(base, 2)
+    bad, good = batch.job_ids
+    body = json.dumps({"name": TEST_GENERATOR.name, "params": {}}).encode()
+    members = {f"{bad}/job.json": body, f"{bad}/a/b.txt": b"abc" * 40, f"{bad}/c.bin": b"x"}
+    whole = zip_of(members, compression)
+    outcomes = Counter[str]()
+
+    @settings(max_examples=EXAMPLES, deadline=None, database=None)
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        archive = damaged(data.draw, whole)
+        base.archive = lambda job: archive if job["id"] == bad else archive_of(job)
+        with TemporaryDirectory() as scratch, warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResultsWarning)  # its job.json may be gone
+            folder = Path(scratch, "deep", "b")
+            failed: list[str] = []
+            try:
+                batch.download(folder, quiet=True)
+            except errors.DownloadIncomplete as error:
+                failed = error.where["failures"]["job_id"].tolist()
+            assert failed in ([], [bad])
+            assert (folder / bad).exists() is not bool(failed)
+            outcomes["refused" if failed else "unpacked"] += 1
+            found = {path for path in Path(scratch).rglob("*") if path.is_file()}
+            ours = (folder / ".infinity", folder / bad, folder / good)
+            outside = {path for path in found if not any(own in path.parents for own in ours)}
+            assert outside == {folder / "batch.json"}
+            with zipfile.ZipFile(io.BytesIO(archive_of(base.job(good)))) as there:
+                for name in there.namelist():
+                    assert (folder / name).read_bytes() == there.read(name)
+            assert not list((folder / ".infinity" / "incoming").iterdir())
+
+    check()
+    print(f"\n{outcomes.total()} damaged archives: {dict(outcomes)}")
 
 
 def test_archives_without_a_top_folder_are_kept_apart(base: FaultServer, tmp_path: Path) -> None:

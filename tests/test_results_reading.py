@@ -338,3 +338,22 @@ def test_parameters_have_the_dtypes_of_a_jobs_frame_where_the_record_names_them(
     assert both["exercise"].tolist() == ["PUSHUP", "SITUP", "BURPEE"]
     written("c", ["V_UP"])
     assert read_results(tmp_path / "c")["exercise"].dtype == results["exercise"].dtype
+
+
+def test_a_series_that_is_no_text_is_named_and_the_others_are_read(tmp_path):
+    for name, content in (("good", b"time,x\n0,1.5\n"), ("bad", b"time,x\n0,\xff\xfe\n")):
+        factory.write_job(tmp_path / "run" / name, factory.params(), None)
+        (tmp_path / "run" / name / "data.csv").write_bytes(content)
+    with pytest.warns(ResultsWarning, match=r"bad.*data\.csv.*not UTF-8"):
+        series = table(read_results(tmp_path / "run"), "timeseries")
+    assert series["x"].tolist() == [1.5]
+
+
+@pytest.mark.parametrize("name", ["", "a\x00b"])
+def test_a_parameter_that_no_column_can_be_called_hides_no_job(tmp_path, name):
+    root = tmp_path / "run"
+    for job, more in (("good", {}), ("bad", {name: 1})):
+        factory.write_job(root / job, factory.params() | more, factory.visionfit_labels(1))
+    jobs = run_sql(read_results(root), "SELECT job_id, num_reps FROM jobs ORDER BY job_id")
+    assert jobs["job_id"].tolist() == ["bad", "good"]
+    assert jobs["num_reps"].tolist() == [2, 2]

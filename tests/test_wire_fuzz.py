@@ -1,4 +1,9 @@
-"""Requests made from the OpenAPI page, valid and not: answered as the page says, never with 500."""
+"""Requests made from the OpenAPI page, valid and not: answered as the page says, never with 500.
+
+``FUZZ=100 pytest tests/test_wire_fuzz.py`` makes a hundred of each kind.
+"""
+
+import os
 
 import pytest
 import schemathesis
@@ -36,7 +41,7 @@ ENDPOINTS = [
     "POST /api/jobs/preview/",
     "GET /api/results/{archive}/",
 ]
-EXAMPLES = 10
+EXAMPLES = int(os.environ.get("FUZZ", "10"))
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +78,7 @@ def has_something_to_get_wrong(operation):
     return bool(operation.body) or bool(operation.query)
 
 
+@pytest.mark.timeout(300 + 10 * EXAMPLES)
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_any_request(page, client, endpoint):
     method, path = endpoint.split()
@@ -82,6 +88,7 @@ def test_any_request(page, client, endpoint):
         fuzz(operation, GenerationMode.NEGATIVE, client)
 
 
+@pytest.mark.timeout(300 + 10 * EXAMPLES)
 @pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS if "{" in one or "POST" in one])
 def test_requests_about_what_is_there(page, client, done, endpoint):
     method, path = endpoint.split()

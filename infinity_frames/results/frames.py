@@ -405,4 +405,6 @@ def _found(
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+    """Values by name; no column of a table can be called nothing, or by a control character."""
+    named = value.items() if isinstance(value, dict) else ()
+    return {name: value for name, value in named if name and name.isprintable()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -67,9 +68,9 @@ class Parsed:
     problem: Problem | None = None
 
     @classmethod
-    def odd(cls, job: JobFiles, error: Exception) -> Parsed:
+    def odd(cls, job: JobFiles, error: Exception, file: Path | None = None) -> Parsed:
         """A job whose labels are not as they should be: what is odd in one file stays there."""
-        file = job.labels or job.series or job.folder
+        file = file or job.labels or job.series or job.folder
         problem = Problem(job.job_id, str(file), f"holds odd labels ({error})")
         return cls(Summary(), {}, problem=problem)
 
@@ -97,6 +98,9 @@ def parse(job: JobFiles, *, tables: bool) -> Parsed:
         return Parsed(Summary(), {}, problem=problem)
     try:
         series = None if job.series is None else _series(job)
+    except ODD as error:
+        return Parsed.odd(job, error, job.series)
+    try:
         summary = _summary(labels, series)
         if not tables:
             return Parsed(summary, {})
@@ -119,7 +123,12 @@ def _series(job: JobFiles) -> pa.Table:
     assert job.series is not None
     table = pa_csv.read_csv(job.series)
     # pandas' to_csv wrote its index as a first column without a name.
-    return table.drop_columns([name for name in table.column_names if not name])
+    table = table.select([at for at, name in enumerate(table.column_names) if name])
+    if len({name.casefold() for name in table.column_names}) < table.num_columns:
+        raise ValueError("a column stands twice")
+    if any(pa.types.is_binary(field.type) for field in table.schema):
+        raise ValueError("text that is not UTF-8")
+    return table
 
 
 def _summary(labels: Mapping[str, Any] | None, series: pa.Table | None) -> Summary:

@@ -1,0 +1,254 @@
+"""Damaged results, read through the public readers: named, skipped, and nobody else's trouble.
+
+``FUZZ=1000 pytest tests/test_results_fuzz.py -s`` tries so many damages of each layout and says how
+many of them were reported.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import warnings
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import label_factory as factory
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import infinity_frames as inf
+from infinity_frames.errors import InfinityError
+from infinity_frames.results import ResultsWarning, table
+from infinity_frames.schemas import (
+    ANNOTATIONS,
+    CATEGORIES,
+    CUBOIDS,
+    IMAGES,
+    KEYPOINTS,
+    RESULTS,
+    SCENES,
+    TIMESERIES,
+)
+
+EXAMPLES = int(os.environ.get("FUZZ", "15"))
+TABLES = (SCENES, IMAGES, ANNOTATIONS, KEYPOINTS, CUBOIDS, TIMESERIES, CATEGORIES)
+CSV = ",time,acc_x,label\n0,0.0,1.5,a\n1,0.05,-2,\n"
+
+odd_numbers = st.sampled_from([0, -1, 2**31, 2**63, 2**64, -(2**70), 1e308, 0.5, -0.0])
+odd_texts = st.sampled_from(
+    [
+        "",
+        "x",
+        "NaN",
+        "1e400",
+        "../../evil",
+        "a\x00b",
+        "\ud7ff",
+        "é" * 300,
+        "'; drop",
+        "{}",
+        "07",
+        "JOB_ID",
+        "Scene",
+        "sample",
+    ]
+)
+scalars = st.none() | st.booleans() | odd_numbers | odd_texts | st.integers() | st.text(max_size=5)
+odd_json = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(odd_texts, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def write_batch(root: Path) -> str:
+    """Jobs of a batch, one of them with a series; the id of the one that will be damaged."""
+    factory.write_batch(root, [{"id": name, "frames": 2} for name in ("good", "bad", "fine")])
+    for name in ("good", "bad"):
+        (root / name / "data.csv").write_text(CSV)
+    return "bad"
+
+
+def write_older(root: Path) -> str:
+    """Job folders of the older names, without a batch record."""
+    for number, name in enumerate(("bad", "good")):
+        labels = factory.visionfit_labels(2, seed=number)
+        factory.write_job(root / name, factory.params(), labels, old_names=True)
+    return "bad"
+
+
+def write_flat(root: Path) -> str:
+    """A published data set: everything in one folder."""
+    root.mkdir()
+    for number in ("00000", "00001"):
+        labels = factory.visionfit_labels(2, seed=int(number))
+        (root / f"{number}_labels.json").write_text(json.dumps(labels))
+        (root / f"{number}_params.json").write_text(json.dumps({"params": factory.params()}))
+        (root / f"{number}.csv").write_text(CSV)
+        (root / f"{number}.mp4").write_bytes(b"no video")
+    return "00000"
+
+
+LAYOUTS = {"batch": write_batch, "older": write_older, "flat": write_flat}
+
+
+def places(node: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The way to every value of a JSON document."""
+    below = node.items() if isinstance(node, dict) else enumerate(node)
+    out = [here]
+    for key, value in below:
+        out += places(value, (*here, key)) if isinstance(value, dict | list) else [(*here, key)]
+    return out
+
+
+def damaged_json(draw: Any, content: bytes) -> bytes:
+    """A document with one to three values replaced, removed or doubled."""
+    document = json.loads(content)
+    for _ in range(draw(st.integers(1, 3))):
+        ways = places(document) if isinstance(document, dict | list) else [()]
+        *way, last = draw(st.sampled_from(ways)) or (None,)
+        if last is None:
+            document = draw(odd_json)
+            continue
+        holder = document
+        for key in way:
+            holder = holder[key]
+        action = draw(st.sampled_from(["replace", "remove", "double"]))
+        if action == "replace":
+            holder[last] = draw(odd_json)
+        elif action == "remove":
+            del holder[last]
+        elif isinstance(holder, list):
+            holder.append(holder[last])
+        else:
+            holder[draw(odd_texts)] = holder[last]
+    return json.dumps(document).encode()
+
+
+def damaged_bytes(draw: Any, content: bytes) -> bytes:
+    """A file that was cut, or some of whose bytes were changed, removed or added."""
+    at = draw(st.integers(0, max(len(content) - 1, 0)))
+    size = draw(st.integers(0, 12))
+    other = draw(st.binary(max_size=12) | st.just(b"NaN") | st.just(b"\xff\xfe"))
+    return content[:at] + other + (b"" if draw(st.booleans()) else content[at + size :])
+
+
+def damage(draw: Any, root: Path, victim: str) -> None:
+    files = sorted(
+        path
+        for path in root.rglob("*")
+        if path.suffix in (".json", ".csv")
+        and (path.parent.name == victim or path.name.startswith(victim))
+    )
+    file = draw(st.sampled_from(files))
+    content = file.read_bytes()
+    if file.suffix == ".json" and draw(st.booleans()):
+        file.write_bytes(damaged_json(draw, content))
+    else:
+        file.write_bytes(damaged_bytes(draw, content))
+
+
+def read_all(root: Path) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Every kind of frame there is of a folder, and the problems told."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        results = inf.read_results(root, quiet=True)
+        frames = {kind.name: table(results, kind.name) for kind in TABLES}
+        with inf.database(results) as connection:
+            for kind in TABLES:
+                (count,) = connection.execute(f"select count(*) from {kind.name}").fetchone()
+                assert count == len(frames[kind.name])
+    assert {warning.category for warning in told} <= {ResultsWarning}, told
+    return {"results": results, **frames}, [str(warning.message) for warning in told]
+
+
+def of_others(frames: dict[str, pd.DataFrame], victim: str) -> dict[str, list[tuple[str, ...]]]:
+    """What is said of the other jobs, in the columns that every frame of its kind has."""
+    out = {}
+    for kind in (RESULTS, *TABLES):
+        frame = frames[kind.name]
+        own = [name for name in kind.columns if name not in ("path", "video")]
+        rows = frame.loc[~frame["job_id"].str.contains(victim), own]
+        out[kind.name] = [tuple(map(str, row)) for row in rows.itertuples(index=False, name=None)]
+    return out
+
+
+@pytest.fixture(scope="module", params=list(LAYOUTS))
+def undamaged(request, tmp_path_factory):
+    root = tmp_path_factory.mktemp("undamaged") / "run"
+    victim = LAYOUTS[request.param](root)
+    copy = root.parent / "read" / "run"
+    shutil.copytree(root, copy)
+    frames, told = read_all(copy)
+    assert not told
+    return root, victim, of_others(frames, victim)
+
+
+@pytest.mark.timeout(60 + EXAMPLES)
+def test_one_damaged_job_is_nobody_elses_trouble(undamaged):
+    root, victim, expected = undamaged
+    assert all(expected[kind] for kind in ("results", "annotations", "keypoints", "categories"))
+    outcomes = Counter()
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.data())
+    def check(data):
+        with TemporaryDirectory() as scratch:
+            copy = Path(scratch, "run")
+            shutil.copytree(root, copy)
+            damage(data.draw, copy, victim)
+            before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+            frames, told = read_all(copy)
+            assert of_others(frames, victim) == expected
+            assert all(victim in message for message in told)
+            after = {path for path in Path(scratch).rglob("*") if path.is_file()}
+            assert all(copy / ".infinity" in path.parents for path in after - before.keys())
+            assert all(path.read_bytes() == content for path, content in before.items())
+            outcomes["reported" if told else "read"] += 1
+
+    check()
+    print(f"\n{outcomes.total()} damaged jobs: {dict(outcomes)}")
+
+
+@pytest.mark.timeout(60 + EXAMPLES)
+def test_a_damaged_record_of_the_batch_is_read_or_named(tmp_path):
+    root = tmp_path / "run"
+    write_batch(root)
+    outcomes = Counter()
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.data())
+    def check(data):
+        with TemporaryDirectory() as scratch:
+            copy = Path(scratch, "run")
+            shutil.copytree(root, copy)
+            record = copy / "batch.json"
+            change = damaged_json if data.draw(st.booleans()) else damaged_bytes
+            record.write_bytes(change(data.draw, record.read_bytes()))
+            try:
+                frames, told = read_all(copy)
+            except InfinityError:
+                outcomes["refused"] += 1
+                return
+            # What the labels say does not depend on the record.
+            ids = set(frames["annotations"]["job_id"])
+            assert ids <= set(frames["results"]["job_id"])
+            outcomes["reported" if told else "read"] += 1
+
+    check()
+    print(f"\n{outcomes.total()} damaged records: {dict(outcomes)}")
