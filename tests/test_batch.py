@@ -134,6 +134,21 @@ def test_a_timeout_fires_on_time_and_leaves_the_jobs_alone(base: FaultServer, fa
     assert len(batch.await_completion()) == 3
 
 
+def test_a_timeout_of_days_is_kept_by_a_clock_that_nobody_sets(
+    base: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = submit(base)
+    day, passed, monotonic = 86400.0, [0.0], time.monotonic
+    monkeypatch.setattr(time, "sleep", lambda seconds: passed.append(passed.pop() + seconds))
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + passed[0])
+    monkeypatch.setattr(time, "time", lambda: -1e9)
+    before = base.count("GET", "/api/batch/")
+    with pytest.raises(errors.BatchTimeout, match="3 of the jobs"):
+        batch.await_completion(polling_interval=7200.0, timeout=2.5 * day)
+    assert 2.5 * day - 5 < passed[0] <= 2.5 * day
+    assert base.count("GET", "/api/batch/") - before == 31
+
+
 def test_waiting_survives_a_restart(base: FaultServer) -> None:
     batch = submit(base)
 

@@ -17,7 +17,8 @@ from engine_fixtures import check_books, eventually
 from wire_client import WireClient, batch, fetch, new_key
 
 from infinity_frames import cli, embedded
-from infinity_frames.errors import EngineNotInstalled, EngineNotStarted
+from infinity_frames.engine.signing import Signer
+from infinity_frames.errors import EngineNotInstalled, EngineNotStarted, RequestRejected
 from infinity_frames.home import Home
 
 
@@ -142,6 +143,23 @@ def test_a_result_url_expires(shared_engine):
     late = fetch(f"{shared_engine.url}/{signer.path(job['id'], int(time.time()) - 1)}")
     assert late.status_code == 403
     assert "expired" in late.json()["detail"]
+
+
+def test_a_clock_that_moves_neither_opens_nor_closes_more_than_result_urls(monkeypatch):
+    signer, now = Signer(b"k" * 32), time.time()
+    path = signer.path("job", signer.expiry())
+    given = _given(path)
+    for moved in (0.0, -30 * 86400.0, 3600.0):
+        monkeypatch.setattr(time, "time", lambda moved=moved: now + moved)
+        signer.check("job", *given)
+    monkeypatch.setattr(time, "time", lambda: now + 2 * 86400.0)
+    with pytest.raises(RequestRejected, match="expired"):
+        signer.check("job", *given)
+    signer.check("job", *_given(signer.path("job", signer.expiry())))
+
+
+def _given(path):
+    return [part.partition("=")[2] for part in path.partition("?")[2].split("&")]
 
 
 def test_a_locked_database_loses_nothing(shared_engine):
@@ -374,6 +392,9 @@ def test_commands_answer_in_sentences(home, capsys):
         return code, out, err
 
     assert run("stop") == (0, "no engine was running\n", "")
+    code, out, err = run("token", "embedded", "--samples", "5")
+    assert (code, out) == (1, ""), "not even before the engine has made it"
+    assert "not metered" in err
     own = run("token")[1]
     metered = run("token", "--samples", "5")[1].strip()
     url = embedded.start_engine()

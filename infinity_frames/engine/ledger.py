@@ -126,15 +126,15 @@ def new_token(connection: Connection, name: str, samples: int | None = None) -> 
         Samples are granted to an account that is not metered.
     """
     row = connection.execute(sa.select(accounts).where(accounts.c.name == name)).one_or_none()
-    if row is None:
-        values = {"name": name, "metered": samples is not None, "created": store.now()}
-        made = sa.insert(accounts).values(values).returning(accounts.c.id)
-        account_id = connection.execute(made).scalar_one()
-    elif samples is not None and not row.metered:
+    if samples is not None and not (name != OWN_ACCOUNT if row is None else row.metered):
         raise EngineError(
             f"The account {name!r} is not metered, so it cannot be granted samples.",
             advice="Name another account, or leave out --samples.",
         )
+    if row is None:
+        values = {"name": name, "metered": samples is not None, "created": store.now()}
+        made = sa.insert(accounts).values(values).returning(accounts.c.id)
+        account_id = connection.execute(made).scalar_one()
     else:
         account_id = row.id
     if samples:

@@ -201,10 +201,16 @@ def batch_json(
     *,
     summary: bool = False,
     message: str | None = None,
+    job_id: str | None = None,
 ) -> dict[str, Any]:
-    """A batch object; a summary leaves out what is long, and what a job does not have yet."""
+    """A batch object; a summary leaves out what is long, and what a job does not have yet.
+
+    With `job_id` that one alone of its jobs.
+    """
     columns, as_json = (_SUMMARY, _summary_json) if summary else (_FULL, job_json)
     query = sa.select(*columns.values()).where(jobs.c.batch_id == batch.id)
+    if job_id is not None:
+        query = query.where(jobs.c.id == job_id)
     rows = connection.execute(query.order_by(jobs.c.seq))
     runs = [as_json(row, link) for row in rows]
     busy = any(run["in_progress"] for run in runs)
@@ -260,9 +266,8 @@ def job_json(row: Row[Any], link: Linker) -> dict[str, Any]:
     return run
 
 
-def as_created(batch: dict[str, Any], job_ids: Iterable[str] | None = None) -> dict[str, Any]:
+def as_created(batch: dict[str, Any]) -> dict[str, Any]:
     """The batch object as it was when it was made: the answer that a repeated request gets."""
-    wanted = None if job_ids is None else set(job_ids)
     untouched = {
         "in_progress": True,
         "result_url": None,
@@ -273,9 +278,7 @@ def as_created(batch: dict[str, Any], job_ids: Iterable[str] | None = None) -> d
         "started": None,
         "finished": None,
     }
-    runs = [
-        {**run, **untouched} for run in batch["job_runs"] if wanted is None or run["id"] in wanted
-    ]
+    runs = [{**run, **untouched} for run in batch["job_runs"]]
     return {**batch, "message": None, "job_runs": runs}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -228,5 +228,4 @@ class Service:
         link: Linker,
     ) -> dict[str, Any]:
         row = records.batch_row(connection, account, batch_id)
-        wanted: Sequence[str] | None = None if job_id is None else [job_id]
-        return records.as_created(records.batch_json(connection, row, link), wanted)
+        return records.as_created(records.batch_json(connection, row, link, job_id=job_id))
