@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from base_server import TEST_GENERATOR, TOKEN, UNLUCKY, BaseServer
-from fault_server import FaultServer, answer, lose_answer
+from fault_server import FaultServer, answer, hang, lose_answer
 
 import infinity_frames as inf
 from infinity_frames import errors
@@ -425,3 +430,44 @@ def test_an_engine_that_restarted_on_another_port_is_found(
     engine.port = 0
     engine.start()
     assert batch.refresh()["status"].tolist() == ["completed"]
+
+
+# Interrupting
+
+
+WORK = {
+    "open": ("GET", "/api/jobs/", hang(30), "open()"),
+    "estimate": ("POST", "/api/batch/estimate/", hang(30), "open().estimate_samples([{}])"),
+    "submit": ("POST", "/api/batch/", hang(30), "open().submit([{}])"),
+    "pausing": ("POST", "/api/batch/", answer(429, {}, Retry_After="30"), "open().submit([{}])"),
+    "waiting": ("GET", "/api/batch/", None, "open().submit([{}]).await_completion(30)"),
+    "polling": ("GET", "/api/batch/", hang(30), "open().submit([{}]).await_completion()"),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+@pytest.mark.parametrize("work", WORK)
+def test_ctrl_c_is_heard_within_a_second_and_leaves_all_in_order(work: str) -> None:
+    method, path, fault, code = WORK[work]
+    with FaultServer(extensions=("idempotency",), done=False) as server:
+        if fault is not None:
+            server.fail(method, path, fault)
+        begin = f"import infinity_frames as inf; open = lambda: inf.Session(token={TOKEN!r}, "
+        child = subprocess.Popen(
+            [sys.executable, "-c", f"{begin}server={server.url!r}); {code}"],
+            stderr=subprocess.PIPE,
+        )
+        while not any(r[0] == method and r[1].startswith(path) for r in list(server.requests)):
+            assert child.poll() is None, child.communicate()
+            time.sleep(0.02)
+        time.sleep(0.3)
+        started = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        _, said = child.communicate(timeout=10)
+        assert time.monotonic() - started < 1
+        assert said.rstrip().endswith(b"KeyboardInterrupt")
+        server.faults.clear()
+        # Whoever was interrupted may go on: what was made is there once, what was not is not.
+        made = 1 if work in ("waiting", "polling") else 0
+        assert len(server.batches) == made
+        assert len(inf.Session(token=TOKEN, server=server.url).estimate_samples([{}])) == 1
