@@ -46,7 +46,7 @@ def run() -> Iterator[Line]:
             yield from worker.submit(_measure, size).result()
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as worker:
         seconds, slowest = worker.submit(_slowest_preview).result()
-    work = f"a preview of any of 35 exercises, the slowest ({slowest})"
+    work = f"the slowest preview, {slowest}"
     yield _within(work, seconds, "s", PREVIEW_SECONDS)
     work = "first frame of a fresh process, compiled before"
     yield _within(work, _first_frame(), "s", FIRST_FRAME_SECONDS)
