@@ -139,6 +139,7 @@ def test_a_fault_that_all_jobs_share_is_told_once():
         parameters.sample(KITCHEN, 40, fixed={"heet": 1.0})
     assert str(e.value).count("heet") == 1
     assert "did you mean heat?" in str(e.value)
+    assert "?." not in str(e.value)
     assert "clip" not in str(e.value)
 
 

@@ -118,6 +118,15 @@ def test_annotations_of_one_category(results, plain):
     assert set(dumbbells["category"]) == {"dumbbell"}
 
 
+def test_a_category_that_labels_do_not_know_is_said(tmp_path):
+    factory.write_batch(tmp_path / "run", [{"id": "a", "frames": 1}])
+    results = read_results(tmp_path / "run", quiet=True)
+    with pytest.raises(FrameError, match="Did you mean person"):
+        table(results, "annotations", category="persons")
+    with pytest.raises(FrameError, match="There are: "):
+        table(results, "annotations", category="zebra")
+
+
 @pytest.mark.parametrize("skeleton", ["armature", "vertex"])
 def test_named_keypoints(results, plain, skeleton):
     frame = table(results, "keypoints", skeleton=skeleton)

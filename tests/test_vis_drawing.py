@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import vis_factory as factory
 
@@ -43,6 +44,16 @@ def test_every_frame_has_its_own_labels(job: Path) -> None:
         edge = frame[y + h // 2, [x + 1, x + w - 2]].astype(int)
         assert np.abs(edge - ORANGE).max() < 60
         assert np.abs(frame[y + h // 2, [x - 4, x + w + 3]].astype(int) - 50).max() < 40
+
+
+def test_a_job_may_be_given_by_its_row_of_results(job: Path) -> None:
+    results = pd.DataFrame({"path": [str(job)], "video": [str(job / "video.mp4")]})
+    for given in (results, results.iloc[0], results.drop(columns="video").iloc[0]):
+        assert draw_labels(given) == job / "labels.mp4"
+    with pytest.raises(FrameError, match="2 rows"):
+        draw_labels(pd.concat([results, results]))
+    with pytest.raises(FrameError, match="neither a video nor a path"):
+        draw_labels(results.assign(path=None, video=None).iloc[0])
 
 
 def test_annotators_draw_in_the_order_given(job: Path, tmp_path: Path) -> None:

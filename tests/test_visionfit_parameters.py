@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+import pandas as pd
 import pytest
 
 from infinity_frames import parameters
@@ -199,6 +200,16 @@ def facts(key: str) -> tuple[dict[str, str], Stage]:
 
 def job(**changes: Any) -> str:
     return orjson.dumps({**TINY, **changes}).decode()
+
+
+def test_an_exercise_written_otherwise_is_recognised() -> None:
+    found = parameters.violations(
+        VisionFit.spec, pd.DataFrame({"exercise": ["pushup", "Squat_bodyweight", "push-up"]})
+    )
+    assert list(found["rule"]) == ["choices"] * 3
+    assert found["message"].str.contains("did you mean").all()
+    assert "PUSHUP" in found["message"].iloc[0]
+    assert "SQUAT-BODYWEIGHT" in found["message"].iloc[1]
 
 
 @pytest.mark.parametrize("name", GOVERNS)

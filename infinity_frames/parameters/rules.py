@@ -117,7 +117,12 @@ def explain(found: pd.DataFrame) -> str:
     ]
     more = len(kinds) - len(told)
     rest = f"; and {more} more" if more else ""
-    return f"{jobs} job{'s' if jobs > 1 else ''} broke a rule: {'; '.join(told)}{rest}."
+    return sentence(f"{jobs} job{'s' if jobs > 1 else ''} broke a rule: {'; '.join(told)}{rest}")
+
+
+def sentence(text: str) -> str:
+    """End a text as a sentence; a question has its mark already."""
+    return text if text.endswith("?") else f"{text}."
 
 
 def unknown_parameter(generator: Generator, name: str) -> str:
@@ -184,7 +189,8 @@ def _bound(parameter: Parameter, rule: str, value: object) -> str:
     if rule == "choices":
         options = [str(choice) for choice in parameter.choices or ()]
         shown = repr(value) if isinstance(value, str) else str(value)
-        near = difflib.get_close_matches(str(value), options, n=3, cutoff=0.5)
+        # Names are capitals here, and few write them so: squats, too, are close to SQUAT.
+        near = difflib.get_close_matches(str(value).upper(), options, n=3, cutoff=0.5)
         if len(options) <= _LISTED:
             return f"{parameter.name} is {shown}; it must be one of {', '.join(options)}"
         hint = f"did you mean {' or '.join(near)}?" if near else f"as {', '.join(options[:3])}"

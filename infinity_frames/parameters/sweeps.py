@@ -11,7 +11,7 @@ import pandas as pd
 
 from infinity_frames.errors import FrameError
 from infinity_frames.parameters.columns import dtype_of, frame, is_missing, typed
-from infinity_frames.parameters.rules import unknown_parameter
+from infinity_frames.parameters.rules import sentence, unknown_parameter
 from infinity_frames.schemas import TAG_PREFIX, Frame, as_frame
 from infinity_frames.spec import Generator
 
@@ -95,7 +95,8 @@ def sweep(
     overrides = _overrides(how, values or {})
     for name in overrides.columns:
         if name not in generator.by_name and not str(name).startswith(TAG_PREFIX):
-            raise FrameError(f"{unknown_parameter(generator, str(name))}.", parameter=str(name))
+            problem = sentence(unknown_parameter(generator, str(name)))
+            raise FrameError(problem, parameter=str(name))
     base = seeded(generator, rows) if "job_id" in rows.columns else frame(generator, rows)
     base[BASE] = (rows["job_id"] if "job_id" in rows.columns else rows.index).astype("string")
     base = _sharing(generator, base, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -125,7 +126,7 @@ def table(
     Raises
     ------
     FrameError
-        `results` lacks a column, or `name` is no table.
+        `results` lacks a column, `name` is no table, or the labels know no such category.
     NoResults
         A job's folder is not where the frame says.
     """
@@ -145,7 +146,20 @@ def table(
             f"WHERE {where} ORDER BY place, file_row_number"
         )
         out = TABLES[name].conform(_run(connection, statement, params))
+    if category is not None and out.empty:
+        _require_category(category, table(results, "categories", path=path, quiet=quiet))
     return in_context_of(results, out, jobs)
+
+
+def _require_category(category: str, categories: pd.DataFrame) -> None:
+    """Raise unless labels could have it: no object of a category is no error, no category is."""
+    known = categories["name"].dropna().unique().tolist()
+    if known and category not in known:
+        near = difflib.get_close_matches(category, known, n=1)
+        raise FrameError(
+            f"There is no category {category!r} in these labels.",
+            advice=f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}.",
+        )
 
 
 _PLACES = pa.schema({"job_id": pa.string(), "place": pa.int64()})

@@ -15,7 +15,7 @@ from infinity_frames.errors import FrameError, MediaError
 from infinity_frames.video import Picture, VideoWriter, video_info
 from infinity_frames.vis.clips import Clip, layout, together
 from infinity_frames.vis.drawing import target
-from infinity_frames.vis.files import job_files, params, require_video
+from infinity_frames.vis.files import Job, job_files, params, require_video
 from infinity_frames.vis.frames import Folder, as_results
 from infinity_frames.vis.lettering import draw_text
 from infinity_frames.vis.panels import TITLE
@@ -34,8 +34,8 @@ _PAGE = 960
 
 
 def compare(
-    job_a: str | os.PathLike[str],
-    job_b: str | os.PathLike[str],
+    job_a: Job,
+    job_b: Job,
     path: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Write a video of two jobs side by side, what differs in their parameters, and in pixels.
@@ -46,7 +46,7 @@ def compare(
 
     Parameters
     ----------
-    job_a, job_b : path
+    job_a, job_b : path or row of results
         Job folders, or videos where many jobs share a folder.
     path : path, optional
         Where the video goes; by default ``compare_<b>.mp4`` in the folder of `job_a`.

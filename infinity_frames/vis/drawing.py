@@ -13,7 +13,7 @@ import numpy as np
 from infinity_frames.errors import MediaError
 from infinity_frames.results.layout import JobFiles
 from infinity_frames.video import Picture, VideoWriter, read_frames, video_info
-from infinity_frames.vis.files import job_files, require_labels, require_video
+from infinity_frames.vis.files import Job, job_files, require_labels, require_video
 from infinity_frames.vis.labels import FrameLabels, Labels
 from infinity_frames.vis.overlay import Annotator, BoxAnnotator
 
@@ -21,7 +21,7 @@ __all__ = ["annotated", "draw_labels", "fitting", "labelled_frames", "target"]
 
 
 def draw_labels(
-    job: str | os.PathLike[str],
+    job: Job,
     path: str | os.PathLike[str] | None = None,
     annotators: Sequence[Annotator] = (BoxAnnotator(),),
 ) -> Path:
@@ -29,7 +29,7 @@ def draw_labels(
 
     Parameters
     ----------
-    job : path
+    job : path or row of results
         A job folder, or the video's path where many jobs share a folder.
     path : path, optional
         Where the video goes; by default ``labels.mp4`` in the job's folder.

@@ -5,29 +5,36 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from infinity_frames.errors import MediaError
+import pandas as pd
+
+from infinity_frames.errors import FrameError, MediaError
 from infinity_frames.results.layout import Folder, JobFiles, locate, read_json
 
-__all__ = ["job_files", "params", "require_labels", "require_video"]
+__all__ = ["Job", "job_files", "params", "require_labels", "require_video"]
+
+Job: TypeAlias = "str | os.PathLike[str] | pd.Series[Any] | pd.DataFrame"
+"""Where one job is: its folder, its video where many jobs share one, or its row of results."""
 
 
-def job_files(path: str | os.PathLike[str]) -> JobFiles:
+def job_files(job: Job) -> JobFiles:
     """The files of one job.
 
     Parameters
     ----------
-    path : path
+    job : path or row of results
         A job folder; or, in a published data set where many jobs share one folder, the path of the
-        job's video.
+        job's video. A row, or a frame of one row, has them in its columns.
 
     Raises
     ------
     MediaError
         No job is there, or several.
+    FrameError
+        The frame has not one row, or the row has no path.
     """
-    place = Path(path).absolute()
+    place = _place(job).absolute()
     if not place.exists():
         raise MediaError(f"There is no job at {place}.", file=str(place))
     folder = place if place.is_dir() else place.parent
@@ -45,6 +52,22 @@ def job_files(path: str | os.PathLike[str]) -> JobFiles:
         advice=f"Pass the video of one of them, such as {example}.",
         file=str(folder),
     )
+
+
+def _place(job: Job) -> Path:
+    if isinstance(job, pd.DataFrame):
+        if len(job) != 1:
+            raise FrameError(
+                f"One job is shown at a time, and the frame has {len(job)} rows.",
+                advice="Pass one of them: frame.iloc[0].",
+            )
+        job = job.iloc[0]
+    if isinstance(job, pd.Series):
+        there = [job[name] for name in ("video", "path") if name in job and pd.notna(job[name])]
+        if not there:
+            raise FrameError("The row has neither a video nor a path.", advice="Download it first.")
+        return Path(there[0])
+    return Path(job)
 
 
 def require_video(files: JobFiles) -> Path:

@@ -15,7 +15,7 @@ from infinity_frames.errors import MediaError
 from infinity_frames.results.layout import JobFiles
 from infinity_frames.video import VideoInfo, VideoWriter, read_frames, video_info
 from infinity_frames.vis.drawing import labelled_frames, target
-from infinity_frames.vis.files import job_files, require_video
+from infinity_frames.vis.files import Job, job_files, require_video
 from infinity_frames.vis.labels import Labels
 from infinity_frames.vis.overlay import (
     Annotator,
@@ -32,9 +32,7 @@ __all__ = ["visualize_all_labels", "visualize_timeseries"]
 _WIDEST, _NARROWEST = 480, 360
 
 
-def visualize_all_labels(
-    job: str | os.PathLike[str], path: str | os.PathLike[str] | None = None
-) -> Path:
+def visualize_all_labels(job: Job, path: str | os.PathLike[str] | None = None) -> Path:
     """Write a video that shows all of a job's labels side by side.
 
     What the job has decides the cells: picture, masks, boxes with cuboids, skeleton with keypoints,
@@ -42,7 +40,7 @@ def visualize_all_labels(
 
     Parameters
     ----------
-    job : path
+    job : path or row of results
         A job folder, or the video's path where many jobs share a folder.
     path : path, optional
         Where the video goes; by default ``all_labels.mp4`` in the job's folder.
@@ -77,7 +75,7 @@ def visualize_all_labels(
 
 
 def visualize_timeseries(
-    job: str | os.PathLike[str],
+    job: Job,
     path: str | os.PathLike[str] | None = None,
     columns: Sequence[str] | None = None,
 ) -> Path:
@@ -85,7 +83,7 @@ def visualize_timeseries(
 
     Parameters
     ----------
-    job : path
+    job : path or row of results
         A job folder, or the video's path where many jobs share a folder.
     path : path, optional
         Where the video goes; by default ``timeseries.mp4`` in the job's folder.
