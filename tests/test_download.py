@@ -23,12 +23,13 @@ import orjson
 import pandas as pd
 import pytest
 from base_server import TEST_GENERATOR, TOKEN, BaseServer, archive_of, zip_of
-from fault_server import FaultServer, alter, answer, cut_after, drop, hang
+from fault_server import FaultServer, alter, answer, cut_after, dribble, drop, hang
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infinity_frames import Batch, Session, errors
 from infinity_frames.batch import download_frame
+from infinity_frames.download import fetch
 from infinity_frames.download.archive import unpack
 from infinity_frames.rest import Limits
 from infinity_frames.results import ResultsWarning
@@ -245,6 +246,20 @@ def test_a_broken_transfer_is_gone_on_with(
     batch.download(tmp_path, quiet=True)
     assert_whole(tmp_path, batch.job_ids)
     assert server.faults == []
+
+
+def test_a_server_that_dribbles_is_hung_up_on_and_asked_for_the_rest(
+    server: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "WATCHED", 0.2)
+    monkeypatch.setattr(fetch, "SLOWEST", 10_000_000)
+    batch = submit(server, 1)
+    server.fail("GET", "/results/", dribble(0.05))
+    batch.download(tmp_path, quiet=True)
+    assert_whole(tmp_path, batch.job_ids)
+    first, second = [asked for _, path, asked, _ in server.requests if "/results/" in path]
+    assert "range" not in first
+    assert second["range"].startswith("bytes=")
 
 
 def test_a_cut_loses_nothing_that_had_arrived(base: FaultServer, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from fault_server import (
 )
 
 from infinity_frames import errors
-from infinity_frames.rest import Limits, Rest, server_address
+from infinity_frames.rest import Backoff, Limits, Rest, server_address
 
 ALL = ("idempotency", "tags", "cancel", "account", "status", "batch_id")
 NAME = TEST_GENERATOR.name
@@ -316,3 +316,11 @@ def test_ctrl_c_ends_a_hanging_call_at_once(base: FaultServer) -> None:
     _, said = child.communicate(timeout=10)
     assert time.monotonic() - started < 1
     assert b"KeyboardInterrupt" in said
+
+
+def test_clients_that_fail_together_do_not_come_back_together():
+    backoff = [Backoff(first=1.0, longest=4.0) for _ in range(40)]
+    for longest in (1.0, 2.0, 4.0, 4.0):
+        waits = [wait() for wait in backoff]
+        assert len(set(waits)) == len(waits)
+        assert all(0.5 * longest <= wait <= longest for wait in waits)
