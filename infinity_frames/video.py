@@ -78,7 +78,7 @@ class VideoWriter:
         x264's constant rate factor: 0 lossless, 18 visually so, 23 small. VP9 takes ten more,
         which looks the same.
     threads : int
-        Encoder threads; 0 lets the encoder choose. With more than one, frames are encoded while
+        Encoder threads; 0 lets the encoder choose. Unless it is 1, frames are encoded while
         the caller makes the next ones.
 
     Raises
@@ -164,12 +164,10 @@ class VideoWriter:
         try:
             if kind is None:
                 self._finish()
-            else:
-                self._stop_encoding()
-                with suppress(av.error.FFmpegError):  # the error that brought us here matters
-                    self._container.close()
         finally:
             self._stop_encoding()
+            with suppress(av.error.FFmpegError):  # an error that brought us here matters more
+                self._container.close()
             self._part.unlink(missing_ok=True)
 
     def _encode(self, frame: av.VideoFrame | None) -> None:

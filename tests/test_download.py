@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 
 from infinity_frames import Batch, Session, errors
 from infinity_frames.batch import download_frame
-from infinity_frames.download import fetch
+from infinity_frames.download import archive, fetch
 from infinity_frames.download.archive import unpack
 from infinity_frames.rest import Limits
 from infinity_frames.results import ResultsWarning
@@ -504,6 +504,24 @@ def test_a_full_disk_is_said_before_it_is_full(
     with pytest.raises(errors.DownloadIncomplete, match="are free"):
         batch.download(tmp_path, quiet=True)
     assert not (tmp_path / batch.job_ids[0]).exists()
+
+
+def test_an_archive_that_finds_no_room_to_be_unpacked_is_kept(
+    base: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = submit(base, 1)
+    monkeypatch.setattr(archive, "_room", full_disk)
+    monkeypatch.setattr("infinity_frames.download.part.HELD_BYTES", 0)
+    with pytest.raises(errors.DownloadIncomplete, match="are free"):
+        batch.download(tmp_path, quiet=True)
+    monkeypatch.undo()
+    batch.download(tmp_path, quiet=True)
+    assert_whole(tmp_path, batch.job_ids)
+    assert base.requests[-1][2]["range"].startswith("bytes=")
+
+
+def full_disk(needed: int, target: Path, job_id: str) -> None:
+    raise errors.DownloadError(f"Job {job_id} needs {needed} bytes, and 0 are free.", job=job_id)
 
 
 class _Usage:

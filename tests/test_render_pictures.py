@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numba.core import event
 
-from infinity_frames.engine.render import PATTERNS, Renderer, auto_exposure, develop, warm_up
+from infinity_frames.engine.generators.visionfit import VisionFit
+from infinity_frames.engine.render import PATTERNS, Renderer, auto_exposure, develop
 from infinity_frames.engine.render.develop import FULL_WELL, READ_NOISE, tone
 from infinity_frames.engine.scene.model import (
     Camera,
@@ -270,8 +271,8 @@ def test_frames_do_not_depend_on_those_before():
     np.testing.assert_array_equal(used.picture(here), Renderer(world).picture(here))
 
 
-def test_warm_up_leaves_nothing_to_compile():
-    warm_up()
+def test_a_generator_that_is_ready_leaves_nothing_to_compile():
+    VisionFit().prepare()
     with event.install_recorder("numba:compile") as recorder:
         frames()
     assert not recorder.buffer

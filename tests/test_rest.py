@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -28,7 +29,7 @@ from fault_server import (
 )
 
 from infinity_frames import errors
-from infinity_frames.rest import Backoff, Limits, Rest, server_address
+from infinity_frames.rest import Backoff, Limits, Rest, punctual, server_address
 
 ALL = ("idempotency", "tags", "cancel", "account", "status", "batch_id")
 NAME = TEST_GENERATOR.name
@@ -324,3 +325,17 @@ def test_clients_that_fail_together_do_not_come_back_together():
         waits = [wait() for wait in backoff]
         assert len(set(waits)) == len(waits)
         assert all(0.5 * longest <= wait <= longest for wait in waits)
+
+
+def test_a_connection_that_cannot_be_shut_down_leaves_the_others_watched():
+    class Stubborn:
+        def shutdown(self, how):
+            raise AttributeError("shutdown")
+
+    watch, late = punctual._Watch(), threading.Event()
+    with watch.hanging_up(Stubborn(), 0.01, late):
+        assert late.wait(5)
+    here, there = socket.socketpair()
+    with here, there, watch.hanging_up(here, 0.01, threading.Event()):
+        there.settimeout(5)
+        assert there.recv(1) == b""

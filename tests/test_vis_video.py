@@ -117,6 +117,7 @@ except MediaError as error:
 """
 
 
+@pytest.mark.skipif(os.name == "nt", reason="there, files have no limit to set")
 @pytest.mark.parametrize("threads", [0, 1])
 def test_a_disk_that_fills_up_is_said_and_leaves_nothing(tmp_path: Path, threads: int) -> None:
     # A file that may not grow fails as one on a full disk does.

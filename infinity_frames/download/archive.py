@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from infinity_frames.errors import ArchiveError
+from infinity_frames.errors import ArchiveError, DownloadError
 
 __all__ = ["unpack"]
 
@@ -115,7 +115,7 @@ def _weigh(members: list[zipfile.ZipInfo], archive: zipfile.ZipFile, job_id: str
 def _room(needed: int, target: Path, job_id: str) -> None:
     free = shutil.disk_usage(target.parent).free
     if needed > free:
-        raise ArchiveError(
+        raise DownloadError(
             f"Job {job_id} needs {needed:,} bytes on the disk, and {free:,} are free.",
             advice="Make room and download again; what is there is kept.",
             job=job_id,

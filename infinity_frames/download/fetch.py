@@ -1,4 +1,4 @@
-"""One archive over HTTP into a ``.part`` file: streamed, resumed, checked."""
+"""One archive over HTTP: streamed, resumed, checked."""
 
 from __future__ import annotations
 

@@ -85,11 +85,12 @@ class BatchFolder:
             self.receipts = self._read_receipts()
             self._noted = dict(line for line in self._etags.read() if _is_pair(line))
             yield self
-            self._receipts.close()
             self._etags.close()
             if not any(self.incoming.iterdir()):
                 self._etags.path.unlink(missing_ok=True)
         finally:
+            self._receipts.close()
+            self._etags.close()
             lock.release()
 
     def record(self) -> dict[str, Any]:
@@ -200,7 +201,8 @@ class BatchFolder:
 
 
 def _is_pair(line: Any) -> bool:
-    return isinstance(line, list) and len(line) == 2 and isinstance(line[0], str)
+    texts = isinstance(line, list) and len(line) == 2 and isinstance(line[0], str)
+    return texts and isinstance(line[1], str | None)
 
 
 def checked_id(job_id: str) -> str:

@@ -9,7 +9,14 @@ from typing import Any, BinaryIO
 
 import orjson
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "write_all"]
+
+
+def write_all(file: BinaryIO, content: bytes | memoryview) -> None:
+    """Write to an unbuffered file, which may take less than it is given where the disk fills up."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 class Journal:
@@ -19,6 +26,7 @@ class Journal:
         self.path = path
         self._file: BinaryIO | None = None
         self._writing = threading.Lock()
+        self._torn = False
 
     def read(self) -> list[Any]:
         """What its whole lines say."""
@@ -41,7 +49,9 @@ class Journal:
         with self._writing:
             if self._file is None:
                 self._file = self.path.open("ab", buffering=0)
-            self._file.write(line)
+            torn, self._torn = self._torn, True
+            write_all(self._file, b"\n" + line if torn else line)
+            self._torn = False
 
     def close(self) -> None:
         """Let go of the file."""

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from infinity_frames.download.journal import Journal
+from infinity_frames.download.journal import Journal, write_all
 
 __all__ = ["Part"]
 
@@ -64,7 +64,7 @@ class Part:
             self._catch_up()
             if self._file is None:
                 self._file = self.path.open("ab", buffering=0)
-            self._file.write(piece)
+            write_all(self._file, piece)
             self._add(piece)
             return
         self._held.write(piece)
@@ -98,7 +98,8 @@ class Part:
 
     def drop(self) -> None:
         """Forget all of it."""
-        self._held = None
+        self._held, self.etag = None, None
+        self._digest, self._digested = hashlib.sha256(), 0
         self.rest()
         self.path.unlink(missing_ok=True)
 
@@ -107,7 +108,7 @@ class Part:
         self._file = self.path.open("wb", buffering=0)
         # Emptied before it is noted: whatever is in the file is of the tag that is noted.
         self._etags.append([self.path.name, self.etag])
-        self._file.write(self._held.getbuffer())
+        write_all(self._file, self._held.getbuffer())
         self._add(self._held.getbuffer())
         self._held = None
 

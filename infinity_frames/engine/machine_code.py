@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -81,8 +82,11 @@ def compiled_once(work: Callable[[], object]) -> None:
     work : callable
         Calls every kernel; named by its module and name.
     """
-    target = f"{numba.__version__}-{get_host_cpu_name()}"
-    done = machine_code_folder() / f"{work.__module__}.{work.__qualname__}-{target}.done"
+    # All that numba finds its files by, beside the sources.
+    target = (numba.__version__, sys.implementation.cache_tag, get_host_cpu_name(), str(_ENGINE))
+    name = f"{work.__module__}.{work.__qualname__}".replace("<", "").replace(">", "")
+    digest = hashlib.sha256("\0".join(map(str, target)).encode()).hexdigest()
+    done = machine_code_folder() / f"{name}-{digest[:16]}.done"
     if not done.exists():
         work()
         with suppress(OSError):  # where nothing can be kept, it is done again

@@ -189,8 +189,9 @@ def _bound(parameter: Parameter, rule: str, value: object) -> str:
     if rule == "choices":
         options = [str(choice) for choice in parameter.choices or ()]
         shown = repr(value) if isinstance(value, str) else str(value)
-        # Names are capitals here, and few write them so: squats, too, are close to SQUAT.
-        near = difflib.get_close_matches(str(value).upper(), options, n=3, cutoff=0.5)
+        folded = {option.casefold(): option for option in options}
+        close = difflib.get_close_matches(str(value).casefold(), folded, n=3, cutoff=0.5)
+        near = [folded[name] for name in close]
         if len(options) <= _LISTED:
             return f"{parameter.name} is {shown}; it must be one of {', '.join(options)}"
         hint = f"did you mean {' or '.join(near)}?" if near else f"as {', '.join(options[:3])}"

@@ -137,5 +137,6 @@ def _use(manager: PoolManager) -> PoolManager:
 
 def _hang_up(sock: socket.socket, late: threading.Event) -> None:
     late.set()
-    with contextlib.suppress(OSError):  # it has just been closed
-        sock.shutdown(socket.SHUT_RDWR)
+    # Closed just now, or of a kind that does not shut down: the others are still watched.
+    with contextlib.suppress(Exception):
+        getattr(sock, "socket", sock).shutdown(socket.SHUT_RDWR)
