@@ -66,9 +66,11 @@ def tidy(notebook: nbformat.NotebookNode, folder: Path) -> None:
         if cell.cell_type != "code":
             continue
         kept = []
+        # A bar may come in pieces, none of which looks like one.
+        told = "".join(output.text for output in cell.outputs if _is_stderr(output))
+        bar = _BAR.search(told) is not None or not told.strip()
         for output in cell.outputs:
-            bar = output.output_type == "stream" and output.name == "stderr"
-            if bar and (_BAR.search(output.text) or not output.text.strip()):
+            if bar and _is_stderr(output):
                 continue
             texts = [output] if "text" in output else [output.get("data", {})]
             for holder in texts:
@@ -77,6 +79,10 @@ def tidy(notebook: nbformat.NotebookNode, folder: Path) -> None:
                         holder[kind] = holder[kind].replace(f"{folder / 'work'}{os.sep}", "")
             kept.append(output)
         cell.outputs = kept
+
+
+def _is_stderr(output: nbformat.NotebookNode) -> bool:
+    return output.output_type == "stream" and output.name == "stderr"
 
 
 def main() -> None:

@@ -61,10 +61,14 @@ const watch = (video) => new Promise((done) => {
     duration: video.duration, at: video.currentTime,
     frames: video.getVideoPlaybackQuality().totalVideoFrames});
   video.muted = true; video.loop = false; video.playbackRate = 4;
-  video.addEventListener("loadeddata", () => {
+  // A busy machine may have loaded a frame before it is painted.
+  const begin = (patience) => {
     look("first");
-    video.play().catch((error) => end(`${error}`));
-  });
+    if (patience && seen.first.flat().every((value) => value === 0))
+      setTimeout(() => begin(patience - 1), 100);
+    else video.play().catch((error) => end(`${error}`));
+  };
+  video.addEventListener("loadeddata", () => begin(30));
   video.addEventListener("ended", () => { look("last"); end("ended"); });
   video.addEventListener("error", () => end(`error ${video.error && video.error.message}`));
   video.load();

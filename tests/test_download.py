@@ -532,8 +532,9 @@ class _Usage:
 
 
 CHILD = """
-import sys, warnings
+import signal
 from infinity_frames import Session
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell's job ignores it
 session = Session(token={token!r}, server={url!r})
 session.batch_from_api({batch!r}).download({path!r}, quiet=True)
 print("done")
