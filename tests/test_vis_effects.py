@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,33 @@ def test_any_two_columns_can_be_seen_together(rows: int, x: str, y: str) -> None
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize("count", [2, 5, 6, 24])
+def test_names_below_a_plot_never_overlap(count: int) -> None:
+    names = [f"SPLIT_SQUAT-SINGLE_ARM-DUMBBELL-{number}" for number in range(count)]
+    frame = pd.DataFrame(
+        {
+            "tag_base": "0",
+            "exercise": np.tile(names, 3),
+            "scene": np.repeat(["GYM_1", "BEDROOM_2", "BEDROOM_4"], count),
+            "num_frames": np.arange(3 * count),
+        }
+    )
+    plots = [
+        visualize_joint(frame, "exercise", "num_frames"),
+        visualize_joint(frame, "exercise", "scene"),
+        visualize_effect(frame, "exercise", "num_frames"),
+        visualize_batch_results(frame),
+    ]
+    for plot in plots:
+        plot.pixels()
+        labels = [label for label in plot.axes[0].get_xticklabels() if label.get_text()]
+        assert len(labels) == count
+        boxes = [label.get_window_extent() for label in labels]
+        assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+        page = plot.bbox
+        assert all(page.x0 <= box.x0 and box.x1 <= page.x1 and box.y0 >= page.y0 for box in boxes)
+
+
 def test_two_choices_are_counted() -> None:
     frame = pd.DataFrame({"a": ["x", "x", "y"], "b": ["u", "v", "u"]})
     counts = sorted(text.get_text() for text in visualize_joint(frame, "a", "b").axes[0].texts)
@@ -137,7 +165,7 @@ def test_two_choices_are_counted() -> None:
 def test_jobs_without_both_values_are_left_out_and_counted() -> None:
     frame = pd.DataFrame({"a": [1.0, None, 3.0], "b": [1.0, 2.0, None]})
     title = visualize_joint(frame, "a", "b").axes[0].get_title(loc="left")
-    assert title == "b and a\n1 jobs, 2 without both values"
+    assert title == "b and a\n1 job, 2 without both values"
     with pytest.raises(FrameError, match="No job has a value for both"):
         visualize_joint(frame.iloc[1:], "a", "b")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from numpy.typing import NDArray
 
 from infinity_frames.errors import FrameError
 from infinity_frames.vis.columns import (
@@ -22,7 +23,7 @@ from infinity_frames.vis.columns import (
     texts,
 )
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
-from infinity_frames.vis.style import Drawing, figure, look, short, theme, wrap
+from infinity_frames.vis.style import Drawing, counted, figure, look, short, theme, wrap
 from infinity_frames.vis.tiles import colours, legend
 
 __all__ = ["draw_effect", "moved", "swept", "visualize_effect", "visualize_joint"]
@@ -30,6 +31,7 @@ __all__ = ["draw_effect", "moved", "swept", "visualize_effect", "visualize_joint
 BASE = "tag_base"
 _MOST_SETTINGS, _BINS, _MOST_LINES = 24, 12, 40
 _MOST_POINTS = 3_000
+_MOST_ABREAST = 5
 
 
 def visualize_effect(
@@ -77,7 +79,7 @@ def visualize_effect(
     with look():
         axis = drawing.subplots()
         rows = draw_effect(axis, frame, x, y, groups)
-        axis.set_title(f"{y} over {x}\n{rows:,} rows", fontweight="bold")
+        axis.set_title(f"{y} over {x}\n{counted(rows, 'row')}", fontweight="bold")
         if groups is not None:
             legend(drawing, groups)
     return drawing
@@ -123,8 +125,9 @@ def visualize_joint(
         axis = drawing.subplots()
         _joint(axis, pair[0][both], pair[1][both], groups)
         axis.set(xlabel=x, ylabel=y)
+        shown = counted(int(both.sum()), "job")
         missing = f", {int((~both).sum()):,} without both values" if not both.all() else ""
-        axis.set_title(f"{y} and {x}\n{int(both.sum()):,} jobs{missing}", fontweight="bold")
+        axis.set_title(f"{y} and {x}\n{shown}{missing}", fontweight="bold")
         if groups is not None:
             legend(drawing, groups)
     return drawing
@@ -173,7 +176,7 @@ def draw_effect(
         _line(axis, part, hues[str(name)])
     axis.set(xlabel=x, ylabel=y)
     if marks is not None:
-        axis.set_xticks(range(len(marks)), [wrap(short(mark, 24), 12) for mark in marks])
+        _names_below(axis, np.arange(len(marks)), marks)
     axis.grid()
     return len(common)
 
@@ -270,8 +273,10 @@ def _rows(axis: Axes, x: pd.Series[Any], y: pd.Series[Any], groups: pd.Series[An
         inks = groups.loc[shown.index].map(colours(groups)).tolist()
     across, up = (at, shown["value"]) if vertical else (shown["value"], at)
     axis.scatter(across, up, c=inks, s=9, alpha=0.7, lw=0, zorder=3)
-    ticks = [wrap(short(name, 24), 12 if vertical else 24) for name in order]
-    (axis.set_xticks if vertical else axis.set_yticks)(range(len(order)), ticks)
+    if vertical:
+        _names_below(axis, np.arange(len(order)), order)
+    else:
+        axis.set_yticks(range(len(order)), [wrap(short(name, 24), 24) for name in order])
     axis.grid(axis="y" if vertical else "x")
 
 
@@ -295,11 +300,22 @@ def _counts(axis: Axes, x: pd.Series[Any], y: pd.Series[Any]) -> None:
         linecolor=theme().paper,
         annot_kws={"size": 7},
     )
-    names = [wrap(short(str(name), 24), 12) for name in table.columns]
-    axis.set_xticks(np.arange(len(names)) + 0.5, names)
+    _names_below(axis, np.arange(len(table.columns)) + 0.5, list(map(str, table.columns)))
     names = [short(str(name), 28) for name in table.index]
     axis.set_yticks(np.arange(len(names)) + 0.5, names, rotation=0)
     axis.tick_params(length=0)
+
+
+def _names_below(axis: Axes, places: NDArray[Any], names: Sequence[str]) -> None:
+    """Names on the horizontal axis: beside each other while they are few, else upright."""
+    points = float(axis.get_window_extent().width) / axis.figure.dpi * 72
+    if len(names) <= _MOST_ABREAST:
+        letters = int(points / len(names) / 5)  # a letter is at most five points wide
+        marks = [wrap(short(name, 24), letters) for name in names]
+        axis.set_xticks(places, marks, rotation=0)
+    else:
+        size = min(7.0, 0.8 * points / len(names))
+        axis.set_xticks(places, [short(name, 24) for name in names], rotation=90, fontsize=size)
 
 
 def _shades() -> LinearSegmentedColormap:

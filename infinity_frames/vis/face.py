@@ -19,7 +19,7 @@ from infinity_frames.results.layout import JobFiles, locate
 from infinity_frames.schemas import context
 from infinity_frames.vis.columns import OUTCOMES, constant, different, identifies, numbers, texts
 from infinity_frames.vis.effects import moved
-from infinity_frames.vis.style import short
+from infinity_frames.vis.style import counted, short
 
 if TYPE_CHECKING:
     from infinity_frames.batch import Batch
@@ -56,7 +56,7 @@ def of_frame(frame: pd.DataFrame) -> dict[str, Any]:
         jobs failed), varying (name, values), rest (how many parameters are the same everywhere).
     """
     kind = _kind(frame)
-    summary: dict[str, Any] = {"kind": kind, "title": _count(len(frame), _NOUNS[kind])}
+    summary: dict[str, Any] = {"kind": kind, "title": counted(len(frame), _NOUNS[kind])}
     summary["about"] = {**_origin(frame), **_sizes(frame)}
     summary["counts"] = _statuses(frame)
     summary["reasons"] = _reasons(frame)
@@ -80,7 +80,7 @@ def of_batch(batch: Batch) -> dict[str, Any]:
     return {
         **summary,
         "kind": "batch",
-        "title": f"{name}: {_count(batch.num_jobs, 'job')}",
+        "title": f"{name}: {counted(batch.num_jobs, 'job')}",
         "about": about,
     }
 
@@ -168,10 +168,6 @@ def _kind(frame: pd.DataFrame) -> str:
     if "status" not in frame.columns:
         return "labels"
     return "results" if "path" in frame.columns else "batch"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _origin(frame: pd.DataFrame) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from infinity_frames.errors import FrameError
 from infinity_frames.vis.columns import OUTCOMES, constant, grouped, identifies
 from infinity_frames.vis.effects import draw_effect, moved, swept
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
-from infinity_frames.vis.style import Drawing, figure, look, short
+from infinity_frames.vis.style import Drawing, counted, figure, look, short
 from infinity_frames.vis.tiles import legend, tile
 
 __all__ = ["visualize_batch_results", "visualize_job_params"]
@@ -52,7 +52,7 @@ def visualize_job_params(
     frame = as_jobs(jobs)
     groups = None if stratify_var is None else grouped(frame, stratify_var)
     columns = [name for name in frame.columns if not identifies(frame[name])]
-    return _grid(frame, columns, groups, _count(len(frame)))
+    return _grid(frame, columns, groups, counted(len(frame), "job"))
 
 
 def visualize_batch_results(
@@ -86,17 +86,13 @@ def visualize_batch_results(
     rest = [name for name in frame.columns if name not in first]
     groups = None if stratify_var is None else grouped(frame, stratify_var)
     columns = [name for name in [*order, *rest] if not identifies(frame[name])]
-    title = _count(len(frame))
+    title = counted(len(frame), "job")
     if "status" in frame.columns:
         counts = frame["status"].astype("string").fillna("of unknown status").value_counts()
         title += ": " + ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
     outcomes = [name for name in order if name in OUTCOMES and constant(frame[name]) is None]
     effects = [(x, y) for x in swept(frame) for y in outcomes if moved(frame, y)]
     return _grid(frame, columns, groups, title, effects[:_MOST_EFFECTS])
-
-
-def _count(jobs: int) -> str:
-    return "1 job" if jobs == 1 else f"{jobs:,} jobs"
 
 
 def _grid(

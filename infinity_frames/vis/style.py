@@ -32,6 +32,7 @@ __all__ = [
     "Theme",
     "caption",
     "colour",
+    "counted",
     "figure",
     "look",
     "rgb",
@@ -221,6 +222,11 @@ def rgb(name: str) -> tuple[int, int, int]:
     """A ``#rrggbb`` colour as three values of 0..255."""
     value = int(name.removeprefix("#"), 16)
     return value >> 16, value >> 8 & 255, value & 255
+
+
+def counted(count: int, noun: str) -> str:
+    """How many there are, in words: 1 job, 1,200 jobs."""
+    return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def wrap(text: str, width: int) -> str:

@@ -17,7 +17,7 @@ from infinity_frames.vis.style import Drawing, caption, short, theme, wrap
 
 __all__ = ["colours", "legend", "tile"]
 
-_MOST_BARS = 12
+_MOST_BARS, _MOST_SPLIT = 10, 6
 _MOST_SETTINGS = 6
 _FEW = 150
 """Up to this many jobs are drawn one by one: fewer have no shape that a histogram could show."""
@@ -128,6 +128,7 @@ def _strata(axis: Axes, floats: pd.Series[Any], groups: pd.Series[Any]) -> None:
                     alpha=0.85,
                     lw=0,
                 )
+            if len(own) > 2:  # of one or two the middle says nothing
                 axis.plot([own.median()] * 2, [row - 0.38, row + 0.38], color=hues[name], lw=1.6)
     else:
         edges = _edges(floats)
@@ -146,7 +147,7 @@ def _bars(axis: Axes, labels: pd.Series[Any], numeric: bool, groups: pd.Series[A
     counts = labels.value_counts()
     if numeric:  # settings in their own order, not by how common they are
         counts = counts.loc[sorted(counts.index, key=float)]
-    most = _MOST_BARS if groups is None else _MOST_BARS // 2
+    most = _MOST_BARS if groups is None else _MOST_SPLIT
     shown, left_out = counts.iloc[:most], counts.iloc[most:]
     rows = np.arange(len(shown))
     if groups is None or groups.name == labels.name:
@@ -162,7 +163,7 @@ def _bars(axis: Axes, labels: pd.Series[Any], numeric: bool, groups: pd.Series[A
             heights = table[group].reindex(shown.index)
             axis.barh(rows + bar * (index + 0.5), heights, height=bar, color=hue)
     for row, name in enumerate(shown.index):
-        size = 7 if len(rows) < 9 else 5.5
+        size = 7 if len(rows) < 9 else 6
         axis.text(
             0.01,
             row,
@@ -171,7 +172,7 @@ def _bars(axis: Axes, labels: pd.Series[Any], numeric: bool, groups: pd.Series[A
             va="bottom",
             transform=axis.get_yaxis_transform(),
         )
-    axis.set(yticks=[], ylim=(max(len(rows), 4) - 0.4, -0.5))
+    axis.set(yticks=[], ylim=(max(len(rows), 4) - 0.4, -0.65))
     axis.spines["left"].set_visible(False)
     axis.grid(axis="x")
     if len(left_out):
