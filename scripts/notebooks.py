@@ -69,9 +69,8 @@ def tidy(notebook: nbformat.NotebookNode, folder: Path) -> None:
         # A bar may come in pieces, none of which looks like one.
         told = "".join(output.text for output in cell.outputs if _is_stderr(output))
         bar = _BAR.search(told) is not None or not told.strip()
-        for output in cell.outputs:
-            if bar and _is_stderr(output):
-                continue
+        shown = [output for output in cell.outputs if not (bar and _is_stderr(output))]
+        for output in _joined(shown):
             texts = [output] if "text" in output else [output.get("data", {})]
             for holder in texts:
                 for kind in ("text", "text/plain", "text/html"):
@@ -83,6 +82,18 @@ def tidy(notebook: nbformat.NotebookNode, folder: Path) -> None:
 
 def _is_stderr(output: nbformat.NotebookNode) -> bool:
     return output.output_type == "stream" and output.name == "stderr"
+
+
+def _joined(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """What was printed in one go: the kernel sends it in as many pieces as time has it."""
+    whole: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        last = whole[-1] if whole else {}
+        if output.get("name") == last.get("name") == "stdout":
+            last["text"] += output.text
+        else:
+            whole.append(output)
+    return whole
 
 
 def main() -> None:

@@ -46,6 +46,14 @@ def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
     assert str(tmp_path) not in texts(notebook)
 
 
+def test_what_was_printed_is_one_output_however_it_was_sent(tmp_path: Path) -> None:
+    pieces = [nbformat.v4.new_output("stream", name="stdout", text=text) for text in ("a ", "b\n")]
+    warned = nbformat.v4.new_output("stream", name="stderr", text="a warning\n")
+    cell = nbformat.v4.new_code_cell("", outputs=[*pieces, warned])
+    tidy(nbformat.v4.new_notebook(cells=[cell]), tmp_path)
+    assert [output.text for output in cell.outputs] == ["a b\n", "a warning\n"]
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_kept_outputs_read_well_on_a_code_host(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
