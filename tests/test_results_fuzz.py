@@ -36,6 +36,9 @@ from infinity_frames.schemas import (
 )
 
 EXAMPLES = int(os.environ.get("FUZZ", "15"))
+ANY_DAMAGE = settings(
+    max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
 TABLES = (SCENES, IMAGES, ANNOTATIONS, KEYPOINTS, CUBOIDS, TIMESERIES, CATEGORIES)
 CSV = ",time,acc_x,label\n0,0.0,1.5,a\n1,0.05,-2,\n"
 
@@ -195,12 +198,7 @@ def test_one_damaged_job_is_nobody_elses_trouble(undamaged):
     assert all(expected[kind] for kind in ("results", "annotations", "keypoints", "categories"))
     outcomes = Counter()
 
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @ANY_DAMAGE
     @given(st.data())
     def check(data):
         with TemporaryDirectory() as scratch:
@@ -226,12 +224,7 @@ def test_a_damaged_record_of_the_batch_is_read_or_named(tmp_path):
     write_batch(root)
     outcomes = Counter()
 
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @ANY_DAMAGE
     @given(st.data())
     def check(data):
         with TemporaryDirectory() as scratch:
