@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from infinity_frames.errors import FrameError, SpecError
+from infinity_frames.errors import FrameError, NoResults, SpecError
 from infinity_frames.parameters.columns import typed
 from infinity_frames.results.cache import LabelCache
 from infinity_frames.results.infer import columns_of
@@ -83,9 +83,11 @@ def read(path: str | Path, *, tables: bool, quiet: bool = False) -> Frame:
     """As :func:`read_results`, and build the label tables too where they are about to be asked."""
     frames: list[Frame] = []
     seen: dict[str, str] = {}
-    for folder in find_folders(path):
+    found = find_folders(path)
+    for folder in reversed(found):
         _read_here.pop(str(folder.root), None)
         _read_here[str(folder.root)] = None
+    for folder in found:
         rows, problems = _rows(folder, tables=tables, quiet=quiet)
         kept = []
         for row in rows:
@@ -167,7 +169,15 @@ def job_files(results: pd.DataFrame, *, path: str | Path | None = None) -> list[
 
 
 def _still_there() -> list[str]:
-    return [folder for folder in reversed(_read_here) if Path(folder).is_dir()]
+    """The folders read in this process that hold jobs even now, the latest first."""
+    return [folder for folder in reversed(_read_here) if _holds_jobs(folder)]
+
+
+def _holds_jobs(folder: str) -> bool:
+    try:
+        return bool(find_folders(folder))
+    except NoResults:
+        return False
 
 
 def batch_frame(results: pd.DataFrame, jobs: Sequence[JobFiles]) -> Frame:

@@ -192,14 +192,18 @@ def locate(places: Iterable[tuple[str, str]]) -> list[JobFiles]:
 def find_jobs(paths: Iterable[str | Path], job_ids: Iterable[str]) -> list[JobFiles]:
     """Those of the jobs that lie at or below some paths, wherever they were downloaded to once.
 
+    A job that lies at several of them is taken from the first.
+
     Raises
     ------
     NoResults
         None of them does.
     """
     places = list(paths)
-    roots = [folder for path in places for folder in find_folders(path)]
-    there = {id_: job for folder in roots for id_, job in folder.jobs.items()}
+    there: dict[str, JobFiles] = {}
+    for folder in (folder for path in places for folder in find_folders(path)):
+        for id_, job in folder.jobs.items():
+            there.setdefault(id_, job)
     wanted = list(job_ids)
     found = [replace(job, job_id=id_) for id_ in wanted if (job := _named(there, id_)) is not None]
     if wanted and not found:
