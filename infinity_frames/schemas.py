@@ -13,6 +13,7 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import numpy as np
 import pandas as pd
 
 from infinity_frames.errors import FrameError
@@ -104,6 +105,36 @@ class Kind:
         more = [column for column in out.columns if column not in self.columns]
         return as_frame(out[[*self.columns, *more]])
 
+    def fitting(self, frame: pd.DataFrame) -> tuple[Frame, list[tuple[Any, str, Any]]]:
+        """As :meth:`conform`, but values that cannot be cast are left out.
+
+        Returns
+        -------
+        DataFrame
+            The frame, missing where a value could not be cast.
+        list of (label, str, value)
+            Row, column and value of those.
+        """
+        try:
+            return self.conform(frame), []
+        except _UNCASTABLE:
+            pass
+        odd = []
+        out = frame.copy()
+        for name in frame.columns.intersection(list(self.columns)):
+            if not self._casts(frame[[name]]):
+                wrong = np.array([not self._casts(frame.loc[[row], [name]]) for row in frame.index])
+                out[name] = frame[name].astype(object).where(~wrong, None)
+                odd += [(row, name, frame.at[row, name]) for row in frame.index[wrong]]
+        return self.conform(out), odd
+
+    def _casts(self, frame: pd.DataFrame) -> bool:
+        try:
+            self.conform(frame)
+        except _UNCASTABLE:
+            return False
+        return True
+
     def require(self, frame: pd.DataFrame, columns: Iterable[str], verb: str) -> None:
         """Raise unless the columns a verb needs are there.
 
@@ -129,8 +160,15 @@ class Kind:
             more = [value for value in text.dropna().unique() if value not in set(known)]
             return text.astype(pd.CategoricalDtype([*known, *sorted(more)]))
         if dtype == UTC:
+            # Numbers would be taken for nanoseconds, or parsed as years.
+            if pd.api.types.infer_dtype(values) not in _TIMES and values.notna().any():
+                raise TypeError(f"{column} holds what is no time")
             return pd.to_datetime(values, utc=True, format="ISO8601").astype(UTC)
         return values.astype(dtype)
+
+
+_UNCASTABLE = (TypeError, ValueError, OverflowError)
+_TIMES = ("string", "datetime", "datetime64", "empty")
 
 
 @cache

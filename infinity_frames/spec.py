@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf, isfinite
 from typing import Any, Literal, get_args
 
 from infinity_frames.errors import SpecError
@@ -105,22 +106,44 @@ Sampling = Constant | Uniform | Normal | Choice | Joint
 def sampling_from_json(data: Mapping[str, Any] | None) -> Sampling | None:
     """Read a parameter's ``sampling``; a distribution this version does not know reads as None.
 
-    A newer server may publish distributions we have not heard of. Drawing from the whole range is
-    then still right, only less sensible, so this is no error.
+    A newer server may publish distributions we have not heard of, or give them otherwise. Drawing
+    from the whole range is then still right, only less sensible, so this is no error.
     """
     match data or {}:
-        case {"distribution": "constant", "value": value}:
+        case {"distribution": "constant", "value": value} if _scalars([value]):
             return Constant(value)
-        case {"distribution": "uniform", "min": low, "max": high}:
-            return Uniform(low, high)
-        case {"distribution": "normal", "mean": mean, "std": std}:
-            return Normal(mean, std)
-        case {"distribution": "choice", "values": values, **more}:
+        case {"distribution": "uniform", "min": low, "max": high} if _numbers([low, high]):
+            return Uniform(low, high) if low <= high else None
+        case {"distribution": "normal", "mean": mean, "std": std} if _numbers([mean, std]):
+            return Normal(mean, std) if std >= 0 else None
+        case {"distribution": "choice", "values": values, **more} if values and _scalars(values):
             weights = more.get("weights")
-            return Choice(tuple(values), None if weights is None else tuple(weights))
+            if weights is None:
+                return Choice(tuple(values))
+            weighed = _numbers(weights) and len(weights) == len(values)
+            fair = weighed and min(weights) >= 0 and 0 < sum(weights) < inf
+            return Choice(tuple(values), tuple(weights)) if fair else None
         case {"distribution": "joint", "parameters": names, "values": rows}:
-            return Joint(tuple(names), tuple(tuple(row) for row in rows))
+            whole = _texts(names) and isinstance(rows, list) and len(rows) > 0
+            if whole and all(_scalars(row) and len(row) == len(names) for row in rows):
+                return Joint(tuple(names), tuple(tuple(row) for row in rows))
     return None
+
+
+def _scalars(values: Any) -> bool:
+    """Whether this is a list of what a parameter can be; of finite numbers, where of numbers."""
+    return isinstance(values, list | tuple) and all(
+        isinstance(value, bool | int | str) or (isinstance(value, float) and isfinite(value))
+        for value in values
+    )
+
+
+def _numbers(values: Any) -> bool:
+    return _scalars(values) and not any(isinstance(value, bool | str) for value in values)
+
+
+def _texts(values: Any) -> bool:
+    return isinstance(values, list | tuple) and all(isinstance(value, str) for value in values)
 
 
 @dataclass(frozen=True)
@@ -190,30 +213,50 @@ class Parameter:
         Raises
         ------
         SpecError
-            The description has no name or a type that is none of the protocol's.
+            The description has no name, a type that is none of the protocol's, or limits, choices
+            or a default that no value is.
         """
-        name: Any = data.get("name")
-        kind: Any = data.get("type")
-        if not isinstance(name, str) or kind not in get_args(ParameterType):
-            raise SpecError(
-                f"The server describes a parameter as {dict(data)!r}, which names no known type.",
-                advice="Update infinity_frames, or report this to whoever runs the server.",
-            )
-        options = data.get("options") or {}
-        choices = options.get("choices")
-        groups = data.get("groups") or {}
+        name: Any = data.get("name") if _mapping(data) else None
+        kind: Any = data.get("type") if _mapping(data) else None
+        if not isinstance(name, str) or not name or kind not in get_args(ParameterType):
+            raise _unreadable(f"describes a parameter as {data!r}, which names no known type")
+        options, groups = data.get("options") or {}, data.get("groups") or {}
+        if not _mapping(options) or not _mapping(groups):
+            raise _unreadable(f"describes options or groups of {name} that are no objects")
+        choices, default = options.get("choices"), data.get("default_value")
+        bounds = [options.get("min"), options.get("max")]
+        if not _numbers([bound for bound in bounds if bound is not None]):
+            raise _unreadable(f"limits {name} by {bounds}, which are no numbers")
+        if choices is not None and not (choices and _scalars(choices)):
+            raise _unreadable(f"lets {name} choose from {choices!r}, which is no list of values")
+        if default is not None and not _scalars([default]):
+            raise _unreadable(f"says that {name} is {default!r} by default, which no value is")
+        if kind == "str" and choices is not None:
+            choices = [str(choice) for choice in choices]
+        unit = data.get("unit")
         return cls(
             name=name,
             type=kind,
-            default=data.get("default_value"),
-            min=options.get("min"),
-            max=options.get("max"),
-            choices=None if choices is None else tuple(choices),
-            unit=data.get("unit"),
-            description=data.get("description") or "",
+            default=default,
+            min=bounds[0],
+            max=bounds[1],
+            choices=None if choices is None else tuple(dict.fromkeys(choices)),
+            unit=None if unit is None else str(unit),
+            description=str(data.get("description") or ""),
             sampling=sampling_from_json(data.get("sampling")),
-            groups={group: tuple(members) for group, members in groups.items()},
+            groups={name: tuple(of_it) for name, of_it in groups.items() if _texts(of_it)},
         )
+
+
+def _mapping(data: Any) -> bool:
+    return isinstance(data, Mapping)
+
+
+def _unreadable(said: str) -> SpecError:
+    return SpecError(
+        f"The server {said}.",
+        advice="Update infinity_frames, or report this to whoever runs the server.",
+    )
 
 
 @dataclass(frozen=True)
@@ -290,18 +333,19 @@ Constraint = Linear | Conditional
 
 def constraint_from_json(data: Mapping[str, Any]) -> Constraint | None:
     """Read a joint rule; a kind this version does not know reads as None (the server checks it)."""
+    if not _mapping(data):
+        return None
+    low, high, choices = data.get("min"), data.get("max"), data.get("choices")
+    if not _numbers([bound for bound in (low, high) if bound is not None]):
+        return None
     match data:
-        case {"terms": terms}:
-            return Linear(dict(terms), data.get("min"), data.get("max"))
-        case {"when": when, "parameter": parameter}:
-            choices = data.get("choices")
-            return Conditional(
-                {name: tuple(values) for name, values in when.items()},
-                parameter,
-                data.get("min"),
-                data.get("max"),
-                None if choices is None else tuple(choices),
-            )
+        case {"terms": terms} if _mapping(terms) and _numbers(list(terms.values())):
+            return Linear(dict(terms), low, high)
+        case {"when": when, "parameter": str(parameter)} if _mapping(when):
+            if all(map(_scalars, when.values())) and (choices is None or _scalars(choices)):
+                cases = {name: tuple(values) for name, values in when.items()}
+                allowed = None if choices is None else tuple(choices)
+                return Conditional(cases, parameter, low, high, allowed)
     return None
 
 
@@ -345,22 +389,26 @@ class Generator:
         Raises
         ------
         SpecError
-            The description lacks a name or its parameters.
+            The description lacks a name or its parameters, or one of these cannot be read.
         """
-        try:
-            name, params = data["name"], data["params"]
-        except KeyError as error:
+        name, params = data.get("name"), data.get("params")
+        if not isinstance(name, str) or not isinstance(params, list):
             raise SpecError(
-                f"The server's description of a generator lacks {error.args[0]!r}.",
+                "The server's description of a generator lacks its name or its parameters.",
                 advice="Check that the server address is that of an Infinity API server.",
-            ) from None
-        rules = (constraint_from_json(rule) for rule in data.get("constraints") or ())
+            )
+        parameters = tuple(Parameter.from_json(item) for item in params)
+        known = {parameter.name for parameter in parameters}
+        if len(known) < len(parameters):
+            raise _unreadable(f"describes a parameter of {name} twice")
+        listed, options = data.get("constraints"), data.get("options") or {}
+        rules = map(constraint_from_json, listed if isinstance(listed, list) else ())
         return cls(
             name=name,
             version=str(data.get("version", "")),
-            parameters=tuple(Parameter.from_json(item) for item in params),
-            constraints=tuple(rule for rule in rules if rule is not None),
-            preview=bool((data.get("options") or {}).get("preview", False)),
+            parameters=parameters,
+            constraints=tuple(rule for rule in rules if rule and known.issuperset(rule.parameters)),
+            preview=_mapping(options) and bool(options.get("preview", False)),
         )
 
 

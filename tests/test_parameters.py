@@ -159,7 +159,9 @@ scalars = st.one_of(
     st.uuids(),
     st.lists(st.integers(), max_size=2),
     st.dictionaries(st.text(max_size=2), st.integers(), max_size=1),
-    st.sampled_from(["SOUP", "CAKE", 24, 24.0, "24", np.nan, pd.NA, pd.NaT]),
+    st.sampled_from(
+        ["\ud800", [[1], [1, 2]], "SOUP", "CAKE", 24, 24.0, "24", np.nan, pd.NA, pd.NaT]
+    ),
 )
 
 

@@ -73,7 +73,7 @@ def test_every_endpoint_answers(server: FaultServer) -> None:
     job = batch["job_runs"][1]["id"]
     assert rest.job(job, is_preview=False)["param_values"] == {"num_reps": 3}
     assert [row["id"] for row in rest.batches(*WINDOW)] == [batch["id"]]
-    assert rest.counts(*WINDOW)["counts_by_generator"][NAME]["jobs"] == 2
+    assert rest.counts(*WINDOW)[NAME]["jobs"] == 2
     assert rest.has("idempotency") == ("idempotency" in server.extensions)
     if server.extensions:
         assert rest.account()["samples_remaining"] == 90
@@ -127,6 +127,8 @@ def test_refusals_carry_what_the_server_says(server: FaultServer) -> None:
         (200, "no object", errors.ServerFault),
         (200, {"id": "b"}, errors.ServerFault),
         (200, {"id": "b", "job_runs": [{"name": "x"}]}, errors.ServerFault),
+        (200, {"id": "b", "job_runs": [{"id": "x"}, {"id": "x"}]}, errors.ServerFault),
+        (200, {"id": "b", "job_runs": [{"id": "x", "param_values": 3}]}, errors.ServerFault),
     ],
 )
 def test_other_answers(
@@ -154,6 +156,13 @@ def test_an_estimate_must_fit_the_jobs(base: FaultServer, estimate: object) -> N
     base.fail("POST", "/api/batch/estimate/", answer(200, estimate))
     with pytest.raises(errors.ServerFault):
         Rest(base.url, TOKEN).estimate("x", [run(), run()])
+
+
+@pytest.mark.parametrize("counts", [3, {"x": []}, {"x": {"samples": "many"}}])
+def test_counts_are_whole_numbers(base: FaultServer, counts: object) -> None:
+    base.fail("GET", "/api/job_runs/counts/", answer(200, {"counts_by_generator": counts}))
+    with pytest.raises(errors.ServerFault):
+        Rest(base.url, TOKEN).counts(datetime.now(UTC), datetime.now(UTC))
 
 
 @pytest.mark.parametrize("status", [429, 503])
@@ -188,6 +197,18 @@ def test_reading_survives_a_broken_answer(base: FaultServer, fault: object) -> N
     base.fail("GET", "/api/jobs/", fault, fault)  # type: ignore[arg-type]
     assert Rest(base.url, TOKEN).generators()[0]["name"] == NAME
     assert base.faults == []
+
+
+def test_a_batch_whose_answer_cannot_be_read_may_exist(server: FaultServer) -> None:
+    server.fail("POST", "/api/batch/", answer(201, {"id": "b"}))
+    with pytest.raises(errors.SubmissionUnknown, match="get_batches_last_n_days"):
+        Rest(server.url, TOKEN).create_batch("x", [run()])
+
+
+def test_what_json_cannot_hold_is_said_before_it_is_sent(server: FaultServer) -> None:
+    with pytest.raises(errors.FrameError, match="tags"):
+        Rest(server.url, TOKEN).create_batch("x", [run(), {"tags": {"note": "\ud800"}}])
+    assert server.batches == {}
 
 
 def test_a_lost_answer_never_makes_two_batches(extended: FaultServer) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import label_factory as factory
 import pandas as pd
 import pytest
+from damage import damaged_bytes, damaged_json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -41,32 +42,6 @@ ANY_DAMAGE = settings(
 )
 TABLES = (SCENES, IMAGES, ANNOTATIONS, KEYPOINTS, CUBOIDS, TIMESERIES, CATEGORIES)
 CSV = ",time,acc_x,label\n0,0.0,1.5,a\n1,0.05,-2,\n"
-
-odd_numbers = st.sampled_from([0, -1, 2**31, 2**63, 2**64, -(2**70), 1e308, 0.5, -0.0])
-odd_texts = st.sampled_from(
-    [
-        "",
-        "x",
-        "NaN",
-        "1e400",
-        "../../evil",
-        "a\x00b",
-        "\ud7ff",
-        "é" * 300,
-        "'; drop",
-        "{}",
-        "07",
-        "JOB_ID",
-        "Scene",
-        "sample",
-    ]
-)
-scalars = st.none() | st.booleans() | odd_numbers | odd_texts | st.integers() | st.text(max_size=5)
-odd_json = st.recursive(
-    scalars,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(odd_texts, inner, max_size=3),
-    max_leaves=6,
-)
 
 
 def write_batch(root: Path) -> str:
@@ -98,47 +73,6 @@ def write_flat(root: Path) -> str:
 
 
 LAYOUTS = {"batch": write_batch, "older": write_older, "flat": write_flat}
-
-
-def places(node: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The way to every value of a JSON document."""
-    below = node.items() if isinstance(node, dict) else enumerate(node)
-    out = [here]
-    for key, value in below:
-        out += places(value, (*here, key)) if isinstance(value, dict | list) else [(*here, key)]
-    return out
-
-
-def damaged_json(draw: Any, content: bytes) -> bytes:
-    """A document with one to three values replaced, removed or doubled."""
-    document = json.loads(content)
-    for _ in range(draw(st.integers(1, 3))):
-        ways = places(document) if isinstance(document, dict | list) else [()]
-        *way, last = draw(st.sampled_from(ways)) or (None,)
-        if last is None:
-            document = draw(odd_json)
-            continue
-        holder = document
-        for key in way:
-            holder = holder[key]
-        action = draw(st.sampled_from(["replace", "remove", "double"]))
-        if action == "replace":
-            holder[last] = draw(odd_json)
-        elif action == "remove":
-            del holder[last]
-        elif isinstance(holder, list):
-            holder.append(holder[last])
-        else:
-            holder[draw(odd_texts)] = holder[last]
-    return json.dumps(document).encode()
-
-
-def damaged_bytes(draw: Any, content: bytes) -> bytes:
-    """A file that was cut, or some of whose bytes were changed, removed or added."""
-    at = draw(st.integers(0, max(len(content) - 1, 0)))
-    size = draw(st.integers(0, 12))
-    other = draw(st.binary(max_size=12) | st.just(b"NaN") | st.just(b"\xff\xfe"))
-    return content[:at] + other + (b"" if draw(st.booleans()) else content[at + size :])
 
 
 def damage(draw: Any, root: Path, victim: str) -> None:

@@ -340,11 +340,11 @@ def test_label_frames_remember_where_their_jobs_lie(tmp_path, monkeypatch):
 
 def test_a_frame_that_forgot_its_folder_is_of_the_one_read_last(tmp_path):
     """The same jobs may have been read from several places, and some may be gone since."""
-    for name, frames in (("old", 5), ("new", 2), ("emptied", 3)):
-        factory.write_batch(tmp_path / name, [{"id": "job-x", "frames": frames}])
+    for name, length in (("old", 5), ("new", 2), ("emptied", 3)):
+        factory.write_batch(tmp_path / name, [{"id": "job-x", "frames": length}])
         some = table(read_results(tmp_path / name, quiet=True), "images", quiet=True)
         forgotten = pd.DataFrame({"job_id": some["job_id"].unique()})
-        assert len(table(forgotten, "images", quiet=True)) == frames
+        assert len(table(forgotten, "images", quiet=True)) == length
     for entry in (tmp_path / "emptied").iterdir():
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     assert len(table(forgotten, "images", quiet=True)) == 2

@@ -258,6 +258,49 @@ def test_what_the_account_has(session: inf.Session, server: FaultServer) -> None
             session.account()
 
 
+def test_a_time_that_is_none_is_missing_and_said(session: inf.Session, server: FaultServer) -> None:
+    listed = [{"id": "a", "created": "2026-01-02T03:04:05+00:00"}, {"id": "b", "created": 2026}]
+    server.fail("GET", "/api/batch/", answer(200, listed))
+    with pytest.warns(UserWarning, match="created of b is 2026"):
+        batches = session.get_batches_last_n_days(1)
+    assert batches["created"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"name": None}, "names no known type"),
+        ({"type": "date"}, "names no known type"),
+        ({"options": [1]}, "no objects"),
+        ({"options": {"min": "a"}}, "no numbers"),
+        ({"options": {"choices": {"a": 1}}}, "no list"),
+        ({"default_value": [1]}, "by default"),
+        ({"name": "scene"}, "twice"),
+    ],
+)
+def test_a_description_that_cannot_be_read_says_where(
+    server: FaultServer, change: dict[str, object], said: str
+) -> None:
+    described = server.described(server.generators[NAME])
+    described["params"][3] |= change
+    server.fail("GET", f"/api/jobs/{NAME}/", answer(200, described))
+    with pytest.raises(errors.SpecError, match=said):
+        inf.Session(token=TOKEN, server=server.url)
+
+
+def test_sampling_and_rules_that_cannot_be_read_are_left_to_the_server(
+    extended: FaultServer,
+) -> None:
+    described = extended.described(extended.generators[NAME])
+    described["params"][2]["sampling"] = {"distribution": "choice", "values": [1], "weights": [-1]}
+    described["params"][4]["sampling"] = {"distribution": "uniform", "min": 2, "max": "x"}
+    described["constraints"] += [{"terms": {"unheard_of": 1}, "max": 1}, {"when": []}, 7]
+    extended.fail("GET", f"/api/jobs/{NAME}/", answer(200, described))
+    session = inf.Session(token=TOKEN, server=extended.url)
+    assert len(session.constraints) == 1
+    assert session.sample(20, seed=1).infinity.valid().all()
+
+
 def test_an_empty_account_is_a_typed_frame(session: inf.Session, server: FaultServer) -> None:
     assert session.get_batches_last_n_days(1).columns.tolist() == [
         "batch_id",

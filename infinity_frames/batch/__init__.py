@@ -10,12 +10,14 @@ from infinity_frames.batch.batch import (
     retry,
     seeded,
 )
+from infinity_frames.batch.frames import conformed
 
 __all__ = [
     "Batch",
     "await_frame",
     "batch_of",
     "cancel_frame",
+    "conformed",
     "download_frame",
     "refresh_frame",
     "retry",

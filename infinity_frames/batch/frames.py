@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from infinity_frames.schemas import BATCH, TAG_PREFIX, Frame, with_context
 if TYPE_CHECKING:
     from infinity_frames.session import Session
 
-__all__ = ["batch_frame", "updated"]
+__all__ = ["batch_frame", "conformed", "updated"]
 
 
 def batch_frame(
@@ -50,7 +51,7 @@ def batch_frame(
     own[tagged] = own[tagged].convert_dtypes()
     state = pd.DataFrame(_told(jobs, *_KEYS), dtype="object")
     state = state.assign(batch_id=str(data["id"]), batch_name=str(data.get("name") or ""))
-    frame = BATCH.conform(pd.concat([state, own], axis="columns"))
+    frame = conformed(pd.concat([state, own], axis="columns"))
     return with_context(frame, server=session.server, generator=session.generator)
 
 
@@ -86,7 +87,7 @@ FIXED = ("seed", "estimated_samples")
 def updated(frame: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> Frame:
     """The frame's rows with the state that `jobs` tell; rows not told of stay as they are."""
     told = pd.DataFrame(_told(jobs, "job_id", *CHANGING, *FIXED), dtype="object")
-    told = BATCH.conform(told).set_index("job_id")
+    told = conformed(told).set_index("job_id")
     known = frame["job_id"].isin(told.index).to_numpy(dtype=bool)
     rows = told.reindex(frame["job_id"].astype("string"))
     out = frame.copy()
@@ -100,6 +101,21 @@ def updated(frame: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> Frame:
         new = rows[column].set_axis(frame.index).astype("object")
         before = out.get(column, new).astype("object")
         out[column] = new.where(new.notna(), before)
-    conformed = BATCH.conform(out)
-    conformed.attrs = dict(frame.attrs)
-    return conformed
+    whole = BATCH.conform(out)
+    whole.attrs = dict(frame.attrs)
+    return whole
+
+
+def conformed(told: pd.DataFrame) -> Frame:
+    """What a server tells, as a batch frame; what a column cannot hold is said and left out."""
+    out, odd = BATCH.fitting(told)
+    if odd:
+        row, column, value = odd[0]
+        of = str(told.at[row, "job_id" if "job_id" in told.columns else "batch_id"])
+        more = f", and {len(odd) - 1} more like it" if len(odd) > 1 else ""
+        warnings.warn(
+            f"The server says that {column} of {of} is {value!r}, which it cannot be{more}: "
+            "these are missing here.",
+            stacklevel=4,
+        )
+    return out

@@ -173,7 +173,7 @@ def _narrowed(values: Series[Any]) -> Series[Any]:
         return values.astype("string") if is_missing(values).all() else values
     try:
         narrowed: Series[Any] = values.astype(dtype)
-    except OverflowError:  # whole numbers beyond 64 bits
+    except (OverflowError, UnicodeEncodeError):  # beyond 64 bits; texts with half a character
         return values
     return narrowed
 
@@ -248,14 +248,20 @@ def _to_text(values: Series[Any]) -> tuple[Series[Any], NDArray[np.bool_]]:
         return values, np.zeros(len(values), dtype=bool)
     if isinstance(values.dtype, pd.StringDtype):
         return values.astype("string"), np.zeros(len(values), dtype=bool)
-    found = [value if isinstance(value, str) else None for value in values.array]
+    found = [value if isinstance(value, str) and _whole(value) else None for value in values.array]
     column = pd.Series(found, index=values.index, name=values.name, dtype="string")
     return column, is_missing(column) & ~is_missing(values)
 
 
+def _whole(text: str) -> bool:
+    """Whether a text can be written down; half a surrogate pair cannot."""
+    return text.isascii() or text.isprintable() or text.encode("utf-8", "ignore").decode() == text
+
+
 def _to_uuid(values: Series[Any]) -> tuple[Series[Any], NDArray[np.bool_]]:
     if values.dtype == "object":
-        values = values.map(lambda value: str(value) if isinstance(value, uuid.UUID) else value)
+        plain = [str(value) if isinstance(value, uuid.UUID) else value for value in values.array]
+        values = pd.Series(plain, index=values.index, name=values.name, dtype="object")
     text, wrong = _to_text(values)
     text = text.astype("string")
     if is_missing(text).all():

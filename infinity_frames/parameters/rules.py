@@ -325,7 +325,7 @@ def _frame(generator: Generator, jobs: pd.DataFrame, found: list[_Found]) -> Fra
 
 
 def _text(value: object) -> str:
-    return str(value)[:200]
+    return str(value)[:200].encode("utf-8", "backslashreplace").decode()
 
 
 def _repr(value: object) -> str:

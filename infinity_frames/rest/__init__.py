@@ -1,6 +1,6 @@
 """The REST client: a method per endpoint; time limits, retries, errors that say what to do."""
 
-from infinity_frames.rest.answers import UNFINISHED, status, statuses
+from infinity_frames.rest.answers import UNFINISHED, status, statuses, written
 from infinity_frames.rest.client import Rest
 from infinity_frames.rest.threads import concurrently
 from infinity_frames.rest.transport import (
@@ -26,4 +26,5 @@ __all__ = [
     "server_address",
     "status",
     "statuses",
+    "written",
 ]

@@ -1,9 +1,10 @@
-"""What a server answers, checked before anything relies on it; refusals become errors."""
+"""What is sent, as JSON; what a server answers, checked before anything relies on it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from types import NoneType
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ import pandas as pd
 
 from infinity_frames.errors import (
     AuthenticationError,
+    FrameError,
     InvalidJobs,
     NotEnoughSamples,
     NotFound,
@@ -24,12 +26,15 @@ __all__ = [
     "UNFINISHED",
     "an_object",
     "batch",
+    "counts",
     "error",
     "integers",
+    "job",
     "objects",
     "parse",
     "status",
     "statuses",
+    "written",
 ]
 
 LONGEST_DETAIL = 1000
@@ -48,6 +53,24 @@ def parse(content: bytes, *, method: str, path: str) -> Any:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
         raise _fault(f"The answer to {method} {path} is no JSON.") from None
+
+
+def written(data: Any, *, option: int = 0) -> bytes:
+    """What is to be sent, as JSON.
+
+    Raises
+    ------
+    FrameError
+        It holds what JSON cannot: a text with half a character, an object of some class.
+    """
+    try:
+        return orjson.dumps(data, option=option | orjson.OPT_SERIALIZE_NUMPY)
+    except orjson.JSONEncodeError as error:
+        raise FrameError(
+            f"Jobs are sent as JSON, which cannot hold all of these: {error}.",
+            advice="Look at the tags and the batch's name: numbers, booleans and valid text are "
+            "fine.",
+        ) from None
 
 
 def an_object(data: Any) -> dict[str, Any]:
@@ -74,12 +97,39 @@ def integers(data: Any, length: int) -> list[int]:
 
 
 def batch(data: Any) -> dict[str, Any]:
-    """An answer that must be a batch object, each of its jobs with an id."""
+    """An answer that must be a batch object, each of its jobs with an id of its own."""
     found = an_object(data)
     jobs = objects(found.get("job_runs"))
-    if not isinstance(found.get("id"), str) or not all(isinstance(j.get("id"), str) for j in jobs):
+    ids = [job.get("id") for job in jobs]
+    if not isinstance(found.get("id"), str) or not all(isinstance(id_, str) for id_ in ids):
         raise _fault("The server answered a batch that lacks its id or those of its jobs.")
+    if len(set(ids)) < len(ids):
+        raise _fault(f"The server answered batch {found['id']} with a job listed twice.")
+    for described in jobs:
+        job(described)
     return found
+
+
+def job(data: Any) -> dict[str, Any]:
+    """An answer that must be a job object."""
+    found = an_object(data)
+    for key in ("param_values", "tags"):
+        if not isinstance(found.get(key) or {}, dict):
+            raise _fault(f"The server answered a job whose {key} are no object.")
+    return found
+
+
+def counts(data: Any) -> dict[str, dict[str, int | None]]:
+    """An answer that must count samples and jobs by generator."""
+    by_generator = an_object(an_object(data).get("counts_by_generator") or {})
+    out = {
+        # Servers without counts of jobs tell the number of samples alone.
+        name: count if isinstance(count, dict) else {"samples": count}
+        for name, count in by_generator.items()
+    }
+    if not all(type(n) in (int, NoneType) for count in out.values() for n in count.values()):
+        raise _fault("The server's counts are no whole numbers.")
+    return out
 
 
 def status(job: Mapping[str, Any]) -> str:

@@ -16,7 +16,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urljoin
 
-import orjson
 import requests
 
 from infinity_frames.errors import (
@@ -138,7 +137,10 @@ class Rest:
             key=str(uuid.uuid4()),
             resend=resend,
         )
-        return answers.batch(batch)
+        try:
+            return answers.batch(batch)
+        except ServerFault as fault:
+            raise self._final(fault, creates=True, in_doubt=True) from None
 
     def estimate(self, name: str, job_runs: Sequence[Mapping[str, Any]]) -> list[int]:
         """``POST /api/batch/estimate/``: samples per job, in order."""
@@ -183,14 +185,14 @@ class Rest:
     def job(self, job_id: str, *, is_preview: bool) -> dict[str, Any]:
         """``GET /api/job_runs/{id}/`` or ``/api/job_previews/{id}/``: a job with its parameters."""
         kind = "job_previews" if is_preview else "job_runs"
-        return answers.an_object(
+        return answers.job(
             self._call("GET", f"/api/{kind}/{_segment(job_id)}/", missing=UnknownJob)
         )
 
-    def counts(self, start: datetime, end: datetime) -> dict[str, Any]:
+    def counts(self, start: datetime, end: datetime) -> dict[str, dict[str, int | None]]:
         """``GET /api/job_runs/counts/``: samples and jobs per generator in a window of time."""
         path = "/api/job_runs/counts/"
-        return answers.an_object(self._call("GET", path, params=_window(start, end)))
+        return answers.counts(self._call("GET", path, params=_window(start, end)))
 
     def account(self) -> dict[str, Any]:
         """``GET /api/account/`` (+): what the account has left."""
@@ -237,7 +239,7 @@ class Rest:
         `key` marks a call that creates something; `resend` says that repeating it is harmless.
         """
         headers = {"Accept": "application/json"} | ({"Idempotency-Key": key} if key else {})
-        data = None if body is None else orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+        data = None if body is None else answers.written(body)
         if data is not None:
             headers["Content-Type"] = "application/json"
         request = _Request(method, path, params, headers, data, resend, missing)

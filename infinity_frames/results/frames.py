@@ -7,7 +7,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from infinity_frames.errors import FrameError, NoResults, SpecError
@@ -287,7 +286,7 @@ def _as_specified(
     for description in listed if isinstance(listed, list) else ():
         try:
             parameter = Parameter.from_json(description)
-        except (SpecError, AttributeError, TypeError):
+        except SpecError:
             continue  # written by a version that describes them otherwise
         if parameter.name in out:
             out[parameter.name] = typed(parameter, out[parameter.name])
@@ -296,27 +295,17 @@ def _as_specified(
 
 def _fitting(kind: Kind, own: pd.DataFrame, folder: Folder) -> pd.DataFrame:
     """The kind's columns; a value that is none of its column's is reported and missing."""
-    if _fits(kind, own):
-        return own
-    odd = [name for name in own.columns if not _fits(kind, own[[name]])]
-    problems = []
-    out = own.copy()
-    for name in odd:
-        wrong = np.array([not _fits(kind, own.loc[[row], [name]]) for row in own.index])
-        out[name] = own[name].astype(object).where(~wrong, None)
-        for job_id, value in own.loc[wrong, ["job_id", name]].itertuples(index=False):
-            what = f"says {name} is {value!r}, which it cannot be"
-            problems.append(Problem(job_id, str(folder.root / BATCH_FILE), what))
+    out, odd = kind.fitting(own)
+    problems = [
+        Problem(
+            str(own.at[row, "job_id"]),
+            str(folder.root / BATCH_FILE),
+            f"says {name} is {value!r}, which it cannot be",
+        )
+        for row, name, value in odd
+    ]
     report(problems, stacklevel=4)
     return out
-
-
-def _fits(kind: Kind, column: pd.DataFrame) -> bool:
-    try:
-        kind.conform(column)
-    except (TypeError, ValueError, OverflowError):
-        return False
-    return True
 
 
 def _rows(

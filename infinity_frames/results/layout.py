@@ -205,7 +205,8 @@ def find_jobs(paths: Iterable[str | Path], job_ids: Iterable[str]) -> list[JobFi
         for id_, job in folder.jobs.items():
             there.setdefault(id_, job)
     wanted = list(job_ids)
-    found = [replace(job, job_id=id_) for id_ in wanted if (job := _named(there, id_)) is not None]
+    named = [(id_, _named(there, id_)) for id_ in wanted]
+    found = [replace(job, job_id=id_) for id_, job in named if job is not None]
     if wanted and not found:
         raise NoResults(
             f"{', '.join(map(str, places))} holds none of the {len(wanted)} jobs of this frame.",

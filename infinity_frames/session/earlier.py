@@ -12,7 +12,7 @@ import pandas as pd
 
 from infinity_frames import parameters
 from infinity_frames.errors import UnknownJob
-from infinity_frames.rest import Rest, concurrently
+from infinity_frames.rest import Rest, concurrently, written
 from infinity_frames.spec import Generator
 
 __all__ = ["content_name", "find_batch", "find_jobs", "last_days"]
@@ -24,7 +24,7 @@ LONG_AGO = 3650
 def content_name(spec: Generator, jobs: pd.DataFrame, is_preview: bool) -> str:
     """A batch name made of the jobs themselves, so that the same jobs find their batch again."""
     said = [is_preview, parameters.records(spec, jobs), parameters.tags(jobs)]
-    digest = hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    digest = hashlib.sha256(written(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
     return f"{spec.name} {digest[:12]}"
 
 

@@ -9,14 +9,13 @@ from typing import Any, Literal
 import pandas as pd
 
 from infinity_frames import parameters
-from infinity_frames.batch import Batch
+from infinity_frames.batch import Batch, conformed
 from infinity_frames.errors import (
     FrameError,
     InvalidJobs,
     RequestRejected,
     ServerFault,
 )
-from infinity_frames.schemas import UTC as UTC_DTYPE
 from infinity_frames.schemas import Frame, as_frame, with_context
 from infinity_frames.session.connect import connect, server_named
 from infinity_frames.session.describe import describe, parameter_frame, parameter_info
@@ -278,28 +277,16 @@ class Session:
 
     def get_batches_last_n_days(self, n: float) -> Frame:
         """Batches of the last `n` days: batch_id, batch_name, created; oldest first."""
-        rows = [
-            {
-                "batch_id": row.get("id"),
-                "batch_name": row.get("name"),
-                "created": row.get("created"),
-            }
-            for row in self.rest.batches(*last_days(n))
-        ]
-        frame = pd.DataFrame(rows, columns=["batch_id", "batch_name", "created"], dtype="object")
-        frame["created"] = pd.to_datetime(frame["created"], utc=True, format="ISO8601")
-        kinds = {"batch_id": "string", "batch_name": "string", "created": UTC_DTYPE}
-        return as_frame(frame.astype(kinds))
+        columns = {"batch_id": "id", "batch_name": "name", "created": "created"}
+        listed = self.rest.batches(*last_days(n))
+        told = {column: [row.get(key) for row in listed] for column, key in columns.items()}
+        return as_frame(conformed(pd.DataFrame(told, dtype="object"))[[*columns]])
 
     def get_usage_stats_last_n_days(self, n: float) -> Frame:
         """Samples and jobs per generator in the last `n` days."""
-        counts = self.rest.counts(*last_days(n)).get("counts_by_generator") or {}
-        rows = [
-            {"generator": name, **(count if isinstance(count, Mapping) else {"samples": count})}
-            for name, count in counts.items()
-        ]
+        counts = self.rest.counts(*last_days(n))
+        frame = pd.DataFrame([{"generator": name, **count} for name, count in counts.items()])
         first = ["generator", "samples", "jobs"]
-        frame = pd.DataFrame(rows)
         frame = frame.reindex(columns=[*first, *(c for c in frame.columns if c not in first)])
         return as_frame(frame.astype({"generator": "string", "samples": "Int64", "jobs": "Int64"}))
 

@@ -120,4 +120,8 @@ def texts(values: pd.Series[Any]) -> pd.Series[Any]:
 def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
-    return str(np.asarray(value).tolist() if isinstance(value, (list, np.ndarray)) else value)
+    plain = value
+    if isinstance(value, (list, np.ndarray)):
+        arrays = (np.generic, np.ndarray)
+        plain = [part.tolist() if isinstance(part, arrays) else part for part in value]
+    return str(plain).encode("utf-8", "backslashreplace").decode()
