@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import hypothesis
 import pytest
 from engine_fixtures import (
     EngineProcess,
@@ -17,6 +18,12 @@ from engine_fixtures import (
 
 # Fixtures of every test.
 __all__ = ["client", "done", "idle_engine", "shared_engine", "stranger", "toys"]
+
+
+# A run says the same of the same code, whoever runs it and when; FUZZ=n looks for what is new.
+hypothesis.settings.register_profile("repeatable", derandomize=True, database=None)
+if "FUZZ" not in os.environ:
+    hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session", autouse=True)
