@@ -20,8 +20,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from infinity_frames.engine.generators.actor import extent
 from infinity_frames.engine.generators.visionfit.parameters import SPEC
-from infinity_frames.engine.generators.visionfit.performance import Instant, extent
+from infinity_frames.engine.generators.visionfit.performance import Instant
 from infinity_frames.engine.generators.visionfit.stage import build_stage
 from infinity_frames.engine.motion.exercises import VISIONFIT_EXERCISES, exercise
 from infinity_frames.engine.motion.skeleton import JOINT_INDEX
@@ -98,7 +99,7 @@ def shot(params: dict[str, Any], phases: Sequence[float] = (0.0,)) -> list[Pictu
 def view(name: str) -> dict[str, Any]:
     """Parameters of a camera that sees all of an exercise, from where it is best told."""
     turn = [60, *(turn for start, turn in _TURNS.items() if name.startswith(start))][-1]
-    room = extent(name)
+    room = extent(exercise(name))
     size = max(*(room.high - room.low).tolist(), 1.5)
     lying = room.high[1] < 1.3
     return {

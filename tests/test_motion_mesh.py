@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from infinity_frames.engine.generators.visionfit.contact import clearances
+from infinity_frames.engine.generators.contact import clearances
 from infinity_frames.engine.motion.exercises import VISIONFIT_EXERCISES, exercise
 from infinity_frames.engine.motion.motion import Motion
 from infinity_frames.engine.motion.skeleton import JOINT_INDEX, JOINTS

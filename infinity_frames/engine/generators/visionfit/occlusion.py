@@ -14,8 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from infinity_frames.engine.generators.actor import extent
 from infinity_frames.engine.generators.visionfit.parameters import SPEC
-from infinity_frames.engine.generators.visionfit.performance import Course, Performance, extent
+from infinity_frames.engine.generators.visionfit.performance import Course, Performance
 from infinity_frames.engine.motion.skeleton import JOINT_INDEX, PARENTS
 from infinity_frames.engine.render import LabelPass, Renderer
 from infinity_frames.engine.rng import stream
@@ -201,7 +202,7 @@ def _spot(
     kind = room.occluders[int(draw.integers(len(room.occluders)))]
     yaw, side, along = draw.uniform(-180, 180), draw.choice([-1.0, 1.0]), draw.uniform()
     radius = float(np.linalg.norm(furniture_mesh(kind).vertices[:, :2], axis=1).max())
-    reach = extent(performance.exercise.name).reach + _FLESH
+    reach = extent(performance.exercise).reach + _FLESH
     distance = location[1] - camera.location[1]
     nearest = camera.location[1] + max(radius + _CLEARANCE, _FOREGROUND * distance)
     farthest = location[1] - reach - radius - 0.05

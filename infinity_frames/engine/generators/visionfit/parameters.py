@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from infinity_frames.engine.motion.exercises import VISIONFIT_EXERCISES, exercise
+from infinity_frames.engine.generators.exercising import (
+    MAX_SEED,
+    MOTION,
+    TRIMS,
+    by_category,
+    no_trims_for,
+)
+from infinity_frames.engine.motion.exercises import VISIONFIT_EXERCISES
 from infinity_frames.spec import (
-    Conditional,
     Constant,
     Generator,
     Joint,
-    Linear,
     Normal,
     Parameter,
     Uniform,
@@ -20,21 +25,6 @@ SCENES = ("GYM_1", "BEDROOM_2", "BEDROOM_4", "BEDROOM_5")
 WALL_ART = ("ABSTRACT", "PHOTO", "MIRROR")
 
 _IMAGE_SIZES = Joint(("image_width", "image_height"), ((256, 256), (512, 512)))
-_MAX_SEED = 2**31 - 1
-
-
-def _categories() -> dict[str, tuple[str, ...]]:
-    """Exercises by category; a category that is itself an exercise means only that exercise."""
-    groups: dict[str, tuple[str, ...]] = {}
-    for name in VISIONFIT_EXERCISES:
-        category = exercise(name).category
-        if category not in VISIONFIT_EXERCISES:
-            groups[category] = (*groups.get(category, ()), name)
-    return groups
-
-
-def _untrimmable() -> tuple[str, ...]:
-    return tuple(name for name in VISIONFIT_EXERCISES if not exercise(name).allows_trimming)
 
 
 _SUBJECT = (
@@ -46,7 +36,7 @@ _SUBJECT = (
         "str",
         "PUSHUP",
         choices=VISIONFIT_EXERCISES,
-        groups=_categories(),
+        groups=by_category(VISIONFIT_EXERCISES),
         description="What the avatar does: CATEGORY[-MODIFIER+MODIFIER][-EQUIPMENT][-SIDE].",
     ),
     Parameter(
@@ -55,62 +45,6 @@ _SUBJECT = (
         "MALE",
         choices=("MALE", "FEMALE"),
         description="Gender that the avatar presents.",
-    ),
-)
-_MOTION = (
-    Parameter(
-        "num_reps",
-        "int",
-        1,
-        min=1,
-        max=20,
-        sampling=Uniform(1, 10),
-        description="How many times the exercise is repeated.",
-    ),
-    Parameter(
-        "rel_baseline_speed",
-        "float",
-        1.0,
-        min=0.33,
-        max=3.0,
-        sampling=Uniform(0.8, 1.25),
-        description="Speed of the reps, relative to the seed motion's.",
-    ),
-    Parameter(
-        "max_rel_speed_change",
-        "float",
-        0.0,
-        min=0.0,
-        max=1.0,
-        sampling=Uniform(0.0, 0.2),
-        description="How far the speed of a rep may differ from the baseline, as a fraction.",
-    ),
-    Parameter(
-        "trim_start_frac",
-        "float",
-        0.0,
-        min=0.0,
-        max=0.9,
-        sampling=Constant(0.0),
-        description="Fraction of the motion between start and midpoint cut at the start.",
-    ),
-    Parameter(
-        "trim_end_frac",
-        "float",
-        0.0,
-        min=0.0,
-        max=0.9,
-        sampling=Constant(0.0),
-        description="Fraction of the motion between start and midpoint cut at the midpoint.",
-    ),
-    Parameter(
-        "kinematic_noise_factor",
-        "float",
-        1.0,
-        min=0.0,
-        max=2.0,
-        sampling=Constant(1.0),
-        description="How much each rep's joint trajectories differ from the seed motion; 0 not.",
     ),
 )
 _CAMERA_PLACE = (
@@ -303,7 +237,7 @@ _REPEAT = (
         "random_seed",
         "int",
         min=0,
-        max=_MAX_SEED,
+        max=MAX_SEED,
         description="Where every random decision comes from; drawn afresh where unspecified.",
     ),
 )
@@ -313,7 +247,7 @@ SPEC = Generator(
     version="0.4.0",
     parameters=(
         *_SUBJECT,
-        *_MOTION,
+        *MOTION,
         *_CAMERA_PLACE,
         *_AVATAR,
         *_VIEW,
@@ -322,12 +256,8 @@ SPEC = Generator(
         *_REPEAT,
     ),
     constraints=(
-        Linear({"trim_start_frac": 1.0, "trim_end_frac": 1.0}, max=0.9),
-        *(
-            Conditional({"exercise": _untrimmable()}, parameter, max=0.0)
-            for parameter in ("trim_start_frac", "trim_end_frac")
-            if _untrimmable()
-        ),
+        TRIMS,
+        *no_trims_for(VISIONFIT_EXERCISES),
     ),
     preview=True,
 )

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.generators.visionfit.contact import clearances
+from infinity_frames.engine.generators.actor import Actor
 from infinity_frames.engine.generators.visionfit.labels import Person
 from infinity_frames.engine.motion.exercises import Exercise, exercise
-from infinity_frames.engine.motion.motion import Motion, Pose
-from infinity_frames.engine.motion.skeleton import BODY_TO_GLOBAL, JOINTS
+from infinity_frames.engine.motion.motion import Pose
+from infinity_frames.engine.motion.skeleton import JOINTS
 from infinity_frames.engine.motion.timeline import Timeline
 from infinity_frames.engine.scene.body import Body
-from infinity_frames.engine.scene.equipment import held_object
 from infinity_frames.engine.scene.model import Object, Placement
-from infinity_frames.engine.scene.shapes import yaw_matrix
 
-__all__ = ["Course", "Extent", "Instant", "Performance", "extent"]
+__all__ = ["Course", "Instant", "Performance"]
 
 Array = NDArray[np.float64]
 
@@ -50,53 +48,6 @@ _FLESH = {
 _FINGER_FLESH = 0.01
 _TRUNK = ("pelvis", "spine1", "spine2", "spine3")
 _TRUNK_DEPTH = 0.8  # half a trunk's depth, as a share of the radius its girth would have if round
-
-
-@dataclass(frozen=True, eq=False)
-class Extent:
-    """The room that an exercise takes up, for the reference body without noise; body axes, m.
-
-    Parameters
-    ----------
-    low, high : (3,) array
-        Least and greatest coordinates of any joint.
-    """
-
-    low: Array
-    high: Array
-
-    @property
-    def middle(self) -> Array:
-        """Halfway between the ends."""
-        return (self.low + self.high) / 2
-
-    @property
-    def reach(self) -> float:
-        """Horizontal distance from the middle to the farthest corner, m."""
-        half = (self.high - self.low) / 2
-        return float(np.hypot(half[0], half[2]))
-
-
-@cache
-def extent(name: str) -> Extent:
-    """Room that an exercise takes up.
-
-    It depends on nothing but the exercise, so that neither body nor noise moves the camera.
-
-    Parameters
-    ----------
-    name : str
-        Full name of the exercise.
-
-    Returns
-    -------
-    Extent
-    """
-    done = exercise(name)
-    timeline = Timeline(done, seed=0)
-    times = np.linspace(0.0, timeline.duration, 17)
-    joints, _ = Motion(done).pose(timeline.at(times)).joints()
-    return Extent(joints.min(axis=(0, 1)), joints.max(axis=(0, 1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,25 +112,13 @@ class Performance:
         self.exercise: Exercise = exercise(params["exercise"])
         self.body = body
         self.timeline = Timeline.from_params(params, self.exercise, seed)
-        self._clearances = clearances(self.exercise, body)
-        self._motion = self._moved(seed, params["kinematic_noise_factor"])
-        self._turn = yaw_matrix(yaw) @ BODY_TO_GLOBAL
-        middle = extent(self.exercise.name).middle * np.array([1.0, 0.0, 1.0])
-        self._shift = location - self._turn @ middle
-        self._held = {held.name: held_object(held.object, held.name) for held in self.exercise.held}
+        self._actor = Actor(self.exercise, body, location, yaw)
+        self._motion = self._actor.motion(seed, params["kinematic_noise_factor"])
 
     @property
     def objects(self) -> list[Object]:
         """The person and what is held, for a scene."""
-        body = self.body
-        person = Object(
-            "person",
-            body.mesh,
-            body.materials,
-            category="person",
-            shadow_faces=body.shadow_faces,
-        )
-        return [person, *self._held.values()]
+        return self._actor.objects
 
     def instants(self, frames: int | None = None) -> Iterator[Instant]:
         """The frames of the video in order.
@@ -213,7 +152,7 @@ class Performance:
         """One rep without noise, whatever the speed and the reps."""
         timeline = Timeline(self.exercise, seed=0)
         moments = timeline.at(np.linspace(0.0, timeline.duration, count))
-        return self._course(self._moved(seed=0, noise=0.0).pose(moments))
+        return self._course(self._actor.motion(seed=0, noise=0.0).pose(moments))
 
     def foreseeable(self, reps: int, per_rep: int = 16) -> Course:
         """The first `reps` reps as they will be, also those that this job does not ask for."""
@@ -225,31 +164,18 @@ class Performance:
 
     def skin(self, course: Course, index: int) -> Placement:
         """The person's skin at one moment of a course."""
-        return self._skin(course.quaternions[index], course.root[index])
+        return self._actor.skin(course.quaternions[index], course.root[index])
 
     def _course(self, pose: Pose) -> Course:
         joints, _ = pose.joints(self.body.rest_joints)
-        return Course(pose.quaternions, pose.root, joints @ self._turn.T + self._shift)
-
-    def _moved(self, seed: int, noise: float) -> Motion:
-        body = self.body
-        return Motion(self.exercise, seed, noise, body.rest_joints, self._clearances, body.flesh)
-
-    def _skin(self, quaternions: Array, root: Array) -> Placement:
-        vertices, normals = self.body.pose(quaternions, root)
-        return Placement(vertices @ self._turn.T + self._shift, normals @ self._turn.T)
+        return Course(pose.quaternions, pose.root, self._actor.frame.points(joints))
 
     def _placed(
         self, quaternions: Array, root: Array, joints: Array, held: Mapping[str, Array]
     ) -> tuple[dict[str, Placement], Person]:
-        skin = self._skin(quaternions, root)
-        placements = {"person": skin}
-        for name, transform in held.items():
-            mesh = self._held[name].mesh
-            turn = self._turn @ transform[:3, :3]
-            middle = self._turn @ transform[:3, 3] + self._shift
-            placements[name] = Placement(mesh.vertices @ turn.T + middle, mesh.normals @ turn.T)
-        points = joints @ self._turn.T + self._shift
+        skin = self._actor.skin(quaternions, root)
+        placements = {"person": skin, **self._actor.held(held)}
+        points = self._actor.frame.points(joints)
         vertices = list(self.body.vertex_keypoints.values())
         person = Person(
             joints=points,

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from infinity_frames.engine.generators.actor import extent
 from infinity_frames.engine.generators.visionfit.occlusion import placed_occluder
-from infinity_frames.engine.generators.visionfit.performance import Performance, extent
+from infinity_frames.engine.generators.visionfit.performance import Performance
 from infinity_frames.engine.motion.exercises import exercise
 from infinity_frames.engine.rng import stream
 from infinity_frames.engine.scene.body import Appearance, build_body
@@ -118,7 +119,7 @@ def _camera(
 ) -> tuple[Camera, dict[str, Any]]:
     """Camera in front of the avatar, turned away from the exercise's middle, and its ``info``."""
     distance, height = params["camera_distance"], params["camera_height"]
-    aim = extent(params["exercise"]).middle[1]
+    aim = extent(exercise(params["exercise"])).middle[1]
     down = np.degrees(np.arctan2(height - aim, distance))
     yaw = params["relative_camera_yaw_deg"]
     pitch = 90.0 - float(down) + params["relative_camera_pitch_deg"]
@@ -141,7 +142,7 @@ def _needs_mat(name: str) -> bool:
 
 def _mat(name: str, location: NDArray[np.float64], yaw: float, seed: int) -> Object:
     """A mat along the longer side of what the exercise takes up."""
-    room = extent(name)
+    room = extent(exercise(name))
     across, along = (room.high - room.low)[[0, 2]]
     turn = yaw + (90.0 if across > along else 0.0)
     color = MAT_COLORS[int(stream(seed, "mat").integers(len(MAT_COLORS)))]
