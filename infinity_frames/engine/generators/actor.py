@@ -76,6 +76,13 @@ class _Frame(NamedTuple):
         """Directions (..., 3) in global axes."""
         return np.asarray(directions @ self.turn.T)
 
+    def transform(self, transform: Array) -> Array:
+        """A transform (4, 4) into body axes as one into global axes."""
+        out = np.eye(4)
+        out[:3, :3] = self.turn @ transform[:3, :3]
+        out[:3, 3] = self.points(transform[:3, 3])
+        return out
+
 
 class Actor:
     """An avatar at a place of the room.
@@ -132,6 +139,6 @@ class Actor:
 
     def carried(self, mesh: Mesh, transform: Array) -> Placement:
         """Where a thing is that the body carries, from its transform (4, 4) in body axes."""
-        turn = self.frame.turn @ transform[:3, :3]
-        middle = self.frame.points(transform[:3, 3])
+        whole = self.frame.transform(transform)
+        turn, middle = whole[:3, :3], whole[:3, 3]
         return Placement(mesh.vertices @ turn.T + middle, mesh.normals @ turn.T)

@@ -1,0 +1,84 @@
+"""A whole job: every sample computed, drawn and written, one after the other."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from infinity_frames.engine.generators.actor import extent
+from infinity_frames.engine.generators.sensefit.parameters import SPEC
+from infinity_frames.engine.generators.sensefit.picture import Sketch, build_scene
+from infinity_frames.engine.generators.sensefit.watch import readings
+from infinity_frames.engine.generators.sensefit.wearer import Wearer
+from infinity_frames.engine.machine_code import compiled_once
+from infinity_frames.engine.render import Renderer, auto_exposure, develop
+from infinity_frames.video import VideoWriter
+
+__all__ = ["get_ready", "render_job"]
+
+_DECIMALS = 9
+
+
+def render_job(params: Mapping[str, Any], seed: int, directory: Path) -> int:
+    """Make one job in its folder.
+
+    Parameters
+    ----------
+    params : mapping
+        Every parameter of SenseFit, valid.
+    seed : int
+        The job's seed.
+    directory : Path
+        Receives the files.
+
+    Returns
+    -------
+    int
+        Samples made.
+    """
+    wearer = Wearer(params, seed)
+    width, height, turned = (
+        params[name] for name in ("image_width", "image_height", "ref_xy_rotation")
+    )
+    room = extent(wearer.actor.exercise)
+    scene = build_scene(wearer.objects, room, params["watch_location"], width, height)
+    renderer, sketch = Renderer(scene), Sketch(scene.camera, turned)
+    matrices, exposure = [], None
+    # One thread: a machine runs a worker per core.
+    with VideoWriter(
+        directory / "video.mp4", width, height, params["frames_per_second"], threads=1
+    ) as video:
+        for moment in wearer.moments():
+            matrices.append(moment.matrix)
+            radiance = renderer.picture(moment.placements)
+            if exposure is None:
+                exposure = auto_exposure(radiance)
+            picture = develop(radiance, rng=None, exposure=exposure)
+            sketch.draw(picture, moment)
+            video.write(picture)
+    series = readings(wearer.time, np.array(matrices), turned, wearer.counts)
+    series.round(_DECIMALS).to_csv(directory / "data.csv")
+    return len(series)
+
+
+def get_ready() -> None:
+    """Compile every kernel, unless this machine has; for a worker that has one core."""
+    cv2.setNumThreads(1)
+    compiled_once(_small_job)
+
+
+def _small_job() -> None:
+    params = {
+        **SPEC.defaults,
+        "use_random_motion": True,
+        "num_random_frames": 2,
+        "image_width": 224,
+        "image_height": 224,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        render_job(params, 0, Path(folder))

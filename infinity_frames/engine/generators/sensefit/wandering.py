@@ -1,0 +1,63 @@
+"""Random motion: arms, trunk and head that wander, feet that stay; nothing is counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from infinity_frames.engine.motion.exercises import Exercise, KeyPose, exercise
+from infinity_frames.engine.motion.skeleton import JOINT_INDEX
+from infinity_frames.engine.rng import stream
+
+__all__ = ["SECONDS", "random_motion"]
+
+SECONDS = 26.0
+"""How long a random motion goes on, s: longer than the longest job."""
+
+_EVERY = 1.0  # s from one pose to the next
+_STANDING = "SQUAT-BODYWEIGHT"
+
+# Least and greatest angles of the left side, deg; exercises.py says what each angle does.
+_RANGES = {
+    "spine1": ((-4, -8, -4), (10, 8, 4)),
+    "spine3": ((-4, -10, -4), (8, 10, 4)),
+    "neck": ((-8, -15, -6), (10, 15, 6)),
+    "left_shoulder": ((-50, -85, -80), (35, 5, 60)),
+    "left_elbow": ((-80, -130, 0), (60, -8, 0)),
+    "left_wrist": ((0, -12, -30), (0, 12, 35)),
+    "right_shoulder": ((-50, -85, -80), (35, 5, 60)),
+    "right_elbow": ((-80, -130, 0), (60, -8, 0)),
+    "right_wrist": ((0, -12, -30), (0, 12, 35)),
+}
+_MIRRORED = np.array([1.0, -1.0, -1.0])
+
+
+def random_motion(seed: int) -> Exercise:
+    """A motion through poses that the seed draws, one a second.
+
+    Each pose is drawn by itself, so that a longer job begins as a shorter one does.
+
+    Parameters
+    ----------
+    seed : int
+        The job's seed.
+
+    Returns
+    -------
+    Exercise
+        Only its way from start to midpoint is meant, which takes `SECONDS`.
+    """
+    standing = exercise(_STANDING)
+    count = int(SECONDS / _EVERY) + 1
+    keys = [_pose(seed, number, number / (count - 1), standing.keys[0]) for number in range(count)]
+    return replace(standing, name="RANDOM", held=(), seconds=2 * SECONDS, keys=tuple(keys))
+
+
+def _pose(seed: int, number: int, at: float, standing: KeyPose) -> KeyPose:
+    angles = standing.angles.copy()
+    for joint, (low, high) in _RANGES.items():
+        drawn = stream(seed, f"random_{joint}", number).uniform(low, high)
+        side = _MIRRORED if joint.startswith("right_") else 1.0
+        angles[JOINT_INDEX[joint]] = drawn * side
+    return replace(standing, at=at, angles=angles)

@@ -1,0 +1,126 @@
+"""The person with the watch: where body, watch and equipment are in every sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.engine.generators.actor import Actor
+from infinity_frames.engine.generators.sensefit.wandering import SECONDS, random_motion
+from infinity_frames.engine.generators.sensefit.watch import Watch, orientations
+from infinity_frames.engine.motion.exercises import exercise
+from infinity_frames.engine.motion.motion import Pose
+from infinity_frames.engine.motion.timeline import Timeline
+from infinity_frames.engine.rng import stream
+from infinity_frames.engine.scene.body import Appearance, build_body
+from infinity_frames.engine.scene.body.appearance import Gender
+from infinity_frames.engine.scene.model import Object, Placement
+
+__all__ = ["Moment", "Wearer"]
+
+Array = NDArray[np.float64]
+
+_CHUNK = 64  # poses computed at a time, so that memory stays flat
+_GENDERS: tuple[Gender, ...] = ("MALE", "FEMALE")
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """One sample.
+
+    Parameters
+    ----------
+    placements : dict of str to Placement
+        The person, the watch and what is held.
+    joints : (55, 3) array
+        Global, m.
+    watch : (4, 4) array
+        From the watch's axes to global ones.
+    matrix : (3, 3) array
+        What the watch's sensor says of its orientation.
+    """
+
+    placements: dict[str, Placement]
+    joints: Array
+    watch: Array
+    matrix: Array
+
+
+class Wearer:
+    """A person with a watch who exercises, or moves at random.
+
+    Parameters
+    ----------
+    params : mapping
+        Every parameter of SenseFit, valid.
+    seed : int
+        The job's seed.
+    """
+
+    def __init__(self, params: Mapping[str, Any], seed: int) -> None:
+        self._random: bool = params["use_random_motion"]
+        self._reference: float = params["ref_xy_rotation"]
+        done = random_motion(seed) if self._random else exercise(params["exercise"])
+        self.body = build_body(_appearance(params["randomize_body_shape"], seed))
+        self.actor = Actor(done, self.body, np.zeros(3), 0.0)
+        self.watch = Watch.worn(params, self.body)
+        self._timeline = Timeline.from_params(params, done, seed)
+        self._motion = self.actor.motion(seed, params["kinematic_noise_factor"])
+        count = params["num_random_frames"] if self._random else self._timeline.num_frames
+        self.time: Array = np.arange(count) / params["frames_per_second"]
+
+    @property
+    def objects(self) -> list[Object]:
+        """The person, what is held and the watch, for a scene."""
+        return [*self.actor.objects, self.watch.object]
+
+    @property
+    def counts(self) -> dict[str, Array]:
+        """The rep counts of every sample; none where the motion is random."""
+        if self._random:
+            return {}
+        frames = self._timeline.at(self.time)
+        return {
+            "rep_count_from_start": frames.rep_count_from_start,
+            "rep_count_from_intermediate": frames.rep_count_from_intermediate,
+        }
+
+    def moments(self) -> Iterator[Moment]:
+        """The samples in order."""
+        frame = self.actor.frame
+        for start in range(0, len(self.time), _CHUNK):
+            pose = self._pose(self.time[start : start + _CHUNK])
+            joints, rotations = pose.joints(self.body.rest_joints)
+            matrices = orientations(self.watch, rotations, frame.turn, self._reference)
+            held = self._motion.held(pose)
+            for i, matrix in enumerate(matrices):
+                worn = self.watch.transform(joints[i], rotations[i])
+                placements = {
+                    "person": self.actor.skin(pose.quaternions[i], pose.root[i]),
+                    **self.actor.held({name: carried[i] for name, carried in held.items()}),
+                    "watch": self.actor.carried(self.watch.object.mesh, worn),
+                }
+                yield Moment(placements, frame.points(joints[i]), frame.transform(worn), matrix)
+
+    def _pose(self, time: Array) -> Pose:
+        if self._random:
+            return self._motion.exact(time / SECONDS)
+        return self._motion.pose(self._timeline.at(time))
+
+
+def _appearance(randomize: bool, seed: int) -> Appearance:
+    if not randomize:
+        return Appearance()
+    draws = stream(seed, "body_shape")
+    height, weight = np.clip(draws.normal(0.0, 1.0, 2), -2.5, 2.5)
+    return Appearance(
+        gender=_GENDERS[int(draws.integers(2))],
+        relative_height=float(height),
+        relative_weight=float(weight),
+        identity=int(draws.integers(25)),
+        outfit=int(draws.integers(5)),
+    )
