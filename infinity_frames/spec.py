@@ -339,7 +339,7 @@ def constraint_from_json(data: Mapping[str, Any]) -> Constraint | None:
     if not _numbers([bound for bound in (low, high) if bound is not None]):
         return None
     match data:
-        case {"terms": terms} if _mapping(terms) and _numbers(list(terms.values())):
+        case {"terms": terms} if _mapping(terms) and terms and _numbers(list(terms.values())):
             return Linear(dict(terms), low, high)
         case {"when": when, "parameter": str(parameter)} if _mapping(when):
             if all(map(_scalars, when.values())) and (choices is None or _scalars(choices)):
@@ -398,8 +398,8 @@ class Generator:
                 advice="Check that the server address is that of an Infinity API server.",
             )
         parameters = tuple(Parameter.from_json(item) for item in params)
-        known = {parameter.name for parameter in parameters}
-        if len(known) < len(parameters):
+        types = {parameter.name: parameter.type for parameter in parameters}
+        if len(types) < len(parameters):
             raise _unreadable(f"describes a parameter of {name} twice")
         listed, options = data.get("constraints"), data.get("options") or {}
         rules = map(constraint_from_json, listed if isinstance(listed, list) else ())
@@ -407,9 +407,18 @@ class Generator:
             name=name,
             version=str(data.get("version", "")),
             parameters=parameters,
-            constraints=tuple(rule for rule in rules if rule and known.issuperset(rule.parameters)),
+            constraints=tuple(rule for rule in rules if rule and _checkable(rule, types)),
             preview=_mapping(options) and bool(options.get("preview", False)),
         )
+
+
+def _checkable(rule: Constraint, types: Mapping[str, ParameterType]) -> bool:
+    """Whether a rule compares numbers with numbers, of parameters there are."""
+    if not types.keys() >= set(rule.parameters):
+        return False
+    measured = rule.terms if isinstance(rule, Linear) else [rule.parameter]
+    unmeasured = isinstance(rule, Conditional) and rule.min is None and rule.max is None
+    return unmeasured or all(types[name] in ("int", "float") for name in measured)
 
 
 def _without_none(data: dict[str, Any]) -> dict[str, Any]:

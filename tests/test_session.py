@@ -294,7 +294,13 @@ def test_sampling_and_rules_that_cannot_be_read_are_left_to_the_server(
     described = extended.described(extended.generators[NAME])
     described["params"][2]["sampling"] = {"distribution": "choice", "values": [1], "weights": [-1]}
     described["params"][4]["sampling"] = {"distribution": "uniform", "min": 2, "max": "x"}
-    described["constraints"] += [{"terms": {"unheard_of": 1}, "max": 1}, {"when": []}, 7]
+    described["constraints"] += [
+        {"terms": {"unheard_of": 1}, "max": 1},
+        {"terms": {}, "max": 1},
+        {"terms": {"scene": 1}, "max": 1},
+        {"when": []},
+        7,
+    ]
     extended.fail("GET", f"/api/jobs/{NAME}/", answer(200, described))
     session = inf.Session(token=TOKEN, server=extended.url)
     assert len(session.constraints) == 1
