@@ -1,9 +1,11 @@
-"""Contact sheets of VisionFit: what it makes, at one glance.
+"""Contact sheets: what the generators make, at one glance.
 
-    python -m scripts.contact_sheets [--sheets exercises,identities,parameters] [--folder docs]
+    python -m scripts.contact_sheets [--sheets exercises,identities,parameters,wrists]
+        [--folder docs]
 
-Renders real jobs through VisionFit's own stage and renderer and writes ``contact-<sheet>.jpg``:
-every exercise at four moments, every identity as man and woman, one parameter swept per row.
+Renders real jobs through the generators' own scenes and renderer, ``contact-<sheet>.jpg`` each:
+every exercise at four moments, every identity as man and woman, one parameter swept per row;
+watches on wrists with the axes their sensors tell.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.generators.actor import extent
+from infinity_frames.engine.generators.sensefit.parameters import SPEC as SENSEFIT
+from infinity_frames.engine.generators.sensefit.picture import Sketch, build_scene
+from infinity_frames.engine.generators.sensefit.wearer import Wearer
 from infinity_frames.engine.generators.visionfit.parameters import SPEC
 from infinity_frames.engine.generators.visionfit.performance import Instant
 from infinity_frames.engine.generators.visionfit.stage import build_stage
@@ -206,6 +211,40 @@ def sweep_row(index: int) -> Row:
     return Row("   ".join([name, *also]), tuple(str(value) for value in values), tiles)
 
 
+_WRISTS: dict[str, dict[str, Any]] = {
+    "BICEP_CURL-DUMBBELL   watch_location = LEFT": {},
+    "HAMMER_CURL-DUMBBELL   watch_location = RIGHT": {
+        "exercise": "HAMMER_CURL-DUMBBELL",
+        "watch_location": "RIGHT",
+    },
+    "OVERHEAD_PRESS-DUMBBELL   crown_orientation = LEFT": {
+        "exercise": "OVERHEAD_PRESS-DUMBBELL",
+        "crown_orientation": "LEFT",
+    },
+    "PUSHUP   wrist_offset_deg = 60": {"exercise": "PUSHUP", "wrist_offset_deg": 60.0},
+    "BURPEE   ref_xy_rotation = 0.8": {"exercise": "BURPEE", "ref_xy_rotation": 0.8},
+    "use_random_motion": {"use_random_motion": True},
+}
+
+
+def wrist_row(name: str) -> Row:
+    """A watch at four moments of a rep, or of random motion; people take turns."""
+    seed = SEED + list(_WRISTS).index(name)
+    params = {**SENSEFIT.defaults, "randomize_body_shape": True, **_WRISTS[name]}
+    wearer = Wearer(params, seed)
+    room = extent(wearer.actor.exercise)
+    scene = build_scene(wearer.objects, room, params["watch_location"], RENDERED, RENDERED)
+    renderer, sketch = Renderer(scene), Sketch(scene.camera, params["ref_xy_rotation"])
+    every, count = list(wearer.moments()), len(wearer.time)
+    frames = [round(share * (count - 1)) for share in (0.0, 0.25, 0.5, 0.75)]
+    tiles = []
+    for frame in frames:
+        picture = develop(renderer.picture(wearer.placements(every[frame])), rng=None)
+        sketch.draw(picture, every[frame])
+        tiles.append(picture)
+    return Row(name, tuple(f"{wearer.time[frame]:.2f} s" for frame in frames), tiles)
+
+
 def montage(rows: Iterable[Row], size: int, columns: int) -> Picture:
     """Rows of tiles under their names, `columns` rows side by side; tiles are `size` px high."""
     strips = [_strip(row, size) for row in rows]
@@ -259,6 +298,7 @@ SHEETS = {
     "exercises": Sheet(exercise_row, VISIONFIT_EXERCISES, 150, 2),
     "identities": Sheet(identity_row, range(25), 150, 4),
     "parameters": Sheet(sweep_row, range(len(_SWEEPS)), 128, 2),
+    "wrists": Sheet(wrist_row, tuple(_WRISTS), 240, 1),
 }
 
 

@@ -55,7 +55,7 @@ def render_job(params: Mapping[str, Any], seed: int, directory: Path) -> int:
     ) as video:
         for moment in wearer.moments():
             matrices.append(moment.matrix)
-            radiance = renderer.picture(moment.placements)
+            radiance = renderer.picture(wearer.placements(moment))
             if exposure is None:
                 exposure = auto_exposure(radiance)
             picture = develop(radiance, rng=None, exposure=exposure)

@@ -34,8 +34,12 @@ class Moment:
 
     Parameters
     ----------
-    placements : dict of str to Placement
-        The person, the watch and what is held.
+    quaternions, root : (55, 4) and (3,) array
+        The pose.
+    held : dict of str to (4, 4) array
+        From the axes of what is held to the body's.
+    worn : (4, 4) array
+        From the watch's axes to the body's.
     joints : (55, 3) array
         Global, m.
     watch : (4, 4) array
@@ -44,7 +48,10 @@ class Moment:
         What the watch's sensor says of its orientation.
     """
 
-    placements: dict[str, Placement]
+    quaternions: Array
+    root: Array
+    held: dict[str, Array]
+    worn: Array
     joints: Array
     watch: Array
     matrix: Array
@@ -68,6 +75,7 @@ class Wearer:
         self.body = build_body(_appearance(params["randomize_body_shape"], seed))
         self.actor = Actor(done, self.body, np.zeros(3), 0.0)
         self.watch = Watch.worn(params, self.body)
+        self._strapped = self.watch.object
         self._timeline = Timeline.from_params(params, done, seed)
         self._motion = self.actor.motion(seed, params["kinematic_noise_factor"])
         count = params["num_random_frames"] if self._random else self._timeline.num_frames
@@ -76,7 +84,7 @@ class Wearer:
     @property
     def objects(self) -> list[Object]:
         """The person, what is held and the watch, for a scene."""
-        return [*self.actor.objects, self.watch.object]
+        return [*self.actor.objects, self._strapped]
 
     @property
     def counts(self) -> dict[str, Array]:
@@ -99,12 +107,23 @@ class Wearer:
             held = self._motion.held(pose)
             for i, matrix in enumerate(matrices):
                 worn = self.watch.transform(joints[i], rotations[i])
-                placements = {
-                    "person": self.actor.skin(pose.quaternions[i], pose.root[i]),
-                    **self.actor.held({name: carried[i] for name, carried in held.items()}),
-                    "watch": self.actor.carried(self.watch.object.mesh, worn),
-                }
-                yield Moment(placements, frame.points(joints[i]), frame.transform(worn), matrix)
+                yield Moment(
+                    quaternions=pose.quaternions[i],
+                    root=pose.root[i],
+                    held={name: carried[i] for name, carried in held.items()},
+                    worn=worn,
+                    joints=frame.points(joints[i]),
+                    watch=frame.transform(worn),
+                    matrix=matrix,
+                )
+
+    def placements(self, moment: Moment) -> dict[str, Placement]:
+        """Where the person, what is held and the watch are in a sample."""
+        return {
+            "person": self.actor.skin(moment.quaternions, moment.root),
+            **self.actor.held(moment.held),
+            "watch": self.actor.carried(self._strapped.mesh, moment.worn),
+        }
 
     def _pose(self, time: Array) -> Pose:
         if self._random:
