@@ -1,11 +1,11 @@
 """Contact sheets: what the generators make, at one glance.
 
-    python -m scripts.contact_sheets [--sheets exercises,identities,parameters,wrists]
+    python -m scripts.contact_sheets [--sheets exercises,identities,parameters,wrists,spills]
         [--folder docs]
 
 Renders real jobs through the generators' own scenes and renderer, ``contact-<sheet>.jpg`` each:
 every exercise at four moments, every identity as man and woman, one parameter swept per row;
-watches on wrists with the axes their sensors tell.
+watches on wrists with the axes their sensors tell; spills in every place.
 """
 
 from __future__ import annotations
@@ -26,12 +26,16 @@ from infinity_frames.engine.generators.actor import extent
 from infinity_frames.engine.generators.sensefit.parameters import SPEC as SENSEFIT
 from infinity_frames.engine.generators.sensefit.picture import Sketch, build_scene
 from infinity_frames.engine.generators.sensefit.wearer import Wearer
+from infinity_frames.engine.generators.spills.floor import Floor
+from infinity_frames.engine.generators.spills.liquid import LIQUIDS, Spill
+from infinity_frames.engine.generators.spills.parameters import SPEC as SPILLS
+from infinity_frames.engine.generators.spills.places import PLACES
 from infinity_frames.engine.generators.visionfit.parameters import SPEC
 from infinity_frames.engine.generators.visionfit.performance import Instant
 from infinity_frames.engine.generators.visionfit.stage import build_stage
 from infinity_frames.engine.motion.exercises import VISIONFIT_EXERCISES, exercise
 from infinity_frames.engine.motion.skeleton import JOINT_INDEX
-from infinity_frames.engine.render import Renderer, develop
+from infinity_frames.engine.render import Renderer, auto_exposure, develop
 from infinity_frames.engine.rng import stream
 from infinity_frames.engine.scene.camera import look
 
@@ -245,6 +249,30 @@ def wrist_row(name: str) -> Row:
     return Row(name, tuple(f"{wearer.time[frame]:.2f} s" for frame in frames), tiles)
 
 
+_SPILT: dict[str, dict[str, Any]] = {
+    "WAREHOUSE_0001": {"size": 85.0, "aspect_ratio": 2.0, "profile_irregularity": 0.8},
+    "WAREHOUSE_0002": {"color": "BROWN", "size": 70.0, "depth": 2.0},
+    "WAREHOUSE_0003": {"color": "TRANSPARENT", "size": 95.0, "depth": 3.0},
+    "GROCERY_0001": {"color": "WHITE", "size": 45.0, "profile_irregularity": 0.6},
+    "GROCERY_0002": {"size": 60.0, "aspect_ratio": 1.6, "depth": 3.0},
+    "OFFICE_0001": {"color": "BROWN", "size": 50.0, "aspect_ratio": 1.4},
+    "RESTAURANT_0001": {"size": 55.0, "profile_irregularity": 1.0},
+}
+
+
+def spill_row(scene: str) -> Row:
+    """A spill in a place as it grows."""
+    params = {**SPILLS.defaults, **_SPILT[scene]}
+    place, seed = PLACES[scene], SEED
+    spill = Spill.of(params, place.start(seed), seed)
+    floor = Floor(place.scene(seed), spill, LIQUIDS[params["color"]], params["depth"])
+    exposure = auto_exposure(floor.dry)
+    shares = (0.1, 0.4, 1.0)
+    tiles = [develop(floor.picture(grown), rng=None, exposure=exposure) for grown in shares]
+    said = ", ".join(f"{name} = {value}" for name, value in _SPILT[scene].items())
+    return Row(f"{scene}   {said}", tuple(f"{grown:.0%}" for grown in shares), tiles)
+
+
 def montage(rows: Iterable[Row], size: int, columns: int) -> Picture:
     """Rows of tiles under their names, `columns` rows side by side; tiles are `size` px high."""
     strips = [_strip(row, size) for row in rows]
@@ -298,6 +326,7 @@ SHEETS = {
     "exercises": Sheet(exercise_row, VISIONFIT_EXERCISES, 150, 2),
     "identities": Sheet(identity_row, range(25), 150, 4),
     "parameters": Sheet(sweep_row, range(len(_SWEEPS)), 128, 2),
+    "spills": Sheet(spill_row, tuple(_SPILT), 220, 1),
     "wrists": Sheet(wrist_row, tuple(_WRISTS), 240, 1),
 }
 

@@ -93,7 +93,7 @@ def test_merged_and_placed_meshes_keep_their_materials_and_shape() -> None:
 
 @pytest.mark.parametrize("kind", FURNITURE)
 def test_furniture_is_solid_and_stands_on_the_floor(kind: str) -> None:
-    item = furniture(kind, "it", np.array([1.0, 2.0]), 30.0)
+    item = furniture(FURNITURE[kind], "it", np.array([1.0, 2.0]), 30.0)
     check(item)
     assert volume(item.mesh) > 0
     assert item.mesh.vertices[:, 2].min() == pytest.approx(0, abs=0.021)

@@ -23,7 +23,7 @@ from infinity_frames.engine.scene.shapes import (
     yaw_matrix,
 )
 
-__all__ = ["FURNITURE", "Furniture", "furniture", "furniture_mesh"]
+__all__ = ["FURNITURE", "Furniture", "furniture", "piece_mesh"]
 
 OAK = Material((0.42, 0.26, 0.13), (0.30, 0.17, 0.08), pattern="wood", scale=0.35, roughness=0.55)
 WALNUT = Material((0.16, 0.08, 0.04), (0.09, 0.045, 0.02), "wood", 0.35, roughness=0.5)
@@ -306,30 +306,25 @@ FURNITURE: dict[str, Furniture] = {
 
 
 @cache
-def furniture_mesh(kind: str) -> Mesh:
-    """Mesh of a piece in its own coordinates.
-
-    Parameters
-    ----------
-    kind : str
-        A key of `FURNITURE`.
-
-    Returns
-    -------
-    Mesh
-    """
-    return merge([part.mesh() for part in FURNITURE[kind].parts])
+def piece_mesh(piece: Furniture) -> Mesh:
+    """Mesh of a piece in its own coordinates."""
+    return merge([part.mesh() for part in piece.parts])
 
 
 def furniture(
-    kind: str, name: str, position: NDArray[np.float64], yaw: float, *, occluder: bool = False
+    piece: Furniture,
+    name: str,
+    position: NDArray[np.float64],
+    yaw: float,
+    *,
+    occluder: bool = False,
 ) -> Object:
     """A piece of furniture that stands somewhere.
 
     Parameters
     ----------
-    kind : str
-        A key of `FURNITURE`.
+    piece : Furniture
+        As in `FURNITURE`.
     name : str
         Name of the object, unique in the scene.
     position : (2,) array
@@ -344,7 +339,6 @@ def furniture(
     Object
         In global coordinates.
     """
-    piece = FURNITURE[kind]
     where = np.array([position[0], position[1], 0.0])
-    mesh = place(furniture_mesh(kind), yaw_matrix(yaw), where)
+    mesh = place(piece_mesh(piece), yaw_matrix(yaw), where)
     return Object(name, mesh, piece.materials, category=piece.category, occluder=occluder)

@@ -6,9 +6,11 @@ what is around a room leaves that corridor free.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
+from infinity_frames.engine.scene.furniture import FURNITURE, Furniture
 from infinity_frames.engine.scene.model import Color, Material
 
 __all__ = ["ROOMS", "Room", "Standing", "Wall", "Window"]
@@ -62,6 +64,8 @@ class Room:
         Whether the lamp is a pair of tubes instead of a round shade.
     art : (x, z)
         Middle of what hangs on the north wall, m.
+    pieces : mapping of str to Furniture
+        What its furniture's kinds mean.
     occluders : tuple of str
         Kinds of furniture that may stand between avatar and camera.
     """
@@ -80,6 +84,7 @@ class Room:
     light: Color = (1.0, 0.93, 0.83)
     tubes: bool = False
     art: tuple[float, float] = (0.0, 1.65)
+    pieces: Mapping[str, Furniture] = field(default_factory=lambda: FURNITURE)
     occluders: tuple[str, ...] = (
         "chair",
         "stool",

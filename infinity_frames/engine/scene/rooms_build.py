@@ -45,7 +45,9 @@ def room_objects(room: Room, seed: int) -> list[Object]:
         draw = stream(seed, "furniture", index)
         position = np.array([standing.x, standing.y]) + draw.uniform(-1, 1, 2) * standing.play
         yaw = standing.yaw + draw.uniform(-60, 60) * standing.play
-        objects.append(furniture(standing.kind, f"{standing.kind}_{index}", position, yaw))
+        objects.append(
+            furniture(room.pieces[standing.kind], f"{standing.kind}_{index}", position, yaw)
+        )
     return objects
 
 

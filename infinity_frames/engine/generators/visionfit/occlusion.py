@@ -21,7 +21,7 @@ from infinity_frames.engine.motion.skeleton import JOINT_INDEX, PARENTS
 from infinity_frames.engine.render import LabelPass, Renderer
 from infinity_frames.engine.rng import stream
 from infinity_frames.engine.scene.camera import project
-from infinity_frames.engine.scene.furniture import furniture, furniture_mesh
+from infinity_frames.engine.scene.furniture import FURNITURE, furniture, piece_mesh
 from infinity_frames.engine.scene.model import Camera, Object, Scene
 from infinity_frames.engine.scene.rooms import Room
 
@@ -66,7 +66,7 @@ class _Spot:
     def piece(self, step: int) -> Object:
         """The piece, moved aside by so many steps."""
         position = self.middle + np.array([self.side * step * _STEP, 0.0])
-        return furniture(self.kind, "occluder", position, self.yaw, occluder=True)
+        return furniture(FURNITURE[self.kind], "occluder", position, self.yaw, occluder=True)
 
 
 def placed_occluder(
@@ -201,7 +201,7 @@ def _spot(
     draw = stream(seed, "occluder")
     kind = room.occluders[int(draw.integers(len(room.occluders)))]
     yaw, side, along = draw.uniform(-180, 180), draw.choice([-1.0, 1.0]), draw.uniform()
-    radius = float(np.linalg.norm(furniture_mesh(kind).vertices[:, :2], axis=1).max())
+    radius = float(np.linalg.norm(piece_mesh(FURNITURE[kind]).vertices[:, :2], axis=1).max())
     reach = extent(performance.exercise).reach + _FLESH
     distance = location[1] - camera.location[1]
     nearest = camera.location[1] + max(radius + _CLEARANCE, _FOREGROUND * distance)

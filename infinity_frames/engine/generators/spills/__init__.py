@@ -1,0 +1,69 @@
+"""Spills: a liquid that spreads over a floor, watched by a fixed camera.
+
+What the server needs, the parameters and the estimate, is cheap to import; what renders is imported
+by the workers only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from infinity_frames.engine.generators.spills.parameters import SPEC
+
+__all__ = ["Spills"]
+
+
+class Spills:
+    """The generator of spills; see `infinity_frames.engine.generators.base.Generator`."""
+
+    spec = SPEC
+
+    def estimate(self, jobs: pd.DataFrame) -> NDArray[np.int64]:
+        """Frames that each job's video has.
+
+        Parameters
+        ----------
+        jobs : DataFrame
+            A row per job, a typed column per parameter; complete and valid.
+
+        Returns
+        -------
+        (len(jobs),) int64 array
+        """
+        seconds = jobs["video_duration"].to_numpy(float)
+        rates = jobs["frame_rate"].to_numpy(float)
+        return np.asarray(np.rint(seconds * rates), dtype=np.int64)
+
+    def prepare(self) -> None:
+        """Import and compile what renders; takes seconds the first time on a machine."""
+        from infinity_frames.engine.generators.spills.video import get_ready
+
+        get_ready()
+
+    def render(self, params: dict[str, Any], seed: int, directory: Path, preview: bool) -> int:
+        """Make ``labels.json``, ``segmentation.zip``, ``video_preview.png`` and ``video.mp4``.
+
+        Parameters
+        ----------
+        params : dict
+            A value for every parameter; valid.
+        seed : int
+            Where every random decision comes from.
+        directory : Path
+            Receives the files.
+        preview : bool
+            Make the last frame of the video only, and no ``video.mp4``.
+
+        Returns
+        -------
+        int
+            Frames made.
+        """
+        from infinity_frames.engine.generators.spills.video import render_job
+
+        return render_job(params, seed, directory, preview)

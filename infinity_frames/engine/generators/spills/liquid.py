@@ -1,0 +1,123 @@
+"""The spill: its outline as it grows, how deep it stands, what it looks like on a floor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.engine.rng import stream
+
+__all__ = ["LIQUIDS", "Liquid", "Spill"]
+
+Array = NDArray[np.float64]
+
+_DIRECTIONS = 720
+_HARMONICS = np.arange(2, 10)
+
+# How much nearer the outline may come than its ellipse, as a share. More, and the bays between
+# growing arms would run dry again.
+_DEEPEST_BAY = 0.44
+_SMOOTH_AT_FIRST = 0.35  # share of the irregularity that a drop has; it grows with the spill
+
+
+@dataclass(frozen=True)
+class Liquid:
+    """A liquid.
+
+    Parameters
+    ----------
+    color : tuple of float
+        Of a deep layer of it, linear RGB.
+    hides : float
+        Share of the floor's light that 1 mm of it takes.
+    wets : float
+        What is left of the floor's own brightness below it: wet pores scatter less.
+    """
+
+    color: tuple[float, float, float]
+    hides: float
+    wets: float = 1.0
+
+
+LIQUIDS: Mapping[str, Liquid] = {
+    "RED": Liquid((0.17, 0.006, 0.008), 0.80),
+    "BROWN": Liquid((0.045, 0.018, 0.006), 0.80),
+    "WHITE": Liquid((0.72, 0.70, 0.65), 0.88),
+    "TRANSPARENT": Liquid((0.30, 0.33, 0.34), 0.03, 0.66),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Spill:
+    """A spill on the floor at z = 0.
+
+    Parameters
+    ----------
+    center : (2,) array
+        Where it starts, global, m.
+    radii : (N,) array
+        From there to its final ellipse, in even directions, m.
+    waves : (N,) array
+        Departure of the final outline from the ellipse, as a share of the radius.
+    """
+
+    center: Array
+    radii: Array
+    waves: Array
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any], center: Array, seed: int) -> Spill:
+        """The spill of a job; each trait is drawn from a stream of its own.
+
+        Parameters
+        ----------
+        params : mapping
+            Every parameter of Spills.
+        center : (2,) array
+            Where it starts, global, m.
+        seed : int
+            The job's seed.
+        """
+        around = 2 * np.pi * np.arange(_DIRECTIONS) / _DIRECTIONS
+        yaw = stream(seed, "spill_yaw").uniform(0.0, np.pi)
+        draws = stream(seed, "spill_outline")
+        sizes = draws.normal(0.0, 1.0, len(_HARMONICS)) / _HARMONICS**0.8
+        phases = draws.uniform(0.0, 2 * np.pi, len(_HARMONICS))
+        turns = _HARMONICS[:, None] * around + phases[:, None]
+        waves = (sizes[:, None] * np.cos(turns)).sum(axis=0)
+        waves *= _DEEPEST_BAY * params["profile_irregularity"] / np.abs(waves).max()
+        ratio = params["aspect_ratio"]
+        along, across = np.cos(around - yaw), np.sin(around - yaw)
+        radii = 1.0 / np.sqrt(along**2 / ratio + across**2 * ratio)
+        outline = radii * (1.0 + waves)
+        area = np.pi * np.mean(outline**2)
+        wanted = np.pi * (params["size"] / 100.0) ** 2
+        return cls(center, radii * np.sqrt(wanted / area), waves)
+
+    def edge(self, direction: Array, grown: float) -> Array:
+        """Distance of the edge from the centre; it never shrinks in any direction.
+
+        Parameters
+        ----------
+        direction : array
+            rad, 0 along X.
+        grown : float
+            Share of the liquid that is out, 0..1.
+
+        Returns
+        -------
+        array of the same shape
+            m.
+        """
+        waves = self.waves * (_SMOOTH_AT_FIRST + (1.0 - _SMOOTH_AT_FIRST) * grown)
+        outline = self.radii * np.sqrt(grown) * (1.0 + waves)
+        place = np.mod(direction, 2 * np.pi) * (_DIRECTIONS / (2 * np.pi))
+        before = place.astype(np.intp) % _DIRECTIONS
+        share = place - np.floor(place)
+        return np.asarray(
+            outline[before] * (1.0 - share) + outline[(before + 1) % _DIRECTIONS] * share
+        )

@@ -1,0 +1,101 @@
+"""The parameters of Spills: names, types, ranges, defaults, sampling."""
+
+from __future__ import annotations
+
+from infinity_frames.engine.generators.exercising import MAX_SEED
+from infinity_frames.spec import Generator, Parameter, Uniform
+
+__all__ = ["COLORS", "SCENES", "SPEC"]
+
+SCENES = (
+    "WAREHOUSE_0001",
+    "WAREHOUSE_0002",
+    "WAREHOUSE_0003",
+    "GROCERY_0001",
+    "GROCERY_0002",
+    "OFFICE_0001",
+    "RESTAURANT_0001",
+)
+COLORS = ("RED", "BROWN", "WHITE", "TRANSPARENT")
+
+SPEC = Generator(
+    name="spills-v0.1.0",
+    version="0.1.0",
+    parameters=(
+        Parameter(
+            "scene",
+            "str",
+            "WAREHOUSE_0001",
+            choices=SCENES,
+            groups={
+                place: tuple(name for name in SCENES if name.startswith(place))
+                for place in ("WAREHOUSE", "GROCERY", "OFFICE", "RESTAURANT")
+            },
+            description="The place, and the fixed camera that watches its floor.",
+        ),
+        Parameter("color", "str", "RED", choices=COLORS, description="What the liquid looks like."),
+        Parameter(
+            "size",
+            "float",
+            50.0,
+            min=1.0,
+            max=100.0,
+            description="Area of the spill at its end: that of a disc of this radius in cm.",
+        ),
+        Parameter(
+            "aspect_ratio",
+            "float",
+            1.0,
+            min=1.0,
+            max=3.0,
+            description="How much longer than wide it is.",
+        ),
+        Parameter(
+            "profile_irregularity",
+            "float",
+            0.3,
+            min=0.0,
+            max=1.0,
+            description="How far its outline departs from an ellipse.",
+        ),
+        Parameter(
+            "depth",
+            "float",
+            1.0,
+            min=1.0,
+            max=4.0,
+            unit="mm",
+            description="How deep it stands: deeper liquid hides more of the floor.",
+        ),
+        Parameter(
+            "frame_rate",
+            "int",
+            24,
+            choices=(24, 12, 8, 6),
+            unit="Hz",
+            description="Frames per second of the video.",
+        ),
+        Parameter(
+            "video_duration",
+            "float",
+            2.0,
+            min=1.0,
+            max=120.0,
+            unit="s",
+            sampling=Uniform(1.0, 5.0),
+            description="How long the video is; the spill grows all the time.",
+        ),
+        Parameter(
+            "random_seed",
+            "int",
+            0,
+            min=0,
+            max=MAX_SEED,
+            description="Where every random decision comes from.",
+        ),
+        Parameter(
+            "state", "uuid", description="An earlier job whose random decisions this job repeats."
+        ),
+    ),
+    preview=True,
+)
