@@ -82,7 +82,7 @@ def test_choices_can_be_causes() -> None:
 def test_results_of_a_sweep_show_its_effect_first() -> None:
     figure = visualize_batch_results(sweep())
     titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert titles[0] == "avg_percent_in_fov\nover camera_height"
+    assert titles[0] == "avg_percent_in_fov [%]\nover camera_height"
     assert "num_frames\nover camera_height" not in titles, "the camera does not change it"
     plain = visualize_batch_results(sweep().drop(columns="tag_base"))
     assert not any("over" in axes.get_title(loc="left") for axes in plain.axes)

@@ -23,6 +23,7 @@ from infinity_frames.vis.columns import (
     texts,
 )
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
+from infinity_frames.vis.headings import headings
 from infinity_frames.vis.style import Drawing, counted, figure, look, short, theme, wrap
 from infinity_frames.vis.tiles import colours, legend
 
@@ -44,7 +45,8 @@ def visualize_effect(
 
     Copies of one job in a sweep (``tag_base``) are joined by thin lines: they differ in nothing but
     what was swept. The band reaches from the 10th to the 90th percentile of the jobs. A
-    parameter with many values is cut into classes of equally many jobs.
+    parameter with many values is cut into classes of equally many jobs. Axes name the units that
+    the generator's parameters have, where the frame remembers its generator.
 
     Parameters
     ----------
@@ -75,13 +77,15 @@ def visualize_effect(
     if y is None:
         raise FrameError("No outcome of these jobs varies.", advice="Name a column: y=...")
     groups = None if stratify_var is None else grouped(frame, stratify_var)
+    heads = headings(frame)
     drawing = figure(5.6, 3.6)
     with look():
         axis = drawing.subplots()
         rows = draw_effect(axis, frame, x, y, groups)
+        axis.set(xlabel=heads[x], ylabel=heads[y])
         axis.set_title(f"{y} over {x}\n{counted(rows, 'row')}", fontweight="bold")
         if groups is not None:
-            legend(drawing, groups)
+            legend(drawing, groups, heads[str(groups.name)])
     return drawing
 
 
@@ -120,16 +124,17 @@ def visualize_joint(
     if not both.any():
         raise FrameError(f"No job has a value for both {x} and {y}.")
     groups = None if stratify_var is None else grouped(frame, stratify_var)
+    heads = headings(frame)
     drawing = figure(5.2, 4.2)
     with look():
         axis = drawing.subplots()
         _joint(axis, pair[0][both], pair[1][both], groups)
-        axis.set(xlabel=x, ylabel=y)
+        axis.set(xlabel=heads[x], ylabel=heads[y])
         shown = counted(int(both.sum()), "job")
         missing = f", {int((~both).sum()):,} without both values" if not both.all() else ""
         axis.set_title(f"{y} and {x}\n{shown}{missing}", fontweight="bold")
         if groups is not None:
-            legend(drawing, groups)
+            legend(drawing, groups, heads[str(groups.name)])
     return drawing
 
 
@@ -174,7 +179,6 @@ def draw_effect(
         _copies(axis, table, texts(frame[BASE]).loc[common], hues)
     for name, part in table.groupby("group"):
         _line(axis, part, hues[str(name)])
-    axis.set(xlabel=x, ylabel=y)
     if marks is not None:
         _names_below(axis, np.arange(len(marks)), marks)
     axis.grid()
