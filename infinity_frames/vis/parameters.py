@@ -63,8 +63,8 @@ def visualize_batch_results(
 ) -> Drawing:
     """Plot what a batch came to, and the parameters that caused it.
 
-    Where jobs came of a sweep, every outcome is drawn over every parameter that was swept, as a
-    line with its spread; see :func:`visualize_effect` for one of them at a time.
+    Where jobs came of a sweep, every outcome is drawn over every parameter that was swept, with its
+    spread; see :func:`visualize_effect` for one of them at a time.
 
     Parameters
     ----------
