@@ -13,13 +13,13 @@ from infinity_frames.schemas import BATCH, RESULTS
 
 __all__ = [
     "OUTCOMES",
-    "UUID",
     "constant",
     "different",
     "grouped",
     "identifies",
     "numbers",
     "require_column",
+    "short_id",
     "texts",
 ]
 
@@ -42,6 +42,11 @@ def identifies(values: pd.Series[Any]) -> bool:
     return not known.empty and all(
         isinstance(value, str) and UUID.fullmatch(value) for value in known.head(50)
     )
+
+
+def short_id(job_id: str) -> str:
+    """What stands for a job where there is little room; a name that is no UUID stays whole."""
+    return job_id[:8] if UUID.fullmatch(job_id) else job_id
 
 
 def require_column(frame: pd.DataFrame, column: str, purpose: str) -> pd.Series[Any]:

@@ -15,7 +15,7 @@ from infinity_frames.results import job_files as files_of
 from infinity_frames.results.layout import JobFiles, locate
 from infinity_frames.video import Picture, read_frames, video_info
 from infinity_frames.vis.clips import layout
-from infinity_frames.vis.columns import UUID, require_column
+from infinity_frames.vis.columns import require_column, short_id
 from infinity_frames.vis.drawing import annotated, fitting
 from infinity_frames.vis.files import job_files, require_labels
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
@@ -199,7 +199,7 @@ def words(
 def _named(row: Mapping[str, Any]) -> str:
     name = row.get("job_id")
     name = name if isinstance(name, str) else Path(str(row.get("path") or "")).name
-    return name[:8] if UUID.fullmatch(name) else name
+    return short_id(name)
 
 
 def _word(value: Any) -> str:
