@@ -496,7 +496,8 @@ class InfinityAccessor:
         labels : str or sequence of str
             What to draw: boxes, masks, cuboids, skeleton, keypoints, rep_count.
         label : str or sequence of str, optional
-            Columns to write under each picture; by default the job and the frame.
+            Columns to write under each picture, of this frame or else of its jobs' results; by
+            default the job and the frame.
         """
         return inf.vis.show(self._frame, k, labels, path, label)
 

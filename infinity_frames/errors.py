@@ -38,6 +38,8 @@ address, ``advice`` what to do next. All of them pickle.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,7 +75,17 @@ __all__ = [
     "UnknownBatch",
     "UnknownGenerator",
     "UnknownJob",
+    "nearest",
 ]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Advice on a name that is nowhere: the few it comes near to, or all there are."""
+    names = list(dict.fromkeys(known))
+    close = difflib.get_close_matches(name, names, n=3)
+    if close:
+        return f"Did you mean {' or '.join(close)}?"
+    return f"There are: {', '.join(names) or 'none'}."
 
 
 class InfinityError(Exception):

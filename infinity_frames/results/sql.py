@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -15,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infinity_frames.errors import FrameError, QueryError
+from infinity_frames.errors import FrameError, QueryError, nearest
 from infinity_frames.results.cache import LabelCache
 from infinity_frames.results.frames import (
     batch_frame,
@@ -155,10 +154,8 @@ def _require_category(category: str, categories: pd.DataFrame) -> None:
     """Raise unless labels could have it: no object of a category is no error, no category is."""
     known = categories["name"].dropna().unique().tolist()
     if known and category not in known:
-        near = difflib.get_close_matches(category, known, n=1)
         raise FrameError(
-            f"There is no category {category!r} in these labels.",
-            advice=f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}.",
+            f"There is no category {category!r} in these labels.", advice=nearest(category, known)
         )
 
 

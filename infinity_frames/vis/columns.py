@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from infinity_frames.errors import FrameError
+from infinity_frames.errors import FrameError, nearest
 from infinity_frames.schemas import BATCH, RESULTS
 
 __all__ = [
@@ -60,7 +60,7 @@ def require_column(frame: pd.DataFrame, column: str, purpose: str) -> pd.Series[
     if column not in frame.columns:
         raise FrameError(
             f"There is no column {column!r} {purpose}.",
-            advice=f"There are: {', '.join(map(str, frame.columns))}.",
+            advice=nearest(column, map(str, frame.columns)),
         )
     found: pd.Series[Any] = frame[column]
     return found
