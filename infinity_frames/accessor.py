@@ -384,7 +384,7 @@ class InfinityAccessor:
         Raises
         ------
         QueryError
-            The query is wrong; names the tables and columns there are.
+            The query is wrong; of a name that is nowhere, says which ones are near.
         """
         return inf.results.run_sql(self._frame, query, params=params, tables=tables, path=path)
 

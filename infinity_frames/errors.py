@@ -28,7 +28,7 @@
     │   └── DownloadIncomplete   some jobs came, others did not; carries both
     ├── ResultsError             downloaded results cannot be read
     │   ├── NoResults            there is nothing to read at that path (LookupError)
-    │   └── QueryError           a SQL query is wrong; names the tables and columns there are
+    │   └── QueryError           a SQL query is wrong; says which names are near
     ├── MediaError               a picture or video cannot be read or written
     └── RenderError              a generator could not make a job (raised inside the engine)
 

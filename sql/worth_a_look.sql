@@ -1,7 +1,7 @@
 -- Frames worth a look: where the person is hidden most, least in the picture, largest or smallest;
 -- one frame per job and reason. The result can be shown: .infinity.show().
 --   $k = 5                   frames per reason
---   $category = "person"     whom to look at
+--   $category = "person"     whom to look at (annotations.category)
 WITH reasons AS (
     SELECT job_id, frame_number, annotation_id, percent_occlusion, percent_in_fov, area,
         unnest([

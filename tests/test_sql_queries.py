@@ -381,5 +381,25 @@ def test_a_query_that_is_not_there_names_those_that_are(results):
 
 
 def test_a_parameter_that_a_query_does_not_take_is_said(results):
-    with pytest.raises(QueryError, match="no parameter"):
+    with pytest.raises(QueryError, match=r"no parameter \$skeletons.*It takes: \$skeleton\."):
         query("visibility_by_exercise", results, skeletons="coco")
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("visibility_by_exercise", {"skeleton": "cooc"}, "no keypoints.skeleton is.*mean coco"),
+        ("visibility_by_camera_height", {"joint": "left_wrst"}, "mean left_wrist"),
+        ("worth_a_look", {"category": "persn"}, "no annotations.category is.*mean person"),
+        ("spill_growth", {}, "'spill', and no annotations.category is"),
+    ],
+)
+def test_a_value_that_occurs_nowhere_is_no_empty_answer(results, name, params, message):
+    with pytest.raises(QueryError, match=message):
+        query(name, results, **params)
+
+
+def test_an_answer_may_be_empty(results):
+    assert query("joint_travel", results, pattern="nobody%").empty
+    failed = results[results["status"] == "failed"]
+    assert query("visibility_by_exercise", failed, skeleton="cooc").empty, "they have no labels"
