@@ -438,6 +438,9 @@ class InfinityAccessor:
     ) -> Frame:
         """Write the jobs as a data set into the new folder `path`, divided by column ``split``.
 
+        YOLO needs a part to validate on: ``.infinity.split({"train": 0.8, "val": 0.2})`` first;
+        without, it is the one trained on, and a warning says so.
+
         Parameters
         ----------
         path : path
