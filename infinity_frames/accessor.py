@@ -384,7 +384,7 @@ class InfinityAccessor:
         Raises
         ------
         QueryError
-            The query is wrong; names the tables and columns there are.
+            The query is wrong; of a name that is nowhere, says which ones are near.
         """
         return inf.results.run_sql(self._frame, query, params=params, tables=tables, path=path)
 
@@ -437,6 +437,9 @@ class InfinityAccessor:
         quiet: bool = False,
     ) -> Frame:
         """Write the jobs as a data set into the new folder `path`, divided by column ``split``.
+
+        YOLO needs a part to validate on: ``.infinity.split({"train": 0.8, "val": 0.2})`` first;
+        without, it is the one trained on, and a warning says so.
 
         Parameters
         ----------
@@ -496,7 +499,8 @@ class InfinityAccessor:
         labels : str or sequence of str
             What to draw: boxes, masks, cuboids, skeleton, keypoints, rep_count.
         label : str or sequence of str, optional
-            Columns to write under each picture; by default the job and the frame.
+            Columns to write under each picture, of this frame or else of its jobs' results; by
+            default the job and the frame.
         """
         return inf.vis.show(self._frame, k, labels, path, label)
 

@@ -28,7 +28,7 @@
     │   └── DownloadIncomplete   some jobs came, others did not; carries both
     ├── ResultsError             downloaded results cannot be read
     │   ├── NoResults            there is nothing to read at that path (LookupError)
-    │   └── QueryError           a SQL query is wrong; names the tables and columns there are
+    │   └── QueryError           a SQL query is wrong; says which names are near
     ├── MediaError               a picture or video cannot be read or written
     └── RenderError              a generator could not make a job (raised inside the engine)
 
@@ -38,6 +38,8 @@ address, ``advice`` what to do next. All of them pickle.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,7 +75,17 @@ __all__ = [
     "UnknownBatch",
     "UnknownGenerator",
     "UnknownJob",
+    "nearest",
 ]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Advice on a name that is nowhere: the few it comes near to, or all there are."""
+    names = list(dict.fromkeys(known))
+    close = difflib.get_close_matches(name, names, n=3)
+    if close:
+        return f"Did you mean {' or '.join(close)}?"
+    return f"There are: {', '.join(names) or 'none'}."
 
 
 class InfinityError(Exception):

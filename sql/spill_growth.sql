@@ -1,5 +1,5 @@
 -- How each spill grows: when it is first labelled, how large it gets, and when it has half of that.
---   $category = "spill"    what grows
+--   $category = "spill"    what grows (annotations.category)
 WITH growth AS (
     SELECT
         job_id,

@@ -1,7 +1,7 @@
 -- How visible one joint is against the height of the camera, by exercise: share of frames in which
 -- it is inside the picture, and in which nothing hides it.
---   $joint = "left_wrist"     a keypoint's name
---   $skeleton = "armature"    armature, vertex or coco
+--   $joint = "left_wrist"     which keypoint (keypoints.name)
+--   $skeleton = "armature"    armature, vertex or coco (keypoints.skeleton)
 --   $height_step = 0.5        metres per class of camera height
 SELECT
     jobs.exercise,

@@ -1,6 +1,6 @@
 -- How visible each joint of the person is, by exercise: share of frames in which it is inside the
 -- picture, and in which nothing hides it.
---   $skeleton = "armature"    armature, vertex or coco
+--   $skeleton = "armature"    armature, vertex or coco (keypoints.skeleton)
 SELECT
     jobs.exercise,
     keypoints.name,

@@ -1,12 +1,13 @@
 -- Frames worth a look: where the person is hidden most, least in the picture, largest or smallest;
--- one frame per job and reason. The result can be shown: .infinity.show().
+-- one frame per job and reason. Who is wholly in the picture, or hidden by nothing, is not listed for
+-- that. The result can be shown: .infinity.show().
 --   $k = 5                   frames per reason
---   $category = "person"     whom to look at
+--   $category = "person"     whom to look at (annotations.category)
 WITH reasons AS (
     SELECT job_id, frame_number, annotation_id, percent_occlusion, percent_in_fov, area,
         unnest([
-            {'reason': 'most hidden', 'strength': percent_occlusion},
-            {'reason': 'least in the picture', 'strength': -percent_in_fov},
+            {'reason': 'most hidden', 'strength': nullif(percent_occlusion, 0)},
+            {'reason': 'least in the picture', 'strength': -nullif(percent_in_fov, 100)},
             {'reason': 'largest', 'strength': area},
             {'reason': 'smallest', 'strength': -area}
         ], recursive := true)

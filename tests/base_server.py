@@ -27,7 +27,7 @@ TEST_GENERATOR = Generator(
         Parameter("exercise", "str", "PUSHUP", choices=("PUSHUP", "UPPERCUT-LEFT")),
         Parameter("num_reps", "int", 1, min=1, max=20),
         Parameter("lighting_power", "float", 100.0, min=0, max=2000),
-        Parameter("camera_height", "float", 0.75, min=0.1, max=2.75),
+        Parameter("camera_height", "float", 0.75, min=0.1, max=2.75, unit="m"),
         Parameter("image_height", "int", 256, min=128, max=512),
         Parameter("trim_start_frac", "float", 0.0, min=0, max=0.9),
         Parameter("trim_end_frac", "float", 0.0, min=0, max=0.9),

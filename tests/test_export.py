@@ -231,10 +231,35 @@ def test_the_readme_says_what_is_left_out(exported, name):
     assert results["exercise"].iloc[0] in text
 
 
+def test_yolo_says_when_it_would_validate_on_what_it_trains_on(tmp_path, real):  # noqa: F811
+    def entries(jobs, name):
+        export(jobs, tmp_path / name, "yolo", quiet=True)
+        text = (tmp_path / name / "data.yaml").read_text()
+        return text, dict(line.split(": ") for line in text.splitlines() if ": images/" in line)
+
+    looks = real[real["is_preview"]]
+    with pytest.warns(UserWarning, match=r"seen in training.*\.infinity\.split") as caught:
+        text, parts = entries(looks, "whole")
+    assert caught[0].filename == __file__
+    assert text.startswith("# There is one part only: val is train again")
+    assert parts == {"train": "images/train", "val": "images/train"}
+    # Two parts are no reason to warn, whatever they are called: warnings are errors in tests.
+    for other in ("val", "test"):
+        divided = looks.assign(split=["train", *[other] * (len(looks) - 1)])
+        text, parts = entries(divided, other)
+        assert parts == {
+            "train": "images/train",
+            other: f"images/{other}",
+            "val": f"images/{other}",
+        }
+        assert "#" not in text
+
+
 def test_frames_of_odd_size_lose_what_the_video_added(tmp_path, real):  # noqa: F811
     # An unpadded mask of the labels' own size fits every picture.
     job = real[real["video"].notna()].head(1)
-    export(job, tmp_path / "out", "yolo", pictures="jpg", quiet=True)
+    with pytest.warns(UserWarning, match="one part"):
+        export(job, tmp_path / "out", "yolo", pictures="jpg", quiet=True)
     pictures = list((tmp_path / "out" / "images" / "train").glob("*.jpg"))
     assert len(pictures) == job["num_frames"].item()
     (shape,) = {mask.shape for _, mask in masks(job, job["job_id"].item())}

@@ -99,6 +99,31 @@ def test_a_script_of_today(server: FaultServer, tmp_path: Path) -> None:
     assert sesh.submit(swept, is_preview=True, batch_name="sweep").num_jobs == 50
 
 
+def test_plots_name_the_units_that_the_generator_knows(
+    extended: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = inf.Session(token=TOKEN, server=extended.url)
+    jobs = session.sample(8, seed=1)
+    plots = [axes.get_title(loc="left") for axes in jobs.infinity.visualize().figure.axes]
+    assert "camera_height [m]" in plots
+    assert "lighting_power" in plots, "it has none"
+    axes = inf.vis.visualize_joint(jobs, "lighting_power", "camera_height").axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("lighting_power", "camera_height [m]")
+    jobs.infinity.run(tmp_path / "run")
+
+    # Later, no session is open: what was downloaded still says it.
+    monkeypatch.setattr(registry, "opened", [])
+    results = inf.read_results(tmp_path / "run", quiet=True)
+    results["avg_percent_occlusion"] = np.arange(8.0)
+    axes = inf.vis.visualize_effect(results, "camera_height", "avg_percent_occlusion").axes[0]
+    assert axes.get_xlabel() == "camera_height [m]"
+    assert axes.get_ylabel() == "avg_percent_occlusion [%]"
+    plain = results.drop(columns="path")
+    plain.attrs.clear()
+    axes = inf.vis.visualize_effect(plain, "camera_height", "avg_percent_occlusion").axes[0]
+    assert axes.get_xlabel() == "camera_height", "nobody knows"
+
+
 def test_defaults_and_draws(session: inf.Session, server: FaultServer) -> None:
     assert session.default_job == TEST_GENERATOR.defaults
     session.default_job.clear()

@@ -210,15 +210,38 @@ def test_columns_of_mixed_values_become_text(results):
 
 
 @pytest.mark.parametrize(
-    "query",
-    ["SELECT * FROM nothing", "SELECT nothing FROM jobs", "SELEC 1", "SELECT $a", "SELECT 1 / 'x'"],
+    ("query", "near"),
+    [
+        ("SELECT camera_distanc FROM jobs", ["camera_distance (in jobs, batch)"]),
+        ("SELECT jobs.camera_distanc FROM jobs", ["camera_distance (in jobs, batch)"]),
+        ("SELECT occlusion FROM annotations", ["percent_occlusion (in annotations)"]),
+        ("SELECT exercise FROM keypoints", ["exercise (in jobs, batch)"]),
+        ("SELECT * FROM jobs JOIN images USING (jobid)", ["job_id (in jobs, "]),
+        ("SELECT * EXCLUDE (bbox) FROM annotations", ["bbox_x (in annotations)"]),
+        ("SELECT weigth FROM mine", ["weight (in mine)"]),
+        ("SELECT zzz FROM jobs", ["jobs", "batch", *LABEL_TABLES, "DESCRIBE jobs"]),
+        ("SELECT * FROM annotation", ["Did you mean annotations"]),
+        ("SELECT * FROM zzz", ["jobs", "batch", "mine", *LABEL_TABLES]),
+    ],
 )
-def test_a_mistake_names_the_tables_and_columns_there_are(results, query):
+def test_a_name_that_is_nowhere_is_answered_by_the_nearest(results, query, near):
+    mine = {"mine": pd.DataFrame({"weight": [1]})}
     with pytest.raises(QueryError) as caught:
-        run_sql(results, query)
+        run_sql(results, query, tables=mine)
     text = str(caught.value)
-    for name in ("jobs", "batch", *LABEL_TABLES, "percent_in_fov", "camera_distance"):
-        assert name in text
+    assert all(name in text for name in near)
+    assert len(text) < 400, "not every column there is"
+    assert "Candidate" not in text
+    assert "pg_" not in text
+
+
+@pytest.mark.parametrize(
+    ("query", "said"), [("SELEC 1", "SELEC"), ("SELECT $a", "a"), ("SELECT 1 / 'x'", "'x'")]
+)
+def test_another_mistake_is_said_in_the_words_of_duckdb(results, query, said):
+    with pytest.raises(QueryError, match=f"cannot run: .*{said}") as caught:
+        run_sql(results, query)
+    assert caught.value.advice is None
     assert caught.value.where["query"] == query
     assert caught.value.__cause__ is None
 

@@ -199,14 +199,15 @@ def test_joint_travel(real):  # noqa: F811
 def test_worth_a_look(real):  # noqa: F811
     out = query("worth_a_look", real, k=2)
     people = table(real, "annotations", category="person", quiet=True).query("area > 0")
-    for reason, column, sign in (
-        ("most hidden", "percent_occlusion", 1),
-        ("least in the picture", "percent_in_fov", -1),
-        ("largest", "area", 1),
-        ("smallest", "area", -1),
+    for reason, column, sign, unremarkable in (
+        ("most hidden", "percent_occlusion", 1, 0),
+        ("least in the picture", "percent_in_fov", -1, 100),
+        ("largest", "area", 1, None),
+        ("smallest", "area", -1, None),
     ):
-        strength = (sign * people[column]).rename("strength")
-        ranked = people.assign(strength=strength).sort_values(
+        some = people if unremarkable is None else people[people[column] != unremarkable]
+        strength = (sign * some[column]).rename("strength")
+        ranked = some.assign(strength=strength).sort_values(
             ["strength", "frame_number"], ascending=[False, True]
         )
         one_each = ranked.drop_duplicates("job_id").sort_values(
@@ -215,8 +216,25 @@ def test_worth_a_look(real):  # noqa: F811
         found = out[out["reason"] == reason]
         assert found["annotation_id"].tolist() == one_each["annotation_id"].head(2).tolist()
         assert found["job_id"].tolist() == one_each["job_id"].head(2).tolist()
-    assert len(out) == 8
     assert len(out.infinity.scenes()) == out["job_id"].nunique()
+
+
+def test_who_is_wholly_in_the_picture_and_not_hidden_is_not_worth_a_look_for_that(tmp_path):
+    batch = factory.write_batch(tmp_path / "run", [{"id": name} for name in ("whole", "cut")])
+    for name, inside, hidden in (("whole", 100.0, 0.0), ("cut", 40.0, 60.0)):
+        file = batch / name / "labels.json"
+        labels = json.loads(file.read_text())
+        for annotation in labels["annotations"]:
+            annotation |= {"percent_in_fov": inside, "percent_occlusion": hidden}
+        file.write_text(json.dumps(labels))
+    out = query("worth_a_look", batch)
+    listed = {reason: set(rows["job_id"]) for reason, rows in out.groupby("reason")}
+    assert listed == {
+        "largest": {"whole", "cut"},
+        "smallest": {"whole", "cut"},
+        "most hidden": {"cut"},
+        "least in the picture": {"cut"},
+    }
 
 
 def test_box_sizes(real):  # noqa: F811
@@ -381,5 +399,25 @@ def test_a_query_that_is_not_there_names_those_that_are(results):
 
 
 def test_a_parameter_that_a_query_does_not_take_is_said(results):
-    with pytest.raises(QueryError, match="no parameter"):
+    with pytest.raises(QueryError, match=r"no parameter \$skeletons.*It takes: \$skeleton\."):
         query("visibility_by_exercise", results, skeletons="coco")
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("visibility_by_exercise", {"skeleton": "cooc"}, "no keypoints.skeleton is.*mean coco"),
+        ("visibility_by_camera_height", {"joint": "left_wrst"}, "mean left_wrist"),
+        ("worth_a_look", {"category": "persn"}, "no annotations.category is.*mean person"),
+        ("spill_growth", {}, "'spill', and no annotations.category is"),
+    ],
+)
+def test_a_value_that_occurs_nowhere_is_no_empty_answer(results, name, params, message):
+    with pytest.raises(QueryError, match=message):
+        query(name, results, **params)
+
+
+def test_an_answer_may_be_empty(results):
+    assert query("joint_travel", results, pattern="nobody%").empty
+    failed = results[results["status"] == "failed"]
+    assert query("visibility_by_exercise", failed, skeleton="cooc").empty, "they have no labels"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -168,6 +170,49 @@ def test_a_difference_is_where_the_pictures_differ(tmp_path: Path) -> None:
     changed[round(70 * scale) : round(80 * scale), round(100 * scale) : round(110 * scale)] = True
     assert np.median(difference[changed]) > 200
     assert np.median(difference[40:][~changed[40:]]) < 12
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is written over the pictures of a comparison."""
+    texts: list[str] = []
+    module = import_module("infinity_frames.vis.compare")  # where vis.compare is the function
+    monkeypatch.setattr(module, "draw_text", lambda _, text, *place: texts.append(text))
+    return texts
+
+
+@pytest.mark.parametrize(
+    ("params", "other", "expected"),
+    [
+        ({"camera_height": 0.5}, {"camera_height": 2.0}, ["camera_height 0.5", "camera_height 2"]),
+        (
+            {"camera_height": 0.5, "exercise": "PUSHUP"},
+            {"camera_height": 2.0, "exercise": "V_UP"},
+            ["camera_height 0.5, exercise PUSHUP", "camera_height 2, exercise V_UP"],
+        ),
+        ({"num_reps": 1.00001}, {"num_reps": 1.00002}, ["num_reps 1.00001", "num_reps 1.00002"]),
+        ({"random_seed": 1}, {"random_seed": 2, "extra": 1}, ["extra unspecified", "extra 1"]),
+        ({"random_seed": 1}, {"random_seed": 2}, ["0f8fad5b", "other"]),
+    ],
+)
+def test_videos_beside_each_other_are_headed_by_what_differs(
+    tmp_path: Path,
+    written: list[str],
+    params: dict[str, Any],
+    other: dict[str, Any],
+    expected: list[str],
+) -> None:
+    first = factory.make_job(tmp_path / "0f8fad5b-d9cb-469f-a165-70867728950e", 1, **params)
+    compare(first, factory.make_job(tmp_path / "other", 1, **other))
+    assert written[:2] == expected
+
+
+def test_a_heading_is_as_long_as_its_picture_is_wide(tmp_path: Path, written: list[str]) -> None:
+    many = {f"parameter_{number}": number for number in range(20)}
+    first = factory.make_job(tmp_path / "one", 1, note="x" * 300)
+    compare(first, factory.make_job(tmp_path / "other", 1, note="y" * 300, **many))
+    assert all(len(text) < 50 for text in written)
+    assert written[0].startswith("note xxx")
 
 
 def test_long_values_are_compared_whole(tmp_path: Path) -> None:

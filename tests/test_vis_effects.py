@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.figure import Figure
 
 from infinity_frames.errors import FrameError
@@ -79,10 +80,35 @@ def test_choices_can_be_causes() -> None:
     assert sorted(names) == ["BEDROOM_2", "GYM_1"]
 
 
+@pytest.mark.parametrize("group", [None, "tag_base"])
+def test_choices_stand_apart_in_the_order_of_their_parameter(group: str | None) -> None:
+    listed = pd.CategoricalDtype(["GYM_1", "BEDROOM_4", "BEDROOM_5", "BEDROOM_2"])
+    frame = sweep().assign(scene=["BEDROOM_2", "BEDROOM_4", "GYM_1"] * 5).astype({"scene": listed})
+    figure = visualize_effect(frame, "scene", "avg_percent_in_fov", group)
+    axes = figure.axes[0]
+    names = [text.get_text() for text in axes.get_xticklabels()]
+    assert names == ["GYM_1", "BEDROOM_4", "BEDROOM_2"]
+    assert all(line.get_linestyle() == "None" for line in axes.get_lines()), "nothing joins them"
+    medians = [np.asarray(line.get_ydata(), float) for line in axes.get_lines()]
+    each = [pytest.approx(np.array([85, 91, 97]) - base) for base in range(5)]
+    assert medians == (each if group else each[2:3])
+    dots = [item for item in axes.collections if isinstance(item, PathCollection)]
+    assert sum(len(item.get_offsets()) for item in dots) == 15
+
+
+def test_the_spread_at_a_choice_is_a_bar() -> None:
+    figure = visualize_effect(sweep().assign(light=[True] * 8 + [False] * 7), "light", "num_frames")
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["False", "True"]
+    (bars,) = (item for item in axes.collections if isinstance(item, LineCollection))
+    on = sweep()["num_frames"][:8].quantile([0.1, 0.9])
+    assert [list(end) for end in bars.get_segments()[1]] == [[1, y] for y in on]
+
+
 def test_results_of_a_sweep_show_its_effect_first() -> None:
     figure = visualize_batch_results(sweep())
     titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert titles[0] == "avg_percent_in_fov\nover camera_height"
+    assert titles[0] == "avg_percent_in_fov [%]\nover camera_height"
     assert "num_frames\nover camera_height" not in titles, "the camera does not change it"
     plain = visualize_batch_results(sweep().drop(columns="tag_base"))
     assert not any("over" in axes.get_title(loc="left") for axes in plain.axes)

@@ -244,6 +244,23 @@ def test_show_writes_columns_under_pictures(batch: pd.DataFrame) -> None:
     assert captions == ["worst: 10\nframe_number: 1", "worst: 0\nframe_number: 0"]
 
 
+def test_show_finds_what_labels_lack_in_their_jobs_results(tmp_path: Path) -> None:
+    heights = {"a": 0.5, "b": 1.25}
+    for name, height in heights.items():
+        factory.make_job(tmp_path / name, camera_height=height)
+    people = results.table(results.read_results(tmp_path), "annotations", category="person")
+    picked = people[people["frame_number"] == 2][::-1].assign(note="mine")
+    figure = show(picked, label=["note", "camera_height", "num_frames"])
+    captions = [axes.get_title(loc="center") for axes in figure.axes]
+    assert captions == [
+        f"note: mine\ncamera_height: {heights[job]}\nnum_frames: 6" for job in ("b", "a")
+    ]
+    with pytest.raises(FrameError, match=r"no column 'camera_hight'.*Did you mean camera_height"):
+        show(picked, label="camera_hight")
+    with pytest.raises(FrameError, match=r"no column 'nott'.*Did you mean note"):
+        show(picked, label="nott")
+
+
 def test_show_keeps_the_order_of_the_frame(batch: pd.DataFrame) -> None:
     paths = batch.set_index("job_id")["path"]
     rows = pd.DataFrame({"job_id": ["b", "a", "b", "never"], "frame_number": [5, 1, 0, 2]})

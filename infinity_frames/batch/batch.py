@@ -330,16 +330,17 @@ def download_frame(
         server=session.server,
         generator=session.generator,
         tags=tags,
-        parameters=[_type_of(parameter) for parameter in session.spec.parameters],
+        parameters=[_recorded(parameter) for parameter in session.spec.parameters],
         overwrite=overwrite,
         quiet=quiet,
     )
 
 
-def _type_of(parameter: Parameter) -> dict[str, Any]:
-    """What a reader of results needs to give the parameter's column the dtype it had."""
+def _recorded(parameter: Parameter) -> dict[str, Any]:
+    """What a reader of results needs: the dtype the parameter's column had, and its unit."""
     options = {} if parameter.choices is None else {"choices": list(parameter.choices)}
-    return {"name": parameter.name, "type": parameter.type, "options": options}
+    out = {"name": parameter.name, "type": parameter.type, "options": options}
+    return out if parameter.unit is None else {**out, "unit": parameter.unit}
 
 
 def seeded(frame: pd.DataFrame, session: Session | None = None) -> Frame:

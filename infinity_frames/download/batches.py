@@ -57,7 +57,8 @@ def download_jobs(
     tags : mapping of str to mapping
         Tags by job id, for servers that keep none.
     parameters : sequence of mapping
-        The generator's, as the protocol describes them; noted in ``batch.json`` for the types.
+        The generator's, as the protocol describes them; their types and units are noted in
+        ``batch.json``.
     overwrite : bool
         Fetch these jobs again even where they are complete.
     quiet : bool

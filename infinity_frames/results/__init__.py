@@ -1,7 +1,7 @@
 """Job folders of every layout -> label tables (Parquet) -> typed frames and DuckDB views."""
 
 from infinity_frames.results.exports import export
-from infinity_frames.results.frames import job_files, read_results
+from infinity_frames.results.frames import job_files, read_results, recorded_parameters
 from infinity_frames.results.layout import JobFiles
 from infinity_frames.results.masks import masks
 from infinity_frames.results.problems import Problem, ResultsWarning
@@ -20,6 +20,7 @@ __all__ = [
     "masks",
     "query",
     "read_results",
+    "recorded_parameters",
     "run_sql",
     "split",
     "table",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -45,6 +46,7 @@ __all__ = [
     "job_files",
     "read",
     "read_results",
+    "recorded_parameters",
     "with_columns",
 ]
 
@@ -282,15 +284,33 @@ def _as_specified(
     One with a value that does not fit keeps the dtype of its values.
     """
     out = dict(columns)
-    listed = record.get("parameters")
-    for description in listed if isinstance(listed, list) else ():
-        try:
-            parameter = Parameter.from_json(description)
-        except SpecError:
-            continue  # written by a version that describes them otherwise
+    for parameter in _described(record):
         if parameter.name in out:
             out[parameter.name] = typed(parameter, out[parameter.name])
     return out
+
+
+def recorded_parameters(results: pd.DataFrame) -> list[Parameter]:
+    """Parameters as the batch records beside a frame's jobs describe them; often of several.
+
+    Empty where the frame says of no folder, or the folders hold no such record.
+    """
+    if "path" in results.columns:
+        paths = results["path"].dropna().astype(str).unique()
+        roots = list(dict.fromkeys(os.path.dirname(path) for path in paths))
+    else:
+        roots = folders(results)
+    records = (Folder(Path(root)).batch[0] for root in roots)
+    return [parameter for record in records for parameter in _described(record or {})]
+
+
+def _described(record: Mapping[str, Any]) -> Iterator[Parameter]:
+    listed = record.get("parameters")
+    for description in listed if isinstance(listed, list) else ():
+        try:
+            yield Parameter.from_json(description)
+        except SpecError:
+            continue  # written by a version that describes them otherwise
 
 
 def _fitting(kind: Kind, own: pd.DataFrame, folder: Folder) -> pd.DataFrame:

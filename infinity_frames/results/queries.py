@@ -5,20 +5,33 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pandas as pd
 
 import infinity_frames
-from infinity_frames.errors import QueryError
+from infinity_frames.errors import QueryError, nearest
 from infinity_frames.results.sql import as_results, run_sql
 from infinity_frames.schemas import Frame
 
 __all__ = ["named_query", "query"]
 
-# "--   $category = "person"   whom to look at": a parameter, with its default if it has one.
-_PARAMETER = re.compile(r"^--\s+\$(?P<name>\w+)(?:\s*=\s*(?P<default>\S+))?\s", re.MULTILINE)
+# "--   $joint = "nose"   whose path (keypoints.name)": a parameter, with its default if it has one,
+# and the column that its values are from.
+_PARAMETER = re.compile(
+    r"^--\s+\$(?P<name>\w+)(?:\s*=\s*(?P<default>\S+))?\s"
+    r"(?:.*\((?P<table>\w+)\.(?P<column>\w+)\)\s*$)?",
+    re.MULTILINE,
+)
+
+
+class _Query(NamedTuple):
+    text: str
+    defaults: dict[str, Any]
+    takes: tuple[str, ...]
+    columns: dict[str, tuple[str, str]]
+    """Table and column in which the value of a parameter has to occur."""
 
 
 def query(name: str, path_or_results: str | Path | pd.DataFrame, **params: Any) -> Frame:
@@ -36,22 +49,44 @@ def query(name: str, path_or_results: str | Path | pd.DataFrame, **params: Any) 
     Raises
     ------
     QueryError
-        There is no query of that name, or it lacks a parameter.
+        There is no query of that name, it has no such parameter or lacks one, or nothing is found
+        since a value occurs nowhere in the labels.
     """
-    text, defaults, takes = named_query(name)
-    missing = [parameter for parameter in takes if parameter not in {**defaults, **params}]
+    asked = named_query(name)
+    values = {**asked.defaults, **params}
+    missing = [parameter for parameter in asked.takes if parameter not in values]
     if missing:
         raise QueryError(
             f"The query {name} needs {', '.join(missing)}.",
             advice=f"Pass {', '.join(f'{parameter}=...' for parameter in missing)}.",
             query=name,
         )
-    return run_sql(as_results(path_or_results), text, {**defaults, **params})
+    results = as_results(path_or_results)
+    out = run_sql(results, asked.text, values)
+    if out.empty:
+        for parameter, column in asked.columns.items():
+            _require_occurring(results, name, parameter, values[parameter], column)
+    return out
+
+
+def _require_occurring(
+    results: pd.DataFrame, name: str, parameter: str, value: Any, place: tuple[str, str]
+) -> None:
+    """Raise where a value occurs nowhere though others do: nothing found is then no finding."""
+    table, column = place
+    there = run_sql(results, f"SELECT DISTINCT {column} AS value FROM {table} ORDER BY ALL")  # noqa: S608
+    known = there["value"].dropna().astype(str).tolist()
+    if known and str(value) not in known:
+        raise QueryError(
+            f"{name} finds nothing: ${parameter} is {value!r}, and no {table}.{column} is.",
+            advice=nearest(str(value), known),
+            query=name,
+        )
 
 
 @cache
-def named_query(name: str) -> tuple[str, dict[str, Any], tuple[str, ...]]:
-    """A query's text, the defaults of its parameters, and the names of all of them.
+def named_query(name: str) -> _Query:
+    """A query's text, and what the comment at its top says of its parameters.
 
     Raises
     ------
@@ -68,7 +103,8 @@ def named_query(name: str) -> tuple[str, dict[str, Any], tuple[str, ...]]:
     text = files[name].read_text(encoding="utf-8")
     found = list(_PARAMETER.finditer(text))
     defaults = {m["name"]: orjson.loads(m["default"]) for m in found if m["default"] is not None}
-    return text, defaults, tuple(match["name"] for match in found)
+    columns = {m["name"]: (m["table"], m["column"]) for m in found if m["table"] is not None}
+    return _Query(text, defaults, tuple(match["name"] for match in found), columns)
 
 
 def _folder() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -15,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from infinity_frames.errors import FrameError, QueryError
+from infinity_frames.errors import FrameError, QueryError, nearest
 from infinity_frames.results.cache import LabelCache
 from infinity_frames.results.frames import (
     batch_frame,
@@ -84,7 +85,7 @@ def run_sql(
     Raises
     ------
     QueryError
-        The query is wrong; the error names the tables and columns there are.
+        The query is wrong; of a name that is nowhere, the error says which ones are near.
     """
     jobs = job_files(results, path=path)
     with connect(results, jobs, tables=tables) as connection:
@@ -155,10 +156,8 @@ def _require_category(category: str, categories: pd.DataFrame) -> None:
     """Raise unless labels could have it: no object of a category is no error, no category is."""
     known = categories["name"].dropna().unique().tolist()
     if known and category not in known:
-        near = difflib.get_close_matches(category, known, n=1)
         raise FrameError(
-            f"There is no category {category!r} in these labels.",
-            advice=f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}.",
+            f"There is no category {category!r} in these labels.", advice=nearest(category, known)
         )
 
 
@@ -361,8 +360,8 @@ def _run(connection: duckdb.DuckDBPyConnection, query: str, params: Mapping[str,
             relation = connection.sql(statement, params=own)
             out = pa.table({}) if relation is None else relation.to_arrow_table()
     except duckdb.Error as error:
-        problem = f"The query cannot run: {str(error).strip()}\n"
-        raise QueryError(problem, advice=_tables_there(connection), query=query) from None
+        said, advice = _explained(connection, str(error).strip())
+        raise QueryError(f"The query cannot run: {said}", advice=advice, query=query) from None
     twice = sorted({name for name in out.column_names if out.column_names.count(name) > 1})
     if twice:
         raise QueryError(
@@ -396,13 +395,43 @@ def _parameter(value: Any) -> Any:
     return None if value is pd.NA or value is pd.NaT else value
 
 
-def _tables_there(connection: duckdb.DuckDBPyConnection) -> str:
+_NO_COLUMN = re.compile(r'(?:(?:C|Referenced c)olumn|have a column named) "(?P<name>[^"]+)"')
+_NO_TABLE = re.compile(r"Table with name (?P<name>\S+) does not exist")
+_GUESSES = re.compile(r"\s*^(?:Candidate bindings|Did you mean).*$", re.MULTILINE)
+
+
+def _explained(connection: duckdb.DuckDBPyConnection, error: str) -> tuple[str, str | None]:
+    """DuckDB's message, and for a name that is nowhere advice: the nearest that there are.
+
+    DuckDB itself guesses among the tables of the query only, or its own, and from far off too.
+    """
+    column, table = _NO_COLUMN.search(error), _NO_TABLE.search(error)
+    if column is None and table is None:
+        return error, None
+    holders = _holders(connection)
+    tables = list(dict.fromkeys(name for names in holders.values() for name in names))
+    if column is not None:
+        close = difflib.get_close_matches(column["name"], holders)
+        near = [f"{name} (in {', '.join(holders[name])})" for name in close]
+        advice = f"Did you mean {' or '.join(near)}?"
+        if not near:
+            listed = ", ".join(tables)
+            advice = f"Tables are {listed}; DESCRIBE {tables[0]} lists the columns of one."
+    else:
+        advice = nearest(table["name"], tables) if table is not None else ""
+    return _GUESSES.sub("", error) + "\n", advice
+
+
+def _holders(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """Every column's name, and the tables that have it."""
     rows = connection.execute(
-        "SELECT table_name, string_agg(column_name, ', ' ORDER BY column_index) "
-        "FROM duckdb_columns() WHERE NOT internal "
-        "GROUP BY table_name ORDER BY min(table_oid)"
+        "SELECT column_name, table_name FROM duckdb_columns() WHERE NOT internal "
+        "ORDER BY table_oid, column_index"
     ).fetchall()
-    return "Tables and their columns:\n" + "\n".join(f"  {name}: {cols}" for name, cols in rows)
+    holders: defaultdict[str, list[str]] = defaultdict(list)
+    for column, table in rows:
+        holders[column].append(table)
+    return holders
 
 
 def _literal(text: str) -> str:

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from infinity_frames.errors import FrameError
+from infinity_frames.errors import FrameError, nearest
 from infinity_frames.schemas import BATCH, RESULTS
 
 __all__ = [
     "OUTCOMES",
-    "UUID",
     "constant",
     "different",
     "grouped",
     "identifies",
     "numbers",
     "require_column",
+    "short_id",
     "texts",
 ]
 
@@ -44,6 +44,11 @@ def identifies(values: pd.Series[Any]) -> bool:
     )
 
 
+def short_id(job_id: str) -> str:
+    """What stands for a job where there is little room; a name that is no UUID stays whole."""
+    return job_id[:8] if UUID.fullmatch(job_id) else job_id
+
+
 def require_column(frame: pd.DataFrame, column: str, purpose: str) -> pd.Series[Any]:
     """A column of a frame.
 
@@ -55,7 +60,7 @@ def require_column(frame: pd.DataFrame, column: str, purpose: str) -> pd.Series[
     if column not in frame.columns:
         raise FrameError(
             f"There is no column {column!r} {purpose}.",
-            advice=f"There are: {', '.join(map(str, frame.columns))}.",
+            advice=nearest(column, map(str, frame.columns)),
         )
     found: pd.Series[Any] = frame[column]
     return found

@@ -14,10 +14,12 @@ import pandas as pd
 from infinity_frames.errors import FrameError, MediaError
 from infinity_frames.video import Picture, VideoWriter, video_info
 from infinity_frames.vis.clips import Clip, layout, together
+from infinity_frames.vis.columns import short_id
 from infinity_frames.vis.drawing import target
 from infinity_frames.vis.files import Job, job_files, params, require_video
 from infinity_frames.vis.frames import Folder, as_results
-from infinity_frames.vis.lettering import draw_text
+from infinity_frames.vis.headings import headings
+from infinity_frames.vis.lettering import draw_text, text_size
 from infinity_frames.vis.panels import TITLE
 from infinity_frames.vis.previews import words
 from infinity_frames.vis.style import DARK, figure, look, set_theme, short, wrap
@@ -25,8 +27,11 @@ from infinity_frames.vis.style import DARK, figure, look, set_theme, short, wrap
 __all__ = ["compare", "visualize_videos"]
 
 _MOST_ROWS = 12
+_LETTER = 0.6
+"""How wide a letter of a heading is, of its height."""
 _GAIN = 4
 """How much differences are brightened: small ones are what one looks for."""
+_Row = tuple[str, ...]
 _IDENTITY = frozenset(("state", "random_seed"))
 _MOST_VIDEOS = 36
 _PAGE = 960
@@ -39,6 +44,9 @@ def compare(
     path: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Write a video of two jobs side by side, what differs in their parameters, and in pixels.
+
+    Each picture is headed by what differs, ``camera_height 0.5`` and ``camera_height 2``, as far as
+    there is room; by the job's id where nothing does.
 
     The pictures run in time, also where frame rates differ; the one that ends first stays,
     darkened, on its last frame. The third picture is the difference of the two, four times as
@@ -67,16 +75,20 @@ def compare(
     height = max(max(info.height for info in infos), 240)
     widths = [round(info.width * height / info.height) for info in infos]
     clips = [Clip(video, width, height) for video, width in zip(videos, widths, strict=True)]
-    names = [short(files.job_id, 24) for files in pair]
+    names = [short(short_id(files.job_id), 24) for files in pair]
     same_shape = widths[0] == widths[1]
     across = sum(widths) + widths[0] * same_shape
-    heading = _heading([params(files) for files in pair], names, across)
+    rows = _differing(*(params(files) for files in pair))
+    units = headings(pd.DataFrame({"path": [str(files.folder) for files in pair]}))
+    heading = _heading([(units[name], *values) for name, *values in rows], names, across)
+    letters = int(min(widths) / text_size(height, min(widths)) / _LETTER)
+    titles = _titles(rows, letters) or names
     out = target(pair[0], path, f"compare_{pair[1].job_id}")
     page = np.empty((heading.shape[0] + height, across, 3), np.uint8)
     page[: len(heading)] = heading
     with VideoWriter(out, across, page.shape[0], max(c.frame_rate for c in clips)) as video:
         for _ in together(clips):
-            cells = [_titled(clip.picture, name) for clip, name in zip(clips, names, strict=True)]
+            cells = [_titled(clip.picture, text) for clip, text in zip(clips, titles, strict=True)]
             if same_shape:
                 cells.append(_difference(*clips))
             page[len(heading) :] = np.hstack(cells)
@@ -160,22 +172,36 @@ def _difference(one: Clip, other: Clip) -> Picture:
     return _titled(np.ascontiguousarray(shades[..., ::-1]), text)
 
 
-def _heading(pair: list[Mapping[str, Any]], names: list[str], width: int) -> Picture:
+def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[_Row]:
+    """Each parameter that differs, with both its values as texts that do too."""
+    rows: list[_Row] = []
+    for name in dict.fromkeys([*first, *second]):
+        one, other = first.get(name), second.get(name)
+        if name not in _IDENTITY and one != other:
+            values = _text(one), _text(other)
+            rows.append((name, *(values if values[0] != values[1] else (str(one), str(other)))))
+    return rows
+
+
+def _titles(rows: Sequence[_Row], letters: int) -> list[str]:
+    """What differs, for each of two jobs in a line; none where nothing does."""
+    titles: list[str] = []
+    for shown in range(1, len(rows) + 1):
+        longer = [", ".join(f"{row[0]} {row[job]}" for row in rows[:shown]) for job in (1, 2)]
+        if titles and max(map(len, longer)) > letters:
+            break
+        titles = [short(text, letters) for text in longer]
+    return titles
+
+
+def _heading(rows: Sequence[_Row], names: list[str], width: int) -> Picture:
     """A table of the parameters that differ, a column for each job."""
-    first, second = pair
-    every = [*first, *(name for name in second if name not in first)]
-    rows = [
-        [name, _text(first.get(name)), _text(second.get(name))]
-        for name in every
-        if name not in _IDENTITY and first.get(name) != second.get(name)
-    ]
     left_out = len(rows) - _MOST_ROWS
-    rows = rows[:_MOST_ROWS]
+    shown = [("differs" if rows else "the same parameters", *names), *rows[:_MOST_ROWS]]
     if left_out > 0:
-        rows.append([f"and {left_out} more parameters", "", ""])
-    rows = [["differs", *names], *rows] if rows else [["the same parameters", *names]]
+        shown.append((f"and {left_out} more parameters", "", ""))
     letters = width / 100 / 3 / 0.085
-    table = [[wrap(text, max(int(letters), 8)) for text in row] for row in rows]
+    table = [[wrap(text, max(int(letters), 8)) for text in row] for row in shown]
     tall = [max(text.count("\n") + 1 for text in row) for row in table]
     with set_theme(DARK.name), look():
         # The pictures below start at an even row: no seam between colour samples.

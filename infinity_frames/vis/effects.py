@@ -23,6 +23,7 @@ from infinity_frames.vis.columns import (
     texts,
 )
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
+from infinity_frames.vis.headings import headings
 from infinity_frames.vis.style import Drawing, counted, figure, look, short, theme, wrap
 from infinity_frames.vis.tiles import colours, legend
 
@@ -32,6 +33,8 @@ BASE = "tag_base"
 _MOST_SETTINGS, _BINS, _MOST_LINES = 24, 12, 40
 _MOST_POINTS = 3_000
 _MOST_ABREAST = 5
+_ABREAST = 0.7
+"""Of the room of a choice, what its groups fill side by side."""
 
 
 def visualize_effect(
@@ -40,11 +43,15 @@ def visualize_effect(
     y: str | None = None,
     stratify_var: str | None = None,
 ) -> Drawing:
-    """Plot what a parameter did to an outcome: the median as a line, with its spread.
+    """Plot what a parameter did to an outcome: the median, with its spread.
 
-    Copies of one job in a sweep (``tag_base``) are joined by thin lines: they differ in nothing but
-    what was swept. The band reaches from the 10th to the 90th percentile of the jobs. A
-    parameter with many values is cut into classes of equally many jobs.
+    Over numbers the medians are a line, and the band reaches from the 10th to the 90th percentile
+    of the jobs. Copies of one job in a sweep (``tag_base``) are joined by thin lines: they differ
+    in nothing but what was swept. A parameter with many values is cut into classes of equally many
+    jobs. Choices have nothing between them that a line could cross: each has its median, a bar from
+    the 10th to the 90th percentile, and a dot per job, in the order in which the parameter lists
+    them. Axes name the units that the generator's parameters have, where the frame remembers its
+    generator.
 
     Parameters
     ----------
@@ -55,7 +62,7 @@ def visualize_effect(
     y : str, optional
         A number; by default the first outcome that the sweep changed, else the first that varies.
     stratify_var : str, optional
-        A column to split by: a line each.
+        A column to split by: a line each, or a bar at every choice.
 
     Returns
     -------
@@ -75,13 +82,15 @@ def visualize_effect(
     if y is None:
         raise FrameError("No outcome of these jobs varies.", advice="Name a column: y=...")
     groups = None if stratify_var is None else grouped(frame, stratify_var)
+    heads = headings(frame)
     drawing = figure(5.6, 3.6)
     with look():
         axis = drawing.subplots()
         rows = draw_effect(axis, frame, x, y, groups)
+        axis.set(xlabel=heads[x], ylabel=heads[y])
         axis.set_title(f"{y} over {x}\n{counted(rows, 'row')}", fontweight="bold")
         if groups is not None:
-            legend(drawing, groups)
+            legend(drawing, groups, heads[str(groups.name)])
     return drawing
 
 
@@ -120,16 +129,17 @@ def visualize_joint(
     if not both.any():
         raise FrameError(f"No job has a value for both {x} and {y}.")
     groups = None if stratify_var is None else grouped(frame, stratify_var)
+    heads = headings(frame)
     drawing = figure(5.2, 4.2)
     with look():
         axis = drawing.subplots()
         _joint(axis, pair[0][both], pair[1][both], groups)
-        axis.set(xlabel=x, ylabel=y)
+        axis.set(xlabel=heads[x], ylabel=heads[y])
         shown = counted(int(both.sum()), "job")
         missing = f", {int((~both).sum()):,} without both values" if not both.all() else ""
         axis.set_title(f"{y} and {x}\n{shown}{missing}", fontweight="bold")
         if groups is not None:
-            legend(drawing, groups)
+            legend(drawing, groups, heads[str(groups.name)])
     return drawing
 
 
@@ -166,33 +176,24 @@ def draw_effect(
     common = outcome.index.intersection(cause.index)
     if not len(common):
         raise FrameError(f"No job has a value for both {x} and {y}.")
-    places, marks = _places(cause.loc[common])
-    table = pd.DataFrame({"x": places, "y": outcome.loc[common]})
+    table = pd.DataFrame({"y": outcome.loc[common]})
     table["group"] = "" if groups is None else groups.loc[common].astype(str)
     hues = {"": theme().colour(0)} if groups is None else colours(groups)
+    places = numbers(cause.loc[common])
+    if places is None:
+        _choices(axis, table, cause.loc[common], hues)
+        return len(common)
+    table["x"] = places
     if BASE in frame.columns:
         _copies(axis, table, texts(frame[BASE]).loc[common], hues)
     for name, part in table.groupby("group"):
         _line(axis, part, hues[str(name)])
-    axis.set(xlabel=x, ylabel=y)
-    if marks is not None:
-        _names_below(axis, np.arange(len(marks)), marks)
     axis.grid()
     return len(common)
 
 
 def _varies(frame: pd.DataFrame, name: str) -> bool:
     return name in frame.columns and different(frame[name].dropna()) > 1
-
-
-def _places(cause: pd.Series[Any]) -> tuple[pd.Series[Any], list[str] | None]:
-    """Where on the axis each job lies, and the names of the places where they are no numbers."""
-    floats = numbers(cause)
-    if floats is None:
-        labels = texts(cause)
-        names = list(labels.value_counts().index)
-        return labels.map({name: float(at) for at, name in enumerate(names)}), names
-    return floats, None
 
 
 def _copies(
@@ -218,6 +219,43 @@ def _line(axis: Axes, part: pd.DataFrame, hue: str) -> None:
     if (spread[0.9] > spread[0.1]).any():
         low, high = spread[0.1].to_numpy(float), spread[0.9].to_numpy(float)
         axis.fill_between(at, low, high, color=hue, alpha=0.18, lw=0)
+
+
+def _choices(
+    axis: Axes, table: pd.DataFrame, cause: pd.Series[Any], hues: Mapping[str, str]
+) -> None:
+    """At each choice, and side by side for each group: median, spread, and the jobs as dots."""
+    labels, order = texts(cause), _listed(cause)
+    at = labels.map({name: float(place) for place, name in enumerate(order)}).astype(float)
+    wide = _ABREAST / len(hues)
+    scatter = np.random.default_rng(0).uniform(-0.3, 0.3, len(table)) * wide
+    for index, (group, hue) in enumerate(hues.items()):
+        shift = (index + 0.5) * wide - _ABREAST / 2
+        own = (table["group"] == group).to_numpy()
+        if len(table) <= _MOST_POINTS:
+            dots = (at + shift + scatter)[own]
+            axis.scatter(dots, table["y"][own], color=hue, s=9, alpha=0.4, lw=0)
+        if own.any():
+            spread = table["y"][own].groupby(at[own]).quantile(np.array([0.1, 0.5, 0.9])).unstack()
+            middle = spread.index.to_numpy(float) + shift
+            axis.vlines(middle, spread[0.1], spread[0.9], color=hue, lw=2, alpha=0.6)
+            axis.plot(middle, spread[0.5].to_numpy(float), "o", color=hue, ms=6)
+    axis.set_xlim(-0.5, len(order) - 0.5)
+    _names_below(axis, np.arange(len(order)), order)
+    axis.grid(axis="y")
+
+
+def _listed(cause: pd.Series[Any]) -> list[str]:
+    """Choices as their parameter lists them, which are its column's categories; no before yes.
+
+    Where no list is known, the commonest come first.
+    """
+    labels = texts(cause)
+    there = list(labels.value_counts().index)
+    if isinstance(cause.dtype, pd.CategoricalDtype):
+        listed = texts(pd.Series(cause.cat.categories))
+        return [name for name in listed if name in there]
+    return sorted(there) if set(there) <= {"False", "True"} else there
 
 
 def _joint(axis: Axes, x: pd.Series[Any], y: pd.Series[Any], groups: pd.Series[Any] | None) -> None:

@@ -13,6 +13,7 @@ from infinity_frames.errors import FrameError
 from infinity_frames.vis.columns import OUTCOMES, constant, grouped, identifies
 from infinity_frames.vis.effects import draw_effect, moved, swept
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
+from infinity_frames.vis.headings import headings
 from infinity_frames.vis.style import Drawing, counted, figure, look, short
 from infinity_frames.vis.tiles import legend, tile
 
@@ -29,7 +30,8 @@ def visualize_job_params(
     """Plot how each parameter is distributed over jobs.
 
     Numbers become a histogram, texts and choices bars, a column of one value its value. Columns
-    that only identify a job (``state``, seeds, ids) are left out.
+    that only identify a job (``state``, seeds, ids) are left out. Titles name the units that the
+    generator's parameters have, where the frame remembers its generator.
 
     Parameters
     ----------
@@ -61,8 +63,8 @@ def visualize_batch_results(
 ) -> Drawing:
     """Plot what a batch came to, and the parameters that caused it.
 
-    Where jobs came of a sweep, every outcome is drawn over every parameter that was swept, as a
-    line with its spread; see :func:`visualize_effect` for one of them at a time.
+    Where jobs came of a sweep, every outcome is drawn over every parameter that was swept, with its
+    spread; see :func:`visualize_effect` for one of them at a time.
 
     Parameters
     ----------
@@ -104,8 +106,10 @@ def _grid(
 ) -> Drawing:
     if not columns:
         raise FrameError("There is nothing to plot: every column only identifies the jobs.")
+    heads = headings(frame)
     same = {name: constant(frame[name]) for name in columns}
-    fixed = [short(f"{name}: {value}", 50) for name, value in same.items() if value is not None]
+    said = {name: value for name, value in same.items() if value is not None}
+    fixed = [short(f"{heads[name]}: {value}", 50) for name, value in said.items()]
     names = [name for name in columns if same[name] is None]
     plots = [*(effects or ()), *names]
     across = min(5, math.ceil(math.sqrt(len(plots)))) if plots else 1
@@ -122,15 +126,14 @@ def _grid(
             axis = drawing.add_subplot(grid[divmod(position, across)])
             if isinstance(plot, tuple):
                 draw_effect(axis, frame, plot[0], plot[1], groups)
-                axis.set_title(f"{plot[1]}\nover {plot[0]}", fontweight="bold")
-                axis.set(xlabel="", ylabel="")
+                axis.set_title(f"{heads[plot[1]]}\nover {heads[plot[0]]}", fontweight="bold")
             else:
-                tile(axis, frame[plot], groups)
+                tile(axis, frame[plot], groups, heads[plot])
         if fixed:
             _table(drawing.add_subplot(grid[down, :]), fixed, lines, int(width / _ENTRY))
         drawing.suptitle(title, fontsize=11, x=0.01, ha="left")
         if groups is not None:
-            legend(drawing, groups)
+            legend(drawing, groups, heads[str(groups.name)])
     return drawing
 
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from infinity_frames.errors import FrameError, MediaError
+from infinity_frames.errors import FrameError, MediaError, nearest
 from infinity_frames.results import job_files as files_of
+from infinity_frames.results import read_results
 from infinity_frames.results.layout import JobFiles, locate
 from infinity_frames.video import Picture, read_frames, video_info
 from infinity_frames.vis.clips import layout
-from infinity_frames.vis.columns import UUID, require_column
+from infinity_frames.vis.columns import require_column, short_id
 from infinity_frames.vis.drawing import annotated, fitting
 from infinity_frames.vis.files import job_files, require_labels
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
@@ -108,7 +109,8 @@ def show(
     path : path, optional
         The batch folder, where the frame has no column `path`.
     label : str or sequence of str, optional
-        Columns to write under each picture; by default the job and the frame.
+        Columns to write under each picture, of the frame or else of its jobs' results (parameters,
+        tags, outcomes); by default the job and the frame.
 
     Returns
     -------
@@ -117,7 +119,7 @@ def show(
     Raises
     ------
     FrameError
-        The frame names no jobs or not where they are, or `labels` holds an unknown name.
+        The frame names no jobs or not where they are, or `labels` or `label` holds an unknown name.
     """
     annotators = _annotators(labels)
     rows = _asked(as_jobs(frame), _positive(k))
@@ -126,6 +128,8 @@ def show(
     places = {
         files.job_id: files for files in files_of(jobs, path=None if path is None else Path(path))
     }
+    columns = [label] if isinstance(label, str) else list(label or ())
+    named = _with_results(rows, columns, places.values())
     numbers: dict[str, list[int | None]] = {}
     for job, number in order:
         numbers.setdefault(job, []).append(number)
@@ -133,8 +137,8 @@ def show(
         job: _frames(job, places.get(job), wanted, annotators) for job, wanted in numbers.items()
     }
     shown = [tiles[job][number] for job, number in order]
-    if label is not None:
-        texts = [text for _, text in words(rows, label)]
+    if columns:
+        texts = [text for _, text in words(named, columns)]
         shown = [(picture, text) for (picture, _), text in zip(shown, texts, strict=True)]
     return _grid(shown)
 
@@ -151,6 +155,26 @@ def _asked(frame: pd.DataFrame, k: int) -> pd.DataFrame:
     if rows.empty:
         raise FrameError("There is nothing to show: the column job_id is empty.")
     return rows
+
+
+def _with_results(
+    rows: pd.DataFrame, columns: Iterable[str], places: Iterable[JobFiles]
+) -> pd.DataFrame:
+    """The rows with those of the columns that they lack, from the results of their jobs."""
+    lacking = [column for column in columns if column not in rows.columns]
+    if not lacking:
+        return rows
+    read = [read_results(root, quiet=True) for root in dict.fromkeys(job.root for job in places)]
+    known = pd.concat(read) if read else rows.iloc[:0]
+    nowhere = [column for column in lacking if column not in known.columns]
+    if nowhere:
+        raise FrameError(
+            f"There is no column {nowhere[0]!r} to write under the pictures, neither in this frame "
+            "nor in its jobs' results.",
+            advice=nearest(nowhere[0], map(str, [*rows.columns, *known.columns])),
+        )
+    of_jobs = known.drop_duplicates("job_id").set_index("job_id")[lacking]
+    return rows.join(of_jobs, on="job_id")
 
 
 def _moment(row: pd.Series[Any]) -> tuple[str, int | None]:
@@ -199,7 +223,7 @@ def words(
 def _named(row: Mapping[str, Any]) -> str:
     name = row.get("job_id")
     name = name if isinstance(name, str) else Path(str(row.get("path") or "")).name
-    return name[:8] if UUID.fullmatch(name) else name
+    return short_id(name)
 
 
 def _word(value: Any) -> str:

@@ -25,7 +25,7 @@ _LETTERS = 32
 """Of a title, in a line: as many as fit above a plot."""
 
 
-def tile(axis: Axes, values: pd.Series[Any], groups: pd.Series[Any] | None) -> None:
+def tile(axis: Axes, values: pd.Series[Any], groups: pd.Series[Any] | None, heading: str) -> None:
     """Plot a column: numbers as a histogram, settings and texts as bars; split by `groups`.
 
     Parameters
@@ -36,6 +36,8 @@ def tile(axis: Axes, values: pd.Series[Any], groups: pd.Series[Any] | None) -> N
         The column.
     groups : categorical Series or None
         The stratum of each row.
+    heading : str
+        What the column is called above the plot.
     """
     known = values.dropna()
     floats = numbers(known)
@@ -50,14 +52,13 @@ def tile(axis: Axes, values: pd.Series[Any], groups: pd.Series[Any] | None) -> N
         caption(axis, wrap(f"{count:,} different values:\n{first}\n…\n{last}", 34))
     else:
         _bars(axis, texts(known), floats is not None, groups)
-    _title(axis, values)
+    _title(axis, values, heading)
 
 
-def _title(axis: Axes, values: pd.Series[Any]) -> None:
+def _title(axis: Axes, values: pd.Series[Any], heading: str) -> None:
     missing = values.isna().mean()
     note = "" if missing in (0, 1) else f"\n{_percent(missing)} unspecified"
-    name = wrap(str(values.name), _LETTERS)
-    axis.set_title(name + note, fontweight="bold")
+    axis.set_title(wrap(heading, _LETTERS) + note, fontweight="bold")
 
 
 def colours(groups: pd.Series[Any]) -> dict[str, str]:
@@ -66,12 +67,12 @@ def colours(groups: pd.Series[Any]) -> dict[str, str]:
     return {name: theme().colour(index) for index, name in enumerate(names)}
 
 
-def legend(drawing: Drawing, groups: pd.Series[Any]) -> None:
+def legend(drawing: Drawing, groups: pd.Series[Any], heading: str) -> None:
     """Say below the plots which colour is which stratum."""
     hues = colours(groups)
     drawing.legend(
         handles=[Patch(color=hue, label=short(name, 30)) for name, hue in hues.items()],
-        title=str(groups.name),
+        title=heading,
         loc="outside lower center",
         ncols=min(len(hues), 4),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -18,7 +19,7 @@ from infinity_frames.results.exports.coco import write_coco
 from infinity_frames.results.exports.huggingface import write_huggingface
 from infinity_frames.results.exports.material import Job, Losses, by_split
 from infinity_frames.results.exports.parquet import VIEWS, write_parquet
-from infinity_frames.results.exports.yolo import write_yolo
+from infinity_frames.results.exports.yolo import roles, write_yolo
 from infinity_frames.results.frames import job_files, with_columns
 from infinity_frames.results.layout import JobFiles
 from infinity_frames.results.splits import SPLIT
@@ -70,8 +71,10 @@ def export(
     path : path
         The data set's folder; it must not exist yet. It appears whole or not at all.
     format : {"coco", "yolo-detect", "yolo-pose", "yolo-segment", "parquet", "huggingface"}
-        COCO: a JSON file per part, with pictures. YOLO: as Ultralytics reads it. Parquet: the
-        label tables. Hugging Face: a folder for ``datasets``. ``"yolo"`` is ``"yolo-detect"``.
+        COCO: a JSON file per part, with pictures. YOLO: as Ultralytics reads it, which asks for
+        parts ``train`` and ``val``: where there is no ``val`` it is ``test``, and of one part alone
+        it is that part again, with a warning. Parquet: the label tables. Hugging Face: a folder for
+        ``datasets``. ``"yolo"`` is ``"yolo-detect"``.
     pictures : {"png", "jpg"}
         How frames of videos are kept: PNG without loss, JPEG at quality 95.
     source : path, optional
@@ -88,6 +91,11 @@ def export(
     ------
     ResultsError
         There is no such format, the folder exists already, or there is nothing to export.
+
+    Warns
+    -----
+    UserWarning
+        YOLO would validate on the pictures it trains on: there is one part only.
     """
     name = "yolo-detect" if format == "yolo" else format
     target = Path(path).expanduser().absolute()
@@ -101,6 +109,8 @@ def export(
             "There is nothing to export: none of these jobs has results.",
             advice="Download them first, or check the filter that made the frame.",
         )
+    if name.startswith("yolo"):
+        _warn_of_one_part(list(by_split(jobs)))
     losses: Losses = Losses()
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{uuid4().hex}.part")
@@ -132,6 +142,17 @@ def export(
             }
         )
     )
+
+
+def _warn_of_one_part(splits: Sequence[str]) -> None:
+    """Before hours of writing; nothing is divided unasked, since only the user knows by what."""
+    if roles(splits)["val"] == roles(splits)["train"]:
+        warnings.warn(
+            f"All jobs are in one part, {splits[0]}: data.yaml names it as val too, so scores will "
+            "be of pictures seen in training. Divide the jobs first: "
+            '.infinity.split({"train": 0.8, "val": 0.2}).',
+            stacklevel=4,
+        )
 
 
 def _written(

@@ -23,13 +23,21 @@ from infinity_frames.results.exports.material import (
 from infinity_frames.results.labels import COCO_KEYPOINTS, PERSON
 from infinity_frames.results.outlines import decode_outline
 
-__all__ = ["write_yolo"]
+__all__ = ["roles", "write_yolo"]
 
 UNSEEN = "objects without a visible pixel, left out"
 JOINED = "outlines of several parts, joined by lines a pixel wide"
 FILLED = "outlines with holes, which were filled"
 NO_OUTLINE = "objects without an outline, left out"
 OTHERS = "objects that are no person, left out"
+
+
+def roles(splits: Sequence[str]) -> dict[str, str]:
+    """Which part Ultralytics reads as what: it asks for train and val, whatever parts there are."""
+    named = {split: split for split in splits}
+    named.setdefault("train", splits[0])
+    named.setdefault("val", named.get("test", splits[0]))
+    return named
 
 
 def write_yolo(
@@ -154,11 +162,10 @@ def _joined(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 
 def _yaml(splits: Sequence[str], names: Sequence[str], task: str) -> str:
-    # Ultralytics asks for train and val; where there is one part, it is both.
-    roles = {split: split for split in splits}
-    roles.setdefault("train", splits[0])
-    roles.setdefault("val", roles.get("test", splits[0]))
-    lines = [f"{role}: images/{split}" for role, split in roles.items()]
+    named = roles(splits)
+    lines = [f"{role}: images/{split}" for role, split in named.items()]
+    if named["val"] == named["train"]:
+        lines.insert(0, "# There is one part only: val is train again, its scores say nothing new.")
     lines.append("names:")
     # JSON strings are YAML strings, whatever is in a name.
     lines += [f"  {number}: {orjson.dumps(name).decode()}" for number, name in enumerate(names)]
