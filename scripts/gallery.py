@@ -49,7 +49,7 @@ class Shown(NamedTuple):
 PAGE = (
     Shown(
         "jobs",
-        'jobs.infinity.visualize(stratify_var="exercise")',
+        'jobs.infinity.visualize(stratify_var="scene")',
         "How a frame of jobs is distributed: a plot per parameter that varies, of the kind that "
         "suits it, a row per stratum; what is the same in every job is listed.",
         themed=True,
