@@ -204,16 +204,16 @@ def _tail(path: Path) -> str:
 
 
 def _answers(url: str, token: str) -> bool:
-    import requests  # not at the top: an engine imports this module and never calls itself
+    # Not at the top: an engine imports this module and never calls itself.
+    from requests import RequestException
 
-    try:
-        answer = requests.get(
-            f"{url}/api/account/",
-            headers={"Authorization": f"Token {token}"},
-            timeout=_ANSWER_TIMEOUT_S,
-        )
-    except requests.RequestException:
-        return False
+    from infinity_frames.rest.transport import Http, Token
+
+    with Http() as http:
+        try:
+            answer = http.get(f"{url}/api/account/", auth=Token(token), timeout=_ANSWER_TIMEOUT_S)
+        except RequestException:
+            return False
     return answer.status_code == HTTPStatus.OK
 
 

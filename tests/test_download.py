@@ -603,6 +603,18 @@ def test_ctrl_c_ends_a_download_from_a_server_that_hangs(base: FaultServer, tmp_
     assert time.monotonic() - started < 1.5
 
 
+def test_a_wait_longer_than_the_limit_is_named_and_not_begun(
+    base: FaultServer, tmp_path: Path
+) -> None:
+    batch = submit(base, 2)
+    base.fail("GET", "/results/", answer(503, {}, Retry_After="86400"))
+    started = time.monotonic()
+    with pytest.raises(errors.DownloadIncomplete, match=r"wait \d+ s"):
+        batch.download(tmp_path, quiet=True)
+    assert time.monotonic() - started < 10
+    assert len(batch.download(tmp_path, quiet=True)) == 2
+
+
 def test_killed_between_arrival_and_unpacking_nothing_is_fetched_twice(
     base: FaultServer, tmp_path: Path
 ) -> None:

@@ -29,6 +29,19 @@ def test_another_clients_look_is_no_engine(tmp_path):
         bystander.wait()
 
 
+def test_an_engine_is_found_whatever_the_environment_says_of_networks(
+    embedded_studio, tmp_path, monkeypatch
+):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login someone password theirs\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert inf.start_engine() == embedded_studio.url
+    assert "visionfit-v0.4.0" in set(inf.generators()["name"])
+
+
 def test_a_running_engine_is_found_and_stopped(tmp_path):
     url = inf.start_engine(tmp_path / "home", workers=1)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import signal
 import socket
 import subprocess
@@ -304,6 +305,56 @@ def test_netrc_adds_nothing(
         assert response.status_code == 200
     assert "authorization" not in base.requests[-1][2]
     assert base.requests[-2][2]["authorization"] == f"Token {TOKEN}"
+
+
+def test_no_proxy_is_told_of_what_runs_on_this_machine(
+    base: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.settimeout(0.2)
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        assert Rest(base.url, TOKEN).generators()[0]["name"] == NAME
+        assert Rest(base.url.replace("127.0.0.1", "localhost"), TOKEN).generators()
+        with pytest.raises(TimeoutError):
+            proxy.accept()
+
+
+def test_a_large_batch_goes_over_a_slow_line() -> None:
+    """Sending takes longer than connecting may; no piece of it does."""
+
+    def read_slowly(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += connection.recv(4096)
+            length = int(re.search(rb"Content-Length: (\d+)", head)[1])
+            left = length - len(head.split(b"\r\n\r\n", 1)[1])
+            while left > 0:
+                left -= len(connection.recv(min(65536, left)))
+                time.sleep(0.01)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[1]")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        reading = threading.Thread(target=read_slowly, args=(listening,), daemon=True)
+        reading.start()
+        port = listening.getsockname()[1]
+        rest = Rest(f"http://127.0.0.1:{port}", TOKEN, limits=Limits(0.3, 5, 20))
+        assert rest.estimate("x", [{"note": "x" * 12_000_000}]) == [1]
+        reading.join()
+
+
+def test_a_line_too_slow_for_a_batch_is_given_up_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        port = listening.getsockname()[1]
+        rest = Rest(f"http://127.0.0.1:{port}", TOKEN, limits=Limits(0.4, 0.4, 1.5))
+        started = time.monotonic()
+        with pytest.raises((errors.RequestTimeout, errors.ServerUnreachable)):
+            rest.estimate("x", [{"note": "x" * 12_000_000}])
+        assert time.monotonic() - started < 4
 
 
 @pytest.mark.parametrize(

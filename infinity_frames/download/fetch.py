@@ -87,6 +87,14 @@ class Fetcher:
                 if part.size > before:
                     backoff.attempts = 0
                 expired += isinstance(cut, _Expired)
+                asked = cut.wait or 0.0
+                if asked > self.rest.limits.total:
+                    raise DownloadError(
+                        f"The archive of job {job_id} did not come: {cut}, and asks to wait "
+                        f"{asked:.0f} s.",
+                        advice="Download again then; it goes on where it stopped.",
+                        job=job_id,
+                    ) from None
                 if backoff.attempts >= ATTEMPTS or expired > 2:
                     raise DownloadError(
                         f"The archive of job {job_id} did not come: {cut}.",

@@ -200,7 +200,7 @@ def _number(value: object) -> float:
     if isinstance(value, Real | Decimal) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
         try:
             return float(value)
-        except OverflowError:
+        except (OverflowError, ValueError):  # Python's own idea of white space is narrower
             return np.nan
     return np.nan
 

@@ -32,6 +32,7 @@ from infinity_frames.errors import (
 from infinity_frames.rest import answers
 from infinity_frames.rest.transport import (
     Backoff,
+    Body,
     Http,
     Limits,
     Token,
@@ -295,7 +296,7 @@ class Rest:
             self.url + request.path,
             params=request.params,
             headers=request.headers,
-            data=request.data,
+            data=None if request.data is None else Body(request.data, deadline),
             auth=self._auth,
             timeout=(min(self.limits.connect, left), min(self.limits.read, left)),
             stream=True,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +23,7 @@ __all__ = [
     "CHUNK",
     "CONNECTIONS",
     "Backoff",
+    "Body",
     "Http",
     "Limits",
     "Token",
@@ -103,11 +107,13 @@ class Http(requests.Session):
         requests goes through the whole environment twice for every request, which is a third of
         what a small download costs.
         """
-        host = urlsplit(str(url))[:2]
+        parts = urlsplit(str(url))
+        host = parts[:2]
         if host not in self._settings:
-            self._settings[host] = super().merge_environment_settings(
-                url, proxies, stream, verify, cert
-            )
+            found = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            # What listens on this machine no proxy can reach, and no proxy is told its token.
+            loopback = _is_loopback(parts.hostname or "")
+            self._settings[host] = {**found, "proxies": {}} if loopback else found
         return {**self._settings[host], "stream": stream}
 
     def rebuild_auth(
@@ -123,6 +129,40 @@ class Http(requests.Session):
         if resp.request.method == "POST" and resp.status_code in (301, 302, 303):
             return None
         return super().get_redirect_target(resp)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Body(BytesIO):
+    """What is sent, in pieces: each has the connection's time limit, and all of them a deadline.
+
+    Parameters
+    ----------
+    data : bytes
+    deadline : float
+        By the monotonic clock, s.
+    """
+
+    def __init__(self, data: bytes, deadline: float) -> None:
+        super().__init__(data)
+        self._deadline = deadline
+
+    def read(self, size: int | None = -1) -> bytes:
+        """The next piece.
+
+        Raises
+        ------
+        requests.ReadTimeout
+            The deadline has passed.
+        """
+        if time.monotonic() > self._deadline:
+            raise requests.ReadTimeout("what was to be sent was taken too slowly")
+        return super().read(size)
 
 
 def server_address(text: str) -> str:
