@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.render.geometry import Geometry
-from infinity_frames.engine.render.raster import NEAREST, rasterise
+from infinity_frames.engine.render.raster import NEAREST, nearest, rasterise
 
 __all__ = ["LabelPass", "Visibility"]
 
@@ -85,6 +85,30 @@ class LabelPass:
         with np.errstate(divide="ignore"):
             depth = (1.0 / visibility.nearness).astype(np.float32)
         return cls(owners[visibility.winner], depth, geometry, clip)
+
+    def depth_at(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Depth of what is seen exactly at some places, not at the centres of their pixels.
+
+        Parameters
+        ----------
+        pixels : (N, 2) array
+            px.
+
+        Returns
+        -------
+        (N,) array
+            m; infinite where nothing is seen.
+        """
+        geometry = self.geometry
+        near = nearest(
+            self.clip,
+            geometry.surfaces.faces,
+            geometry.one_sided,
+            1.0 / NEAREST,
+            np.ascontiguousarray(pixels, dtype=np.float64),
+        )
+        with np.errstate(divide="ignore"):
+            return np.asarray(1.0 / near)
 
     def unoccluded(self, object_id: int) -> NDArray[np.bool_]:
         """Where one object would be seen if nothing stood before it.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.engine.machine_code import inlined, kernel
 
-__all__ = ["NEAREST", "clip_coordinates", "rasterise"]
+__all__ = ["NEAREST", "clip_coordinates", "nearest", "rasterise"]
 
 NEAREST = 1e-3
 """What is closer to the camera plane than this is not seen, m."""
@@ -169,3 +169,65 @@ def rasterise(
                 ):
                     nearness[row, column] = value
                     winner[row, column] = face
+
+
+@kernel
+def nearest(
+    clip: NDArray[np.float64],
+    faces: NDArray[np.int32],
+    one_sided: NDArray[np.bool_],
+    limit: float,
+    points: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """How near the nearest triangle is at some places of the image, whatever pixels they are in.
+
+    Parameters
+    ----------
+    clip, faces, one_sided, limit
+        As for `rasterise`; all faces are looked at.
+    points : (N, 2) float64 array
+        px.
+
+    Returns
+    -------
+    (N,) float64 array
+        1/z, 1/m; 0 where nothing is.
+    """
+    out = np.zeros(len(points))
+    for face in range(len(faces)):
+        a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
+        w0, w1, w2 = clip[a, 2], clip[b, 2], clip[c, 2]
+        if w0 <= 0.0 and w1 <= 0.0 and w2 <= 0.0:
+            continue
+        x0, y0, x1, y1, x2, y2 = (
+            clip[a, 0],
+            clip[a, 1],
+            clip[b, 0],
+            clip[b, 1],
+            clip[c, 0],
+            clip[c, 1],
+        )
+        left, right, top, bottom = -np.inf, np.inf, -np.inf, np.inf
+        if w0 > 0.0 and w1 > 0.0 and w2 > 0.0:
+            u0, u1, u2 = x0 / w0, x1 / w1, x2 / w2
+            v0, v1, v2 = y0 / w0, y1 / w1, y2 / w2
+            left, right = min(u0, u1, u2), max(u0, u1, u2)
+            top, bottom = min(v0, v1, v2), max(v0, v1, v2)
+        for k in range(len(points)):
+            x, y = points[k, 0], points[k, 1]
+            if x < left or x > right or y < top or y > bottom:
+                continue
+            f0 = (y1 * w2 - w1 * y2) * x + (w1 * x2 - x1 * w2) * y + (x1 * y2 - y1 * x2)
+            f1 = (y2 * w0 - w2 * y0) * x + (w2 * x0 - x2 * w0) * y + (x2 * y0 - y2 * x0)
+            f2 = (y0 * w1 - w0 * y1) * x + (w0 * x1 - x0 * w1) * y + (x0 * y1 - y0 * x1)
+            turned = x0 * (y1 * w2 - w1 * y2) + y0 * (w1 * x2 - x1 * w2) + w0 * (x1 * y2 - y1 * x2)
+            if turned == 0.0 or (turned > 0.0 and one_sided[face]):
+                continue
+            if turned < 0.0:
+                f0, f1, f2 = -f0, -f1, -f2
+            if f0 < 0.0 or f1 < 0.0 or f2 < 0.0:
+                continue
+            value = (f0 + f1 + f2) / abs(turned)
+            if out[k] < value < limit:
+                out[k] = value
+    return out

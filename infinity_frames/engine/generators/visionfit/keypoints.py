@@ -50,8 +50,9 @@ def visibility(
     pixels: NDArray[np.float64],
     depth: NDArray[np.float64],
     tolerance: NDArray[np.float64],
+    on_skin: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
-    """Compare points with the depth of what each one's pixel sees.
+    """Compare points with the depth of what lies before them.
 
     Parameters
     ----------
@@ -65,8 +66,10 @@ def visibility(
     depth : (N,) array
         Their depths, m.
     tolerance : (N,) array
-        How much of the owner itself may lie before a point that counts as visible, m; negative:
-        the point is hidden whatever is before it.
+        How much of the owner itself may lie before a point that counts as visible, m.
+    on_skin : (N,) bool array
+        Points on the owner's surface: a pixel's centre may see quite another part of it, so these
+        are compared with what lies exactly before them. The others are inside of the owner.
 
     Returns
     -------
@@ -81,8 +84,9 @@ def visibility(
     beside_rows = np.clip(rows + around[:, 0], 0, camera.height - 1)
     beside_columns = np.clip(columns + around[:, 1], 0, camera.width - 1)
     touched = (seen.ids[beside_rows, beside_columns] == owner).any(axis=0)
-    behind = depth - seen.depth[rows, columns]
-    clear = touched & (tolerance >= 0) & (behind <= np.where(own, tolerance, _CONTACT))
+    before = seen.depth[rows, columns].astype(np.float64)
+    before[on_skin] = seen.depth_at(pixels[on_skin])
+    clear = touched & (depth - before <= np.where(own | on_skin, tolerance, _CONTACT))
     return np.where(within, np.where(clear, VISIBLE, HIDDEN), OUTSIDE)
 
 

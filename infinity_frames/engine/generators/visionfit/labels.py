@@ -21,8 +21,8 @@ from infinity_frames.engine.scene.model import Placement, Scene
 
 __all__ = ["Annotator", "FrameLabels", "Person"]
 
-# A point on the skin is compared with what the middle of its pixel sees, m.
-_SKIN_MARGIN = 0.015
+# What may lie before a point on the skin that counts as visible: a crease, m.
+_SKIN_MARGIN = 0.004
 
 # Corners of a box as labels order them: 0 1 2 3 around the top, 4 5 6 7 below them; 0 and 1 are the
 # -Y side, 0 and 3 the -X side. Which end of x, y and z each takes:
@@ -44,8 +44,8 @@ class Person:
         Relative to the parent, w x y z.
     skin_names : tuple of str
         Names of the points on the skin.
-    skin, skin_normals : (N, 3) array
-        Where they are, and which way the skin faces there.
+    skin : (N, 3) array
+        Where they are.
     coco : (17, 3) array
         The COCO points.
     """
@@ -55,21 +55,22 @@ class Person:
     quaternions: NDArray[np.float64]
     skin_names: tuple[str, ...]
     skin: NDArray[np.float64]
-    skin_normals: NDArray[np.float64]
     coco: NDArray[np.float64]
 
-    def tolerances(self, eye: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How much of the body may lie before each visible point, seen from `eye`, m.
+    @property
+    def on_skin(self) -> NDArray[np.bool_]:
+        """Which points lie on the skin, in the order joints, skin, COCO."""
+        skin = np.ones(len(self.skin_names), bool)
+        coco = [joint is None for joint, _ in COCO.values()]
+        return np.concatenate([np.zeros(len(self.joints), bool), skin, coco])
 
-        In the order joints, skin, COCO. A point on skin that faces away is never visible: negative.
-        """
-        facing = np.einsum("ij,ij->i", self.skin_normals, eye - self.skin) > 0
-        skin = np.where(facing, _SKIN_MARGIN, -1.0)
+    @property
+    def tolerances(self) -> NDArray[np.float64]:
+        """How much of the body may lie before each visible point, m, in the same order."""
+        skin = np.full(len(self.skin_names), _SKIN_MARGIN)
         coco = [
-            skin[self.skin_names.index(str(vertex))]
-            if joint is None
-            else self.joint_tolerance[JOINT_INDEX[joint]]
-            for joint, vertex in COCO.values()
+            _SKIN_MARGIN if joint is None else self.joint_tolerance[JOINT_INDEX[joint]]
+            for joint, _ in COCO.values()
         ]
         return np.concatenate([self.joint_tolerance, skin, coco])
 
@@ -233,9 +234,10 @@ class Annotator:
     def _person(self, person: Person, seen: LabelPass, object_id: int) -> dict[str, Any]:
         camera = self._scene.camera
         points = np.concatenate([person.joints, person.skin, person.coco])
-        tolerance = person.tolerances(camera.location)
         pixels, depth = project(camera, points)
-        states = visibility(camera, seen, object_id, pixels, depth, tolerance)
+        states = visibility(
+            camera, seen, object_id, pixels, depth, person.tolerances, person.on_skin
+        )
         joints, skin = len(JOINTS), len(person.skin_names)
         flat, coco_states = np.round(pixels[joints + skin :], 3), states[joints + skin :]
         # COCO writes a point that is not labelled as 0 0 0; only what is in the image is.

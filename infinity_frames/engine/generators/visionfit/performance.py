@@ -183,7 +183,6 @@ class Performance:
             quaternions=quaternions,
             skin_names=tuple(self.body.vertex_keypoints),
             skin=skin.vertices[vertices],
-            skin_normals=skin.normals[vertices],
             coco=self.body.coco_keypoints(skin.vertices, points),
         )
         return placements, person
