@@ -166,16 +166,15 @@ class Rest:
         ----------
         since : int, optional
             The ``revision`` of an earlier answer, 0 at first: a server that can (+) tells only what
-            changed after it; any other tells all.
+            changed after it, and that in columns; any other tells all.
         within : float, optional
             Seconds it may take.
         """
         path = f"/api/batch/{_segment(batch_id)}/summary/"
         changes = since is not None and self.has("since")
         params = {"since": str(since)} if changes else None
-        return answers.batch(
-            self._call("GET", path, params=params, missing=UnknownBatch, within=within)
-        )
+        found = self._call("GET", path, params=params, missing=UnknownBatch, within=within)
+        return answers.progress(found) if changes else answers.batch(found)
 
     def cancel_batch(self, batch_id: str) -> dict[str, Any]:
         """``POST /api/batch/{id}/cancel/`` (+): stop what has not finished."""
