@@ -259,6 +259,18 @@ def test_a_cancelled_batch_stops_and_may_be_cancelled_again(client):
     assert client.batch(made["id"]) == first.json()
 
 
+def test_the_answer_to_a_cancellation_can_be_what_changed(client):
+    made = client.submit(*[{"seconds": 2.0}] * 6).json()
+    path = f"/api/batch/{made['id']}/"
+    seen = client.get(f"{path}summary/", since=0).json()["revision"]
+    first = client.post(f"{path}cancel/", params={"since": seen}).json()
+    assert {job["status"] for job in _rows(first)} == {"cancelled"}
+    assert {job["id"] for job in _rows(first)} == {job["id"] for job in made["job_runs"]}
+    again = client.post(f"{path}cancel/", params={"since": first["revision"]}).json()
+    assert again == {**first, "changed": {key: [] for key in first["changed"]}}
+    assert client.post(f"{path}cancel/", params={"since": "x"}).status_code == 400
+
+
 def test_cancelling_keeps_what_is_finished(client, done):
     assert client.post(f"/api/batch/{done['id']}/cancel/").json()["job_runs"] == done["job_runs"]
 

@@ -273,7 +273,7 @@ def cancel_frame(frame: pd.DataFrame, session: Session | None = None) -> Frame:
         )
     ours = set(frame["job_id"])
     for batch in _batches(frame):
-        jobs = rest.batch_summary(batch)["job_runs"]
+        jobs = rest.batch_summary(batch, since=0)["job_runs"]
         others = [job for job in jobs if status(job) in UNFINISHED and job["id"] not in ours]
         if others:
             raise FrameError(

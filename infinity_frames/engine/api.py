@@ -289,15 +289,39 @@ def get_batch_summary(
     after it, in no order, and of them only what changes; as columns, `changed`, not as `job_runs`.
     """
     if since is not None:
-        found, ids = service.progress(account, batch_id, since)
-        return _packed(found, request, noise=ids)
+        return _progress(batch_id, service, account, since, request)
     return _packed(service.batch(account, batch_id, link, summary=True), request)
 
 
-@router.post("/batch/{batch_id}/cancel/", response_model=models.Batch, tags=["batches"])
-def cancel_batch(batch_id: str, service: Engine, account: AccountId, link: Link) -> Response:
-    """Stop what has not finished of a batch."""
-    return _json(service.cancel(account, batch_id, link))
+@router.post(
+    "/batch/{batch_id}/cancel/",
+    response_model=models.Batch | models.Progress,
+    openapi_extra=_queried("since"),
+    tags=["batches"],
+)
+def cancel_batch(
+    batch_id: str,
+    service: Engine,
+    account: AccountId,
+    link: Link,
+    since: Since,
+    request: Request,
+) -> Response:
+    """Stop what has not finished of a batch.
+
+    With `since`, the answer is that of the summary with `since`: of a long batch much shorter.
+    """
+    service.cancel(account, batch_id)
+    if since is not None:
+        return _progress(batch_id, service, account, since, request)
+    return _json(service.batch(account, batch_id, link, summary=False))
+
+
+def _progress(
+    batch_id: str, service: Service, account: int, since: int, request: Request
+) -> Response:
+    found, ids = service.progress(account, batch_id, since)
+    return _packed(found, request, noise=ids)
 
 
 @router.get(

@@ -136,13 +136,12 @@ class Service:
             found = orjson.dumps(records.progress_json(connection, row, since, message))
         return found, found.rindex(b'"id":')
 
-    def cancel(self, account: int, batch_id: str, link: Linker) -> bytes:
-        """End what has not finished of a batch; the batch object."""
+    def cancel(self, account: int, batch_id: str) -> None:
+        """End what has not finished of a batch."""
         with self.store.write() as connection:
             records.batch_row(connection, account, batch_id)
             running = queue.cancel(connection, batch_id)
         self.dispatcher.cancel(running)
-        return self.batch(account, batch_id, link, summary=False)
 
     def jobs(
         self, account: int, is_preview: bool, batch_id: str | None, limit: int, link: Linker

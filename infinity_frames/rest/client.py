@@ -171,15 +171,11 @@ class Rest:
             Seconds it may take.
         """
         path = f"/api/batch/{_segment(batch_id)}/summary/"
-        changes = since is not None and self.has("since")
-        params = {"since": str(since)} if changes else None
-        found = self._call("GET", path, params=params, missing=UnknownBatch, within=within)
-        return answers.progress(found) if changes else answers.batch(found)
+        return self._progress("GET", path, since, within)
 
     def cancel_batch(self, batch_id: str) -> dict[str, Any]:
-        """``POST /api/batch/{id}/cancel/`` (+): stop what has not finished."""
-        path = f"/api/batch/{_segment(batch_id)}/cancel/"
-        return answers.batch(self._call("POST", path, missing=UnknownBatch))
+        """``POST /api/batch/{id}/cancel/`` (+): stop what has not finished; how its jobs stand."""
+        return self._progress("POST", f"/api/batch/{_segment(batch_id)}/cancel/", since=0)
 
     def job(self, job_id: str, *, is_preview: bool) -> dict[str, Any]:
         """``GET /api/job_runs/{id}/`` or ``/api/job_previews/{id}/``: a job with its parameters."""
@@ -220,6 +216,15 @@ class Rest:
                 self.url = server_address(self._locate())
 
     # How a call is made
+
+    def _progress(
+        self, method: str, path: str, since: int | None, within: float | None = None
+    ) -> dict[str, Any]:
+        """How the jobs of a batch stand, without what never changes if the server can do that."""
+        changes = since is not None and self.has("since")
+        params = {"since": str(since)} if changes else None
+        found = self._call(method, path, params=params, missing=UnknownBatch, within=within)
+        return answers.progress(found) if changes else answers.batch(found)
 
     def _call(
         self,
