@@ -19,6 +19,7 @@ from urllib.parse import quote, urljoin
 import requests
 
 from infinity_frames.errors import (
+    EngineError,
     InfinityError,
     NotFound,
     RequestTimeout,
@@ -213,7 +214,10 @@ class Rest:
         """Look up where the server is now, if it is one that moves (the embedded engine)."""
         if self._locate is not None:
             with self._locating:
-                self.url = server_address(self._locate())
+                try:
+                    self.url = server_address(self._locate())
+                except EngineError as error:
+                    raise error from None  # that nothing answers where it was adds nothing
 
     # How a call is made
 
