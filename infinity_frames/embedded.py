@@ -19,10 +19,17 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from infinity_frames.errors import EngineNotInstalled, EngineNotStarted
+from infinity_frames.errors import EngineNotInstalled, EngineNotStarted, EngineStopped
 from infinity_frames.home import Home
 
-__all__ = ["find_engine", "read_token", "require_engine", "start_engine", "stop_engine"]
+__all__ = [
+    "find_engine",
+    "read_token",
+    "require_engine",
+    "restart_engine",
+    "start_engine",
+    "stop_engine",
+]
 
 IDLE_TIMEOUT_S = 900.0
 _START_TIMEOUT_S = 60.0
@@ -59,24 +66,19 @@ def start_engine(home: _Path | None = None, workers: int | None = None) -> str:
         It did not come up; the message quotes the end of its log.
     """
     place = Home.at(home)
-    running = find_engine(place.path)
-    if running is not None:
-        return running
-    require_engine()
-    try:
-        place.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with FileLock(place.start_lock, timeout=_START_TIMEOUT_S):
-            return _start(place, workers)
-    except Timeout:
-        raise EngineNotStarted(
-            f"Another program has been starting the engine of {place.path} for a minute.",
-            advice=f"See its log, {place.log_file}.",
-        ) from None
-    except OSError as error:
-        raise EngineNotStarted(
-            f"The engine's home {place.path} cannot be used: {error.strerror or error}.",
-            advice="Name another folder in $INFINITY_HOME.",
-        ) from None
+    return find_engine(place.path) or _started(place, workers, wanted=True)
+
+
+def restart_engine(home: _Path | None = None) -> str:
+    """As :func:`start_engine`, for who only misses it: a stopped engine stays stopped.
+
+    Raises
+    ------
+    EngineStopped
+        It was stopped by :func:`stop_engine`, and nobody has started it since.
+    """
+    place = Home.at(home)
+    return find_engine(place.path) or _started(place, None, wanted=False)
 
 
 def find_engine(home: _Path | None = None) -> str | None:
@@ -93,6 +95,8 @@ def find_engine(home: _Path | None = None) -> str | None:
 def stop_engine(home: _Path | None = None) -> bool:
     """Stop the engine of a home; unfinished jobs go on when it is started again.
 
+    Clients that wait for them are told with `EngineStopped`; they start it only where it died.
+
     Returns
     -------
     bool
@@ -107,6 +111,8 @@ def stop_engine(home: _Path | None = None) -> bool:
     if not _is_owned(place):
         return False
     address = _wait_for_address(place)
+    # Before it is gone: whoever misses it must find that this was meant.
+    place.stopped_file.touch(mode=0o600)
     for force in (False, True):
         _signal(address, force=force)
         deadline = time.monotonic() + _STOP_TIMEOUT_S
@@ -149,6 +155,26 @@ def require_engine() -> None:
         )
 
 
+def _started(place: Home, workers: int | None, *, wanted: bool) -> str:
+    require_engine()
+    try:
+        place.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with FileLock(place.start_lock, timeout=_START_TIMEOUT_S):
+            if wanted:
+                place.stopped_file.unlink(missing_ok=True)
+            return _start(place, workers)
+    except Timeout:
+        raise EngineNotStarted(
+            f"Another program has been starting the engine of {place.path} for a minute.",
+            advice=f"See its log, {place.log_file}.",
+        ) from None
+    except OSError as error:
+        raise EngineNotStarted(
+            f"The engine's home {place.path} cannot be used: {error.strerror or error}.",
+            advice="Name another folder in $INFINITY_HOME.",
+        ) from None
+
+
 def _start(place: Home, workers: int | None) -> str:
     engine: subprocess.Popen[bytes] | None = None
     deadline = time.monotonic() + _START_TIMEOUT_S
@@ -159,6 +185,7 @@ def _start(place: Home, workers: int | None) -> str:
         # One that lives and does not answer yet is starting, or busy: it is waited for.
         if not _is_owned(place):
             if engine is None:
+                _refuse_if_stopped(place)
                 engine = _launch(place, workers)
             elif engine.returncode is not None:
                 break
@@ -169,6 +196,15 @@ def _start(place: Home, workers: int | None) -> str:
         f"The engine did not start. The end of its log, {place.log_file}:\n{_tail(place.log_file)}",
         advice="`infinity-frames serve` starts it in the foreground.",
     )
+
+
+def _refuse_if_stopped(place: Home) -> None:
+    if place.stopped_file.exists():
+        raise EngineStopped(
+            f"The engine of {place.path} was stopped.",
+            advice="Its jobs are kept, and go on when it is started again, by a new Session or "
+            "`infinity-frames serve`; then wait for the batch once more.",
+        )
 
 
 def _launch(place: Home, workers: int | None) -> subprocess.Popen[bytes]:

@@ -9,7 +9,8 @@
     ├── SessionError             no session, or more than one, fits a frame
     ├── EngineError              the embedded engine
     │   ├── EngineNotInstalled   its extra is not installed (ImportError)
-    │   └── EngineNotStarted     it could not be started or reached
+    │   ├── EngineNotStarted     it could not be started or reached
+    │   └── EngineStopped        it was stopped on purpose, and nobody has started it since
     ├── ServerError              talking to a server
     │   ├── ServerUnreachable    nothing answers there (ConnectionError)
     │   ├── RequestTimeout       it did not answer in time (TimeoutError)
@@ -54,6 +55,7 @@ __all__ = [
     "EngineError",
     "EngineNotInstalled",
     "EngineNotStarted",
+    "EngineStopped",
     "FrameError",
     "InfinityError",
     "InvalidJobs",
@@ -154,6 +156,10 @@ class EngineNotInstalled(EngineError, ImportError):
 
 class EngineNotStarted(EngineError):
     """The embedded engine could not be started or reached."""
+
+
+class EngineStopped(EngineError):
+    """The embedded engine was stopped on purpose, and nobody has started it since."""
 
 
 class ServerError(InfinityError):

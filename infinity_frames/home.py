@@ -58,6 +58,11 @@ class Home:
         return self.path / "start.lock"
 
     @property
+    def stopped_file(self) -> Path:
+        """There from a stop that was asked for until the next start: nobody else starts it."""
+        return self.path / "stopped"
+
+    @property
     def log_file(self) -> Path:
         """What an engine started by a client writes to its standard output and error."""
         return self.path / "engine.log"

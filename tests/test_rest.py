@@ -140,6 +140,35 @@ def test_other_answers(
         Rest(base.url, TOKEN).batch("b")
 
 
+QUEUED = {
+    "id": ["x"], "status": ["queued"], "error": [None], "num_samples": [None], "started": [None],
+    "finished": [None],
+}  # fmt: skip
+
+
+def test_a_poll_told_in_columns_is_a_batch_object() -> None:
+    with FaultServer(extensions=(*ALL, "since")) as server:
+        progress = {"id": "b", "revision": 3, "changed": QUEUED | {"later": ["unheard of"]}}
+        server.fail("GET", "/api/batch/b/summary/?since=2", answer(200, progress))
+        found = Rest(server.url, TOKEN).batch_summary("b", since=2)
+    job = {key: column[0] for key, column in QUEUED.items()}
+    assert found == {"id": "b", "revision": 3, "job_runs": [job]}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        None, [], {}, {"id": ["x"]}, QUEUED | {"id": "x"}, QUEUED | {"id": [3]},
+        QUEUED | {"status": []}, {key: column * 2 for key, column in QUEUED.items()},
+    ],
+)  # fmt: skip
+def test_columns_that_do_not_fit_are_a_fault(changed: object) -> None:
+    with FaultServer(extensions=(*ALL, "since")) as server:
+        server.fail("GET", "/api/batch/b/", answer(200, {"id": "b", "changed": changed}))
+        with pytest.raises(errors.ServerFault):
+            Rest(server.url, TOKEN).batch_summary("b", since=0)
+
+
 def test_a_page_that_is_no_api_is_a_fault_not_a_traceback(base: FaultServer) -> None:
     def page(server, handler, *_):  # type: ignore[no-untyped-def]
         handler.send_response(200)

@@ -4,10 +4,12 @@ import logging
 import pickle
 import traceback
 import zipfile
+from pathlib import Path
 
 import pandas as pd
 import psutil
 import pytest
+from wire_client import WireClient
 
 import infinity_frames as inf
 from infinity_frames import embedded, errors
@@ -86,6 +88,22 @@ def test_the_token_shows_nowhere(session, tmp_path, caplog, capfd):
     record = (out / "batch" / "batch.json").read_text()
     assert "result_url" not in record
     assert "signature" not in record
+
+
+def test_no_worker_is_handed_a_token(idle_engine):
+    """Workers run the code of any generator that is installed."""
+    idle_engine.environment["INFINITY_TOKEN"] = "of-another-server"
+    engine = idle_engine.start("--workers", "1")
+    with WireClient(engine.url, engine.token) as client:
+        client.finished(client.submit({}).json()["id"])
+    children = engine.family()[1:]
+    assert children
+    for child in children:
+        environment = Path(f"/proc/{child.pid}/environ").read_text()
+        assert "INFINITY_HOME" in environment
+        assert "INFINITY_TOKEN" not in environment
+        assert "of-another-server" not in environment
+        assert engine.token not in environment
 
 
 def session_of_a_dead_server(token):

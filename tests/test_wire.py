@@ -259,6 +259,18 @@ def test_a_cancelled_batch_stops_and_may_be_cancelled_again(client):
     assert client.batch(made["id"]) == first.json()
 
 
+def test_the_answer_to_a_cancellation_can_be_what_changed(client):
+    made = client.submit(*[{"seconds": 2.0}] * 6).json()
+    path = f"/api/batch/{made['id']}/"
+    seen = client.get(f"{path}summary/", since=0).json()["revision"]
+    first = client.post(f"{path}cancel/", params={"since": seen}).json()
+    assert {job["status"] for job in _rows(first)} == {"cancelled"}
+    assert {job["id"] for job in _rows(first)} == {job["id"] for job in made["job_runs"]}
+    again = client.post(f"{path}cancel/", params={"since": first["revision"]}).json()
+    assert again == {**first, "changed": {key: [] for key in first["changed"]}}
+    assert client.post(f"{path}cancel/", params={"since": "x"}).status_code == 400
+
+
 def test_cancelling_keeps_what_is_finished(client, done):
     assert client.post(f"/api/batch/{done['id']}/cancel/").json()["job_runs"] == done["job_runs"]
 
@@ -270,6 +282,12 @@ def _statuses(found):
 def _labels(job):
     with zipfile.ZipFile(io.BytesIO(fetch(job["result_url"]).content)) as archive:
         return json.loads(archive.read(f"{job['id']}/labels.json"))
+
+
+def _rows(progress):
+    """The columns of what changed, a job at a time."""
+    columns = progress["changed"]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _in_zone(text, hours):
@@ -284,17 +302,17 @@ def test_a_poll_tells_what_changed_since_the_one_before(client):
         answer = client.get(path, since=revision).json()
         assert answer["revision"] >= revision
         revision = answer["revision"]
-        known |= {job["id"]: job for job in answer["job_runs"]}
+        known |= {job["id"]: job for job in _rows(answer)}
         if all(job["status"] in ("completed", "failed") for job in known.values()):
             break
-    assert client.get(path, since=revision).json()["job_runs"] == []
+    assert _rows(client.get(path, since=revision).json()) == []
     full = {job["id"]: job for job in client.batch(made["id"])["job_runs"]}
     assert known.keys() == full.keys()
     for job_id, job in known.items():
         assert job.items() <= full[job_id].items()
         assert "param_values" not in job
-    again = client.get(path, since=0).json()["job_runs"]
-    assert {job["id"]: job for job in again} == known
+    again = client.get(path, since=0).json()
+    assert {job["id"]: job for job in _rows(again)} == known
 
 
 def test_a_long_poll_is_compressed_for_who_asks_for_that(client):
@@ -312,22 +330,12 @@ def test_a_long_poll_is_compressed_for_who_asks_for_that(client):
         assert packed.headers["Content-Encoding"] == "gzip"
         assert "Accept-Encoding" in packed.headers["Vary"]
         assert int(packed.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 2
-        jobs = packed.json()["job_runs"]
-        assert {job["id"] for job in jobs} == {job["id"] for job in made["job_runs"]}
-        assert jobs == plain.json()["job_runs"]
+        assert packed.content == plain.content
+        assert all(job["id"] in packed.text for job in made["job_runs"])
     refused = client.http.get(
         client.url + path, headers={"Accept-Encoding": "gzip;q=0"}, timeout=30
     )
     assert "Content-Encoding" not in refused.headers
-
-
-def test_of_a_job_that_waits_a_poll_says_just_that(client):
-    made = client.submit(*[{"seconds": 1.0}] * 30).json()
-    jobs = client.get(f"/api/batch/{made['id']}/summary/", since=0).json()["job_runs"]
-    client.post(f"/api/batch/{made['id']}/cancel/")
-    waiting = [job for job in jobs if job["status"] == "queued"]
-    assert len(waiting) > 20
-    assert all(job.keys() == {"id", "status"} for job in waiting)
 
 
 @pytest.mark.parametrize("since", ["-1", "1.5", "x", "9" * 30, "\u0661"])

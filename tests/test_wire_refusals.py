@@ -24,9 +24,17 @@ def test_broken_rules_are_named_all_at_once(client):
     assert client.post("/api/batch/estimate/", body).status_code == 400
 
 
-def test_tags_among_the_parameters_are_refused(client):
-    (error,) = client.submit({"tag_mine": 1}).json()["errors"]
-    assert (error["parameter"], error["rule"]) == ("tag_mine", "unknown")
+def test_what_is_no_parameter_belongs_in_the_tags(client):
+    mine = {"tag_size": 1, "note": [2], "frame": 3, "color": None}
+    errors = client.submit({}, mine).json()["errors"]
+    assert {(error["job"], error["rule"]) for error in errors} == {(1, "unknown")}
+    says = {error["parameter"]: error["message"] for error in errors}
+    assert says == {
+        "tag_size": f"{TOY} has no parameter tag_size; what is your own goes in 'tags'",
+        "note": f"{TOY} has no parameter note; what is your own goes in 'tags'",
+        "frame": f"{TOY} has no parameter frame; did you mean frames?",
+    }
+    assert "what is your own goes in 'tags'. " in client.submit({"note": 1}).json()["detail"]
 
 
 RUN = {"name": TOY, "param_values": {}}

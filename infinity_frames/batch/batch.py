@@ -165,6 +165,8 @@ class Batch:
         ------
         BatchTimeout
             Not done in time; the jobs go on, and waiting again is fine.
+        EngineStopped
+            Somebody stopped the embedded engine; the jobs go on when it is started again.
         """
         self._frame = await_frame(
             self._frame, self.session, polling_interval=polling_interval, timeout=timeout
@@ -247,6 +249,8 @@ def await_frame(
         Not done in time; ``where`` holds ``batch`` and ``remaining``.
     ServerUnreachable, RequestTimeout, ServerFault
         The server was away for five minutes.
+    EngineStopped
+        Somebody stopped the embedded engine; the jobs go on when it is started again.
     """
     session = _session(frame, session, "await_completion()")
     wait = Wait(session.rest, frame, polling_interval, timeout)
@@ -273,7 +277,7 @@ def cancel_frame(frame: pd.DataFrame, session: Session | None = None) -> Frame:
         )
     ours = set(frame["job_id"])
     for batch in _batches(frame):
-        jobs = rest.batch_summary(batch)["job_runs"]
+        jobs = rest.batch_summary(batch, since=0)["job_runs"]
         others = [job for job in jobs if status(job) in UNFINISHED and job["id"] not in ours]
         if others:
             raise FrameError(

@@ -88,8 +88,9 @@ def updated(frame: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> Frame:
     """The frame's rows with the state that `jobs` tell; rows not told of stay as they are."""
     told = pd.DataFrame(_told(jobs, "job_id", *CHANGING, *FIXED), dtype="object")
     told = conformed(told).set_index("job_id")
-    known = frame["job_id"].isin(told.index).to_numpy(dtype=bool)
-    rows = told.reindex(frame["job_id"].astype("string"))
+    wanted = pd.Index(frame["job_id"].astype("string"))
+    known = told.index.get_indexer(wanted) >= 0
+    rows = told.reindex(wanted)
     out = frame.copy()
     for column in CHANGING:
         new = rows[column].set_axis(frame.index)

@@ -53,6 +53,7 @@ def claimed(home: Home) -> Iterator[set[str]]:
             advice="Choose another folder with --home or $INFINITY_HOME.",
         ) from None
     try:
+        home.stopped_file.unlink(missing_ok=True)
         home.address_file.unlink(missing_ok=True)
         # A job's folder there is named by its id and the process that renders it.
         rendering = {path.name.partition(".")[0] for path in home.scratch.glob("*.*/")}

@@ -80,6 +80,8 @@ class LocalRunner:
         self._woken, self._waker = self._context.Pipe(duplex=False)
         for name, value in _SINGLE_THREAD.items():
             os.environ.setdefault(name, value)
+        # What whoever starts the engine is to another server is no business of a generator's.
+        os.environ.pop("INFINITY_TOKEN", None)
 
     def capacity(self) -> int:
         """How many tasks more could start now."""

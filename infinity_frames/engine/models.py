@@ -75,20 +75,31 @@ class Job(BaseModel):
 
 
 class JobState(BaseModel):
-    """How a job stands, as a poll shows it: what a job does not have yet is missing or null."""
+    """How a job stands, without its parameters: what it does not have yet is missing or null."""
 
     id: str
+    name: str
+    is_preview: bool
+    in_progress: bool
+    result_url: str | None
     status: Literal["queued", "running", "completed", "failed", "cancelled"]
     error: str | None = None
+    estimated_samples: int
     num_samples: int | None = None
+    seed: int
     started: str | None = None
     finished: str | None = None
-    name: str | None = Field(default=None, description="Not with `since`, like all below.")
-    is_preview: bool | None = None
-    in_progress: bool | None = None
-    result_url: str | None = None
-    estimated_samples: int | None = None
-    seed: int | None = None
+
+
+class JobStates(BaseModel):
+    """How jobs stand: columns of one length, a job at the same place in each."""
+
+    id: list[str]
+    status: list[Literal["queued", "running", "completed", "failed", "cancelled"]]
+    error: list[str | None]
+    num_samples: list[int | None]
+    started: list[str | None]
+    finished: list[str | None]
 
 
 class BatchListed(BaseModel):
@@ -110,8 +121,15 @@ class Summary(BatchListed):
     """A batch and how its jobs stand."""
 
     message: str | None = Field(description="What its jobs wait for, where a user should know.")
-    revision: int | None = Field(default=None, description="With `since`: pass it the next time.")
     job_runs: list[JobState]
+
+
+class Progress(BatchListed):
+    """What changed in a batch since an earlier poll of it."""
+
+    message: str | None = Field(description="What its jobs wait for, where a user should know.")
+    revision: int = Field(description="The `since` of the next poll.")
+    changed: JobStates
 
 
 class GeneratorListed(BaseModel):

@@ -49,6 +49,8 @@ _SUMMARY = {
     "estimated_samples": jobs.c.estimated,
     "seed": jobs.c.seed,
 }
+# The ids come last: they do not compress, and what sends them leaves a tail as it is.
+_PROGRESS = {**{key: _STATE[key] for key in _STATE if key != "id"}, "id": jobs.c.id}
 _FULL = {
     **_SUMMARY,
     "sha256": jobs.c.sha256,
@@ -232,16 +234,9 @@ def progress_json(
     """
     of_batch = jobs.c.batch_id == batch.id
     revision = connection.execute(sa.select(sa.func.max(jobs.c.revision)).where(of_batch)).scalar()
-    # The database writes the JSON, twice as fast as going through rows. What most jobs lack is
-    # left out: a batch that waits has only its jobs' names to tell.
-    run = sa.case(
-        (jobs.c.status == sa.literal_column("'queued'"), _json_object("id", "status")),
-        (jobs.c.error.is_(None), _json_object(*(key for key in _STATE if key != "error"))),
-        else_=_json_object(*_STATE),
-    )
-    # Joined as texts: a json_group_array would parse each again.
-    changed = sa.select(sa.func.group_concat(run)).where(of_batch, jobs.c.revision > since)
-    runs = connection.execute(changed).scalar_one()
+    # Columns, written as JSON by the database: a third less to write, send and read than objects.
+    columns = sa.select(*(sa.func.json_group_array(column) for column in _PROGRESS.values()))
+    texts = connection.execute(columns.where(of_batch, jobs.c.revision > since)).one()
     busy = message and queue.unfinished(connection, batch.id)
     return {
         "id": batch.id,
@@ -249,12 +244,8 @@ def progress_json(
         "created": batch.created,
         "message": message if busy else None,
         "revision": revision or 0,
-        "job_runs": orjson.Fragment(f"[{runs or ''}]"),
+        "changed": dict(zip(_PROGRESS, map(orjson.Fragment, texts), strict=True)),
     }
-
-
-def _json_object(*keys: str) -> sa.ColumnElement[Any]:
-    return sa.func.json_object(*(part for key in keys for part in (sa.literal(key), _STATE[key])))
 
 
 def job_json(row: Row[Any], link: Linker) -> dict[str, Any]:

@@ -128,20 +128,20 @@ class Service:
             found = records.batch_json(connection, row, link, summary=summary, message=message)
         return orjson.dumps(found)
 
-    def progress(self, account: int, batch_id: str, since: int) -> bytes:
-        """What changed in a batch after a revision of it."""
+    def progress(self, account: int, batch_id: str, since: int) -> tuple[bytes, int]:
+        """What changed in a batch after a revision of it, and where in that the ids begin."""
         message = self.dispatcher.message()
         with self.store.read() as connection:
             row = records.batch_row(connection, account, batch_id)
-            return orjson.dumps(records.progress_json(connection, row, since, message))
+            found = orjson.dumps(records.progress_json(connection, row, since, message))
+        return found, found.rindex(b'"id":')
 
-    def cancel(self, account: int, batch_id: str, link: Linker) -> bytes:
-        """End what has not finished of a batch; the batch object."""
+    def cancel(self, account: int, batch_id: str) -> None:
+        """End what has not finished of a batch."""
         with self.store.write() as connection:
             records.batch_row(connection, account, batch_id)
             running = queue.cancel(connection, batch_id)
         self.dispatcher.cancel(running)
-        return self.batch(account, batch_id, link, summary=False)
 
     def jobs(
         self, account: int, is_preview: bool, batch_id: str | None, limit: int, link: Linker

@@ -18,7 +18,8 @@ from infinity_frames import parameters
 from infinity_frames.engine import catalog, store
 from infinity_frames.engine.generators.base import Generator
 from infinity_frames.errors import InvalidJobs, RequestRejected, UnknownGenerator
-from infinity_frames.schemas import TAG_PREFIX, VIOLATIONS
+from infinity_frames.parameters.rules import unknown_parameter
+from infinity_frames.schemas import VIOLATIONS
 
 __all__ = ["Job", "Request", "parse", "parse_batch", "parse_single", "prepare"]
 
@@ -191,13 +192,15 @@ def _known(name: str) -> Generator:
 
 
 def _violations(generator: Generator, draft: pd.DataFrame) -> pd.DataFrame:
-    found: pd.DataFrame = parameters.violations(generator.spec, draft)
+    spec = generator.spec
+    known = [column for column in draft.columns if column in spec.by_name]
+    found: pd.DataFrame = parameters.violations(spec, draft[known])
     # A frame keeps its owner's tags among the parameters; over the wire they have their own place.
-    for column in draft.columns:
-        if str(column).startswith(TAG_PREFIX) and column not in generator.spec.by_name:
-            message = f"{generator.spec.name} has no parameter {column}; tags go in 'tags'"
-            given = [(p, v) for p, v in enumerate(draft[column]) if v is not None]
-            found = _with(found, str(column), "unknown", given, message)
+    for column in draft.columns.difference(known, sort=False):
+        message = unknown_parameter(spec, str(column), own="what is your own goes in 'tags'")
+        values = draft[column]
+        given = [(p, values.iat[p]) for p in np.flatnonzero(values.notna()).tolist()]
+        found = _with(found, str(column), "unknown", given, message)
     return found
 
 

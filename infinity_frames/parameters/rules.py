@@ -125,10 +125,16 @@ def sentence(text: str) -> str:
     return text if text.endswith("?") else f"{text}."
 
 
-def unknown_parameter(generator: Generator, name: str) -> str:
-    """Say that there is no such parameter, and what may have been meant."""
-    near = difflib.get_close_matches(name, list(generator.by_name), n=1)
-    hint = f"did you mean {near[0]}?" if near else f"call it tag_{name} if it is your own"
+def unknown_parameter(
+    generator: Generator, name: str, own: str = "call it tag_{name} if it is your own"
+) -> str:
+    """Say that there is no such parameter, and what may have been meant.
+
+    `own` says where a value of one's own belongs: not in the same place everywhere.
+    """
+    tagged = name.startswith(TAG_PREFIX)
+    near = [] if tagged else difflib.get_close_matches(name, list(generator.by_name), n=1)
+    hint = f"did you mean {near[0]}?" if near else own.format(name=name)
     return f"{generator.name} has no parameter {name}; {hint}"
 
 

@@ -19,6 +19,7 @@ from urllib.parse import quote, urljoin
 import requests
 
 from infinity_frames.errors import (
+    EngineError,
     InfinityError,
     NotFound,
     RequestTimeout,
@@ -167,21 +168,16 @@ class Rest:
         ----------
         since : int, optional
             The ``revision`` of an earlier answer, 0 at first: a server that can (+) tells only what
-            changed after it; any other tells all.
+            changed after it, and that in columns; any other tells all.
         within : float, optional
             Seconds it may take.
         """
         path = f"/api/batch/{_segment(batch_id)}/summary/"
-        changes = since is not None and self.has("since")
-        params = {"since": str(since)} if changes else None
-        return answers.batch(
-            self._call("GET", path, params=params, missing=UnknownBatch, within=within)
-        )
+        return self._progress("GET", path, since, within)
 
     def cancel_batch(self, batch_id: str) -> dict[str, Any]:
-        """``POST /api/batch/{id}/cancel/`` (+): stop what has not finished."""
-        path = f"/api/batch/{_segment(batch_id)}/cancel/"
-        return answers.batch(self._call("POST", path, missing=UnknownBatch))
+        """``POST /api/batch/{id}/cancel/`` (+): stop what has not finished; how its jobs stand."""
+        return self._progress("POST", f"/api/batch/{_segment(batch_id)}/cancel/", since=0)
 
     def job(self, job_id: str, *, is_preview: bool) -> dict[str, Any]:
         """``GET /api/job_runs/{id}/`` or ``/api/job_previews/{id}/``: a job with its parameters."""
@@ -219,9 +215,21 @@ class Rest:
         """Look up where the server is now, if it is one that moves (the embedded engine)."""
         if self._locate is not None:
             with self._locating:
-                self.url = server_address(self._locate())
+                try:
+                    self.url = server_address(self._locate())
+                except EngineError as error:
+                    raise error from None  # that nothing answers where it was adds nothing
 
     # How a call is made
+
+    def _progress(
+        self, method: str, path: str, since: int | None, within: float | None = None
+    ) -> dict[str, Any]:
+        """How the jobs of a batch stand, without what never changes if the server can do that."""
+        changes = since is not None and self.has("since")
+        params = {"since": str(since)} if changes else None
+        found = self._call(method, path, params=params, missing=UnknownBatch, within=within)
+        return answers.progress(found) if changes else answers.batch(found)
 
     def _call(
         self,

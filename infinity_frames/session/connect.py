@@ -27,7 +27,7 @@ def connect(server: str, token: str | None) -> Rest:
         # A token in the environment is for the server in the environment.
         ours = os.environ.get("INFINITY_TOKEN") if server_named(None) == EMBEDDED else None
         url = embedded.start_engine()
-        return Rest(url, token or ours or embedded.read_token(), locate=embedded.start_engine)
+        return Rest(url, token or ours or embedded.read_token(), locate=embedded.restart_engine)
     return Rest(server, token or os.environ.get("INFINITY_TOKEN"))
 
 
