@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from importlib import import_module
 from pathlib import Path
@@ -122,6 +123,16 @@ def test_all_labels_have_a_cell_each(job: Path) -> None:
         assert (np.abs(cells[3][index] - plain).max(axis=2) > 60).mean() > 0.01, index
     for index in range(6):  # the video moves, the joints turn, the mark on the chart advances
         assert (np.abs(cells[5][index] - cells[0][index]).max(axis=2) > 40).any(), index
+
+
+def test_joints_without_a_place_are_left_out(job: Path) -> None:
+    labels = factory.labels(6)
+    for person in labels["annotations"]:
+        for joint in person["armature_keypoints"].values():
+            joint["x_global"] = 1e12
+        person["armature_keypoints"]["head"]["x"] = float("nan")
+    (job / "labels.json").write_text(json.dumps(labels))
+    assert video_info(visualize_all_labels(job)).num_frames == 6
 
 
 def test_a_job_with_nothing_but_a_video_has_no_labels_to_show(job: Path) -> None:
@@ -275,6 +286,9 @@ def test_sensor_data_that_cannot_be_drawn_say_so(job: Path) -> None:
         visualize_timeseries(job, columns=["b"])
     (job / "data.csv").write_text("time,a\n")
     with pytest.raises(MediaError, match="hold no numbers"):
+        visualize_timeseries(job)
+    (job / "data.csv").write_text("time,a\n,1\n,2\n")
+    with pytest.raises(MediaError, match="rows without a time"):
         visualize_timeseries(job)
     assert not (job / "timeseries.mp4").exists()
 

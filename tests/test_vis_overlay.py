@@ -30,6 +30,17 @@ from infinity_frames.vis import (
 
 WIDTH, HEIGHT = 40, 30
 GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+OF_LABELS: list[Annotator] = [
+    BoxAnnotator(),
+    MaskAnnotator(),
+    SkeletonAnnotator(),
+    SkeletonAnnotator("coco"),
+    KeypointAnnotator(),
+    KeypointAnnotator("armature"),
+    KeypointAnnotator("vertex"),
+    CuboidAnnotator(),
+    RepCountAnnotator(),
+]
 
 
 def write(path: Path, *annotations: dict[str, Any], **image: Any) -> Labels:
@@ -154,8 +165,50 @@ def test_categories_have_colours_of_their_own(frame: Any) -> None:
 
 def test_a_mask_of_another_size_is_an_error(frame: Any) -> None:
     labels = frame({"segmentation": factory.rle(np.ones((4, 5), bool))})
-    with pytest.raises(MediaError, match=r"5 x 4 pixels, and its picture 40 x 30"):
+    with pytest.raises(MediaError, match=r"Frame 0 .*labels\.json.* 5 x 4 .* picture 40 x 30"):
         MaskAnnotator().annotate(GREY, labels)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"cuboid_coordinates": [[1, 2, 3]] * 4},
+        {"bbox": [1, 2]},
+        {"bbox": ["a", None, 3, 4]},
+        {"keypoints": [1] * 50},
+        {"armature_keypoints": [1, 2]},
+        {"armature_keypoints": {"head": {"x": 1, "y": [2]}}},
+        {"category_id": "person"},
+        {"area": "large"},
+    ],
+)
+def test_a_malformed_label_names_its_file_and_frame(frame: Any, wrong: dict[str, Any]) -> None:
+    with pytest.raises(MediaError, match=r"Frame 3 of the labels .*labels\.json cannot be read"):
+        frame(wrong, frame_number=3)
+
+
+@pytest.mark.parametrize(
+    "outline", [{"size": [4]}, {"counts": [1]}, {"size": [1, 1], "counts": [None]}, [["a"]]]
+)
+def test_a_malformed_outline_names_its_file_and_frame(frame: Any, outline: Any) -> None:
+    with pytest.raises(MediaError, match=r"Frame 3 of the labels .*labels\.json cannot be read"):
+        MaskAnnotator().annotate(GREY, frame({"segmentation": outline}, frame_number=3))
+
+
+@pytest.mark.parametrize("far", [float("nan"), float("inf"), -1e300])
+def test_what_has_no_place_is_not_drawn(frame: Any, far: float) -> None:
+    point = {"x": far, "y": 5, "v": 2}
+    labels = frame(
+        {
+            "bbox": [0, 0, far, 5],
+            "keypoints": [far, 5, 2] * 17,
+            "armature_keypoints": {"pelvis": point, "spine1": point},
+            "cuboid_coordinates": [[far, 5, 1]] * 8,
+        },
+        rep_count_from_start="three" if np.isfinite(far) else far,
+    )
+    for annotator in OF_LABELS:
+        np.testing.assert_array_equal(annotator.annotate(GREY, labels), GREY)
 
 
 @settings(max_examples=30, deadline=None)
@@ -256,21 +309,7 @@ def test_a_frame_without_a_count_is_left_alone(frame: Any) -> None:
     assert not changed(RepCountAnnotator().annotate(GREY, frame())).any()
 
 
-@pytest.mark.parametrize(
-    "annotator",
-    [
-        BoxAnnotator(),
-        MaskAnnotator(),
-        SkeletonAnnotator(),
-        SkeletonAnnotator("coco"),
-        KeypointAnnotator(),
-        KeypointAnnotator("armature"),
-        KeypointAnnotator("vertex"),
-        CuboidAnnotator(),
-        RepCountAnnotator(),
-        TextAnnotator("text"),
-    ],
-)
+@pytest.mark.parametrize("annotator", [*OF_LABELS, TextAnnotator("text")])
 def test_the_given_picture_is_never_drawn_on(annotator: Annotator, tmp_path: Path) -> None:
     picture = factory.picture(1)
     picture.flags.writeable = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -220,6 +221,17 @@ def test_a_picture_that_cannot_be_read_has_a_tile_that_says_so(tmp_path: Path) -
     job = factory.make_job(tmp_path / "a")
     (job / "video_preview.png").write_bytes(b"")
     assert "preview.pngcannotberead" in texts(view_previews([job])).replace(" ", "")
+
+
+def test_malformed_labels_take_no_picture_from_other_jobs(batch: pd.DataFrame) -> None:
+    whole, broken = (Path(path) for path in batch["path"][:2])
+    labels = factory.labels(6)
+    for annotation in labels["annotations"]:
+        annotation["bbox"] = [1, 2]
+    (broken / "labels.json").write_text(json.dumps(labels))
+    for drawn in (view_previews([whole, broken], boxes=True), show(batch[:2])):
+        assert [len(axis.images) for axis in drawn.axes[:2]] == [1, 0]
+        assert "cannotberead" in texts(drawn).replace(" ", "").replace("\n", "")
 
 
 def test_show_draws_each_frame_asked_for_once(batch: pd.DataFrame) -> None:

@@ -7,6 +7,7 @@ centre that OpenCV draws at.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from itertools import pairwise
 from typing import Protocol
@@ -160,7 +161,7 @@ class MaskAnnotator:
         # One picture of colour numbers, and one blend, however many objects there are.
         numbers = np.zeros((height, width), np.uint8)
         # Small objects last: an object's mask never hides one that lies inside it.
-        order = sorted(labels.annotations, key=lambda item: -(item.raw.get("area") or 0))
+        order = sorted(labels.annotations, key=lambda item: -item.area)
         for annotation in order:
             mask = annotation.mask(labels.height or height, labels.width or width)
             if mask is not None:
@@ -264,7 +265,7 @@ class RepCountAnnotator:
     def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
         """Return the picture with the count drawn over it."""
         count = labels.scalars.get("rep_count_from_start")
-        if count is None:
+        if not isinstance(count, (int, float)) or not math.isfinite(count):
             return picture.copy()
         out = picture.copy()
         height, width = out.shape[:2]

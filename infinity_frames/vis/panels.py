@@ -120,7 +120,8 @@ class TurningPanel:
         up = z * math.cos(self.ELEVATION) + away * math.sin(self.ELEVATION)
         scale = min(self.height, self.width) / self.REACH
         pixels = np.stack([self.width / 2 + right * scale, self.height * 0.86 - up * scale], 1)
-        return pixels.round().astype(np.int64), away
+        # As far as OpenCV's integers reach: somebody may stand a light-year away.
+        return pixels.round().clip(-30_000, 30_000).astype(np.int64), away
 
     def _floor(self, cell: Picture, angle: float) -> None:
         steps = np.linspace(-1, 1, 5)
