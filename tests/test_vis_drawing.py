@@ -249,6 +249,20 @@ def test_many_videos_run_side_by_side(tmp_path: Path) -> None:
     assert ended[1] < 0.6 * ended[0], "the first one has ended"
 
 
+def test_a_video_of_another_shape_keeps_it_in_a_grid(tmp_path: Path) -> None:
+    for name, size in {"a": (128, 96), "b": (40, 120)}.items():
+        (tmp_path / name).mkdir()
+        with VideoWriter(tmp_path / name / "video.mp4", *size, 12) as video:
+            video.write(np.full((size[1], size[0], 3), 200, np.uint8))
+    (frame,) = read_frames(visualize_videos([tmp_path / "a", tmp_path / "b"], tmp_path / "v.mp4"))
+    height, width = frame.shape[0], frame.shape[1] // 2
+    row = frame[height // 2, :, 0] > 100
+    assert row[:width].all()
+    left, right = np.flatnonzero(row[width:])[[0, -1]]
+    assert right - left + 1 == pytest.approx(height / 3, abs=4)
+    assert left + right == pytest.approx(width, abs=4)
+
+
 def test_a_folder_without_videos_has_no_grid(tmp_path: Path) -> None:
     job = factory.make_job(tmp_path / "batch" / "job")
     (job / "video.mp4").unlink()

@@ -280,6 +280,16 @@ def test_names_of_neighbours_never_cover_each_other(frame: Any) -> None:
             assert len(rows) > 0.5 * tall * wide
 
 
+def test_a_text_wider_than_the_picture_loses_its_middle() -> None:
+    labels = FrameLabels(0, WIDTH, HEIGHT, (), {})
+    one, same, other = (
+        TextAnnotator(text).annotate(GREY, labels)
+        for text in ("beginning to end", "beginning, then end", "beginning to END")
+    )
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any(), "its end is written"
+
+
 def test_any_script_can_be_written() -> None:
     shots = {
         TextAnnotator(text).annotate(GREY, FrameLabels(0, WIDTH, HEIGHT, (), {})).tobytes()
