@@ -148,6 +148,13 @@ def test_nothing_to_plot_is_an_error(nothing: Any) -> None:
         visualize_job_params(nothing)
 
 
+@pytest.mark.parametrize("plot", [visualize_job_params, visualize_batch_results, view_previews])
+def test_columns_of_one_name_are_named(plot: Any) -> None:
+    twice = pd.DataFrame([[1, 2, 3], [4, 5, 6]], columns=["a", "b", "a"])
+    with pytest.raises(FrameError, match="several columns called a"):
+        plot(twice)
+
+
 def test_an_unknown_stratum_names_the_columns() -> None:
     with pytest.raises(FrameError, match=r"no column 'sene'.*scene"):
         visualize_job_params(jobs(), stratify_var="sene")

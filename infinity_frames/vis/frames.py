@@ -22,7 +22,7 @@ def as_jobs(jobs: pd.DataFrame | Mapping[str, Any] | Iterable[Mapping[str, Any]]
     Raises
     ------
     FrameError
-        There is no job, or no column, in it.
+        There is no job, or no column, in it, or several columns of one name.
     """
     if isinstance(jobs, pd.DataFrame):
         frame = jobs
@@ -40,6 +40,12 @@ def as_jobs(jobs: pd.DataFrame | Mapping[str, Any] | Iterable[Mapping[str, Any]]
         raise FrameError(
             "There is nothing to plot: the frame has no rows or no columns.",
             advice="Check the filter that made it.",
+        )
+    twice = frame.columns[frame.columns.duplicated()].unique()
+    if len(twice):
+        raise FrameError(
+            f"The frame has several columns called {', '.join(map(str, twice))}.",
+            advice="Rename or drop the others.",
         )
     return frame.reset_index(drop=True)
 
