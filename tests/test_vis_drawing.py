@@ -292,6 +292,13 @@ def test_a_cursor_runs_over_the_sensor_data(job: Path) -> None:
     np.testing.assert_allclose(steps, steps.mean(), atol=1.5)
 
 
+def test_a_single_reading_is_a_dot(job: Path) -> None:
+    (job / "data.csv").write_text("time,a\n0,1\n")
+    frame = next(iter(read_frames(visualize_timeseries(job))))
+    middle = frame[120:360, 900:1050].astype(int)
+    assert (np.abs(middle - (0, 114, 178)).max(axis=2) < 60).any(), "the first curve's blue"
+
+
 def test_sensor_data_that_cannot_be_drawn_say_so(job: Path) -> None:
     with pytest.raises(MediaError, match="has no sensor data"):
         visualize_timeseries(job)

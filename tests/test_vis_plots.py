@@ -91,6 +91,14 @@ def test_strata_are_shares_of_each_stratum() -> None:
     assert {text.get_text() for text in legend.get_texts()} == {"GYM_1", "BEDROOM_2"}
 
 
+@pytest.mark.parametrize("constants", [1, 3, 20])
+def test_a_legend_lies_below_the_constants(constants: int) -> None:
+    same = pd.DataFrame({"scene": ["GYM_1"] * 5} | {f"p{n}": [n] * 5 for n in range(constants)})
+    figure = drawn(visualize_job_params(same, stratify_var="scene"))
+    bottom = min(text.get_window_extent().y0 for axes in figure.axes for text in axes.texts)
+    assert figure.legends[0].get_window_extent().y1 < bottom
+
+
 def test_rare_strata_are_lumped_together() -> None:
     frame = jobs().assign(tag_many=[f"m{min(i, 20)}" for i in range(60)])
     figure = drawn(visualize_job_params(frame, stratify_var="tag_many"))
