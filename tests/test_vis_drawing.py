@@ -73,6 +73,20 @@ def test_a_job_without_a_video_says_so_and_writes_nothing(job: Path, tmp_path: P
     assert not (tmp_path / "a.mp4").exists()
 
 
+def test_no_video_overwrites_what_it_is_made_of(job: Path, tmp_path: Path) -> None:
+    other = factory.make_job(tmp_path / "other")
+    before = {path: path.read_bytes() for one in (job, other) for path in one.iterdir()}
+    for path in (job / "video.mp4", job / ".." / job.name / "labels.json"):
+        for write in (draw_labels, visualize_all_labels):
+            with pytest.raises(MediaError, match="overwrite"):
+                write(job, path)
+    with pytest.raises(MediaError, match="overwrite"):
+        compare(job, other, other / "video.mp4")
+    with pytest.raises(MediaError, match="overwrite"):
+        visualize_videos([job, other], other / "video.mp4")
+    assert before == {path: path.read_bytes() for one in (job, other) for path in one.iterdir()}
+
+
 def test_a_job_without_labels_says_so(job: Path) -> None:
     (job / "labels.json").unlink()
     with pytest.raises(MediaError, match="has no labels"):

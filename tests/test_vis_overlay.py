@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from infinity_frames.errors import MediaError
+from infinity_frames.errors import FrameError, MediaError
 from infinity_frames.vis import (
     Annotator,
     BoxAnnotator,
@@ -305,6 +306,19 @@ def test_text_may_follow_the_labels_and_the_corner(frame: Any) -> None:
     assert (rows.max(), columns.max()) == (HEIGHT - 1, WIDTH - 1)
     assert rows.min() > 5
     assert not changed(TextAnnotator("").annotate(GREY, labels)).any()
+
+
+@pytest.mark.parametrize(
+    ("make", "advice"),
+    [
+        (lambda: SkeletonAnnotator("cocoo"), "'cocoo'. Did you mean coco"),
+        (lambda: KeypointAnnotator("faces"), "'faces'. There are: armature, vertex, coco"),
+        (lambda: TextAnnotator("a", "middle"), "'middle'. There are: top left, top right"),
+    ],
+)
+def test_an_unknown_style_says_what_there_is(make: Callable[[], Any], advice: str) -> None:
+    with pytest.raises(FrameError, match=advice):
+        make()
 
 
 def test_the_bar_fills_once_per_repetition(frame: Any) -> None:

@@ -24,6 +24,7 @@ from infinity_frames.vis import (
     view_previews,
     visualize_batch_results,
     visualize_job_params,
+    visualize_videos,
 )
 
 STATE = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -161,6 +162,23 @@ def test_columns_of_one_name_are_named(plot: Any) -> None:
     twice = pd.DataFrame([[1, 2, 3], [4, 5, 6]], columns=["a", "b", "a"])
     with pytest.raises(FrameError, match="several columns called a"):
         plot(twice)
+
+
+def test_arguments_of_another_kind_are_the_packages_own_errors(
+    batch: pd.DataFrame, tmp_path: Path
+) -> None:
+    with pytest.raises(FrameError, match=r"no column \['scene'\] to stratify by"):
+        visualize_job_params(jobs(), stratify_var=["scene"])  # type: ignore[arg-type]
+    for draw in (show, view_previews):
+        with pytest.raises(FrameError, match=r"whole number of pictures.*2\.5"):
+            draw(batch, k=2.5)
+    with pytest.raises(FrameError, match=r"1 to 36 videos, not 2\.5"):
+        visualize_videos(batch, tmp_path / "v.mp4", k=2.5)  # type: ignore[arg-type]
+    for nothing in (None, 5, [None]):
+        with pytest.raises(FrameError, match="Results are given as"):
+            view_previews(nothing)  # type: ignore[arg-type]
+        with pytest.raises(FrameError, match="Jobs are given as"):
+            visualize_job_params(nothing)  # type: ignore[arg-type]
 
 
 def test_an_unknown_stratum_names_the_columns() -> None:

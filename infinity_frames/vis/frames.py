@@ -29,7 +29,7 @@ def as_jobs(jobs: pd.DataFrame | Mapping[str, Any] | Iterable[Mapping[str, Any]]
     elif isinstance(jobs, Mapping):
         frame = pd.DataFrame([dict(jobs)])
     else:
-        rows = list(jobs)
+        rows = list(jobs) if isinstance(jobs, Iterable) else [jobs]
         if not all(isinstance(row, Mapping) for row in rows):
             raise FrameError(
                 "Jobs are given as a frame, or as a list of dicts of parameters.",
@@ -70,7 +70,12 @@ def as_results(
         from infinity_frames.results import read_results  # reads DuckDB and Arrow: only where asked
 
         return as_jobs(read_results(Path(results), quiet=True))
-    items = list(results)
+    items = list(results) if isinstance(results, Iterable) else [results]
+    if not all(isinstance(item, (Mapping, str, os.PathLike)) for item in items):
+        raise FrameError(
+            "Results are given as a frame, as a batch folder, or as a list of job folders.",
+            advice="read_results() gives the frame of a batch folder.",
+        )
     rows = [item for item in items if isinstance(item, Mapping)]
     if rows:
         return as_jobs(rows)
