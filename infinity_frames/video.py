@@ -48,13 +48,17 @@ _BT709 = 1  # the code of ITU-R BT.709 for matrix, primaries and transfer alike 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file says of itself: pixels, Hz, number of frames (0 if unsaid), codec."""
+    """What a video file says of itself: pixels, Hz, number of frames (0 if unsaid), codec.
+
+    `container` has the format's names, as FFmpeg lists them: ``"matroska,webm"``.
+    """
 
     width: int
     height: int
     frame_rate: float
     num_frames: int
     codec: str
+    container: str
 
 
 class VideoWriter:
@@ -270,10 +274,12 @@ def video_info(path: str | os.PathLike[str]) -> VideoInfo:
     MediaError
         The file is missing or is no video.
     """
-    with _opened(path) as (_, stream):
+    with _opened(path) as (container, stream):
         rate = stream.average_rate or stream.guessed_rate or 0
         codec = stream.codec_context.name
-        return VideoInfo(stream.width, stream.height, float(rate), stream.frames, codec)
+        return VideoInfo(
+            stream.width, stream.height, float(rate), stream.frames, codec, container.format.name
+        )
 
 
 def count_frames(path: str | os.PathLike[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 
 import label_factory as factory
@@ -34,6 +35,14 @@ def batch(tmp_path_factory):
 @pytest.fixture(scope="module")
 def results(batch):
     return read_results(batch)
+
+
+def test_ctrl_c_stops_a_query_as_it_stops_python(results):
+    pressed = threading.Timer(0.5, signal.raise_signal, [signal.SIGINT])
+    pressed.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_sql(results, "SELECT count(*) FROM range(10000000) a, range(10000000) b")
+    assert run_sql(results, "SELECT 1 AS one")["one"].tolist() == [1]
 
 
 @pytest.mark.parametrize("name", LABEL_TABLES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from importlib import import_module
 from pathlib import Path
@@ -72,6 +73,20 @@ def test_a_job_without_a_video_says_so_and_writes_nothing(job: Path, tmp_path: P
     assert not (tmp_path / "a.mp4").exists()
 
 
+def test_no_video_overwrites_what_it_is_made_of(job: Path, tmp_path: Path) -> None:
+    other = factory.make_job(tmp_path / "other")
+    before = {path: path.read_bytes() for one in (job, other) for path in one.iterdir()}
+    for path in (job / "video.mp4", job / ".." / job.name / "labels.json"):
+        for write in (draw_labels, visualize_all_labels):
+            with pytest.raises(MediaError, match="overwrite"):
+                write(job, path)
+    with pytest.raises(MediaError, match="overwrite"):
+        compare(job, other, other / "video.mp4")
+    with pytest.raises(MediaError, match="overwrite"):
+        visualize_videos([job, other], other / "video.mp4")
+    assert before == {path: path.read_bytes() for one in (job, other) for path in one.iterdir()}
+
+
 def test_a_job_without_labels_says_so(job: Path) -> None:
     (job / "labels.json").unlink()
     with pytest.raises(MediaError, match="has no labels"):
@@ -122,6 +137,16 @@ def test_all_labels_have_a_cell_each(job: Path) -> None:
         assert (np.abs(cells[3][index] - plain).max(axis=2) > 60).mean() > 0.01, index
     for index in range(6):  # the video moves, the joints turn, the mark on the chart advances
         assert (np.abs(cells[5][index] - cells[0][index]).max(axis=2) > 40).any(), index
+
+
+def test_joints_without_a_place_are_left_out(job: Path) -> None:
+    labels = factory.labels(6)
+    for person in labels["annotations"]:
+        for joint in person["armature_keypoints"].values():
+            joint["x_global"] = 1e12
+        person["armature_keypoints"]["head"]["x"] = float("nan")
+    (job / "labels.json").write_text(json.dumps(labels))
+    assert video_info(visualize_all_labels(job)).num_frames == 6
 
 
 def test_a_job_with_nothing_but_a_video_has_no_labels_to_show(job: Path) -> None:
@@ -238,6 +263,20 @@ def test_many_videos_run_side_by_side(tmp_path: Path) -> None:
     assert ended[1] < 0.6 * ended[0], "the first one has ended"
 
 
+def test_a_video_of_another_shape_keeps_it_in_a_grid(tmp_path: Path) -> None:
+    for name, size in {"a": (128, 96), "b": (40, 120)}.items():
+        (tmp_path / name).mkdir()
+        with VideoWriter(tmp_path / name / "video.mp4", *size, 12) as video:
+            video.write(np.full((size[1], size[0], 3), 200, np.uint8))
+    (frame,) = read_frames(visualize_videos([tmp_path / "a", tmp_path / "b"], tmp_path / "v.mp4"))
+    height, width = frame.shape[0], frame.shape[1] // 2
+    row = frame[height // 2, :, 0] > 100
+    assert row[:width].all()
+    left, right = np.flatnonzero(row[width:])[[0, -1]]
+    assert right - left + 1 == pytest.approx(height / 3, abs=4)
+    assert left + right == pytest.approx(width, abs=4)
+
+
 def test_a_folder_without_videos_has_no_grid(tmp_path: Path) -> None:
     job = factory.make_job(tmp_path / "batch" / "job")
     (job / "video.mp4").unlink()
@@ -267,6 +306,13 @@ def test_a_cursor_runs_over_the_sensor_data(job: Path) -> None:
     np.testing.assert_allclose(steps, steps.mean(), atol=1.5)
 
 
+def test_a_single_reading_is_a_dot(job: Path) -> None:
+    (job / "data.csv").write_text("time,a\n0,1\n")
+    frame = next(iter(read_frames(visualize_timeseries(job))))
+    middle = frame[120:360, 900:1050].astype(int)
+    assert (np.abs(middle - (0, 114, 178)).max(axis=2) < 60).any(), "the first curve's blue"
+
+
 def test_sensor_data_that_cannot_be_drawn_say_so(job: Path) -> None:
     with pytest.raises(MediaError, match="has no sensor data"):
         visualize_timeseries(job)
@@ -275,6 +321,9 @@ def test_sensor_data_that_cannot_be_drawn_say_so(job: Path) -> None:
         visualize_timeseries(job, columns=["b"])
     (job / "data.csv").write_text("time,a\n")
     with pytest.raises(MediaError, match="hold no numbers"):
+        visualize_timeseries(job)
+    (job / "data.csv").write_text("time,a\n,1\n,2\n")
+    with pytest.raises(MediaError, match="rows without a time"):
         visualize_timeseries(job)
     assert not (job / "timeseries.mp4").exists()
 

@@ -124,6 +124,16 @@ def test_any_frame_has_a_face(frame: pd.DataFrame) -> None:
     assert repr(frame.infinity)
 
 
+def test_columns_of_one_name_are_told_apart() -> None:
+    frame = pd.DataFrame(
+        [["j", "/nowhere", 1, 2, 5, "k"], ["i", "/nowhere", 3, 4, 6, "l"]],
+        columns=["job_id", "path", "a", "a", "a (2)", "job_id"],
+    ).assign(status="completed")
+    assert frame.infinity._repr_html_()
+    lines = repr(frame.infinity).splitlines()
+    assert [line.split("  ")[1] for line in lines if " a" in line] == ["a", "a (2)", "a (2) (2)"]
+
+
 def test_what_a_sweep_changed_comes_first() -> None:
     frame = pd.DataFrame(
         {"scene": ["x", "x", "y", "y"], "height": [1, 2, 1, 2], "tag_base": ["0", "0", "1", "1"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from infinity_frames.errors import MediaError
+from infinity_frames.errors import FrameError, MediaError
 from infinity_frames.vis import (
     Annotator,
     BoxAnnotator,
@@ -30,6 +31,17 @@ from infinity_frames.vis import (
 
 WIDTH, HEIGHT = 40, 30
 GREY = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+OF_LABELS: list[Annotator] = [
+    BoxAnnotator(),
+    MaskAnnotator(),
+    SkeletonAnnotator(),
+    SkeletonAnnotator("coco"),
+    KeypointAnnotator(),
+    KeypointAnnotator("armature"),
+    KeypointAnnotator("vertex"),
+    CuboidAnnotator(),
+    RepCountAnnotator(),
+]
 
 
 def write(path: Path, *annotations: dict[str, Any], **image: Any) -> Labels:
@@ -154,8 +166,50 @@ def test_categories_have_colours_of_their_own(frame: Any) -> None:
 
 def test_a_mask_of_another_size_is_an_error(frame: Any) -> None:
     labels = frame({"segmentation": factory.rle(np.ones((4, 5), bool))})
-    with pytest.raises(MediaError, match=r"5 x 4 pixels, and its picture 40 x 30"):
+    with pytest.raises(MediaError, match=r"Frame 0 .*labels\.json.* 5 x 4 .* picture 40 x 30"):
         MaskAnnotator().annotate(GREY, labels)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"cuboid_coordinates": [[1, 2, 3]] * 4},
+        {"bbox": [1, 2]},
+        {"bbox": ["a", None, 3, 4]},
+        {"keypoints": [1] * 50},
+        {"armature_keypoints": [1, 2]},
+        {"armature_keypoints": {"head": {"x": 1, "y": [2]}}},
+        {"category_id": "person"},
+        {"area": "large"},
+    ],
+)
+def test_a_malformed_label_names_its_file_and_frame(frame: Any, wrong: dict[str, Any]) -> None:
+    with pytest.raises(MediaError, match=r"Frame 3 of the labels .*labels\.json cannot be read"):
+        frame(wrong, frame_number=3)
+
+
+@pytest.mark.parametrize(
+    "outline", [{"size": [4]}, {"counts": [1]}, {"size": [1, 1], "counts": [None]}, [["a"]]]
+)
+def test_a_malformed_outline_names_its_file_and_frame(frame: Any, outline: Any) -> None:
+    with pytest.raises(MediaError, match=r"Frame 3 of the labels .*labels\.json cannot be read"):
+        MaskAnnotator().annotate(GREY, frame({"segmentation": outline}, frame_number=3))
+
+
+@pytest.mark.parametrize("far", [float("nan"), float("inf"), -1e300])
+def test_what_has_no_place_is_not_drawn(frame: Any, far: float) -> None:
+    point = {"x": far, "y": 5, "v": 2}
+    labels = frame(
+        {
+            "bbox": [0, 0, far, 5],
+            "keypoints": [far, 5, 2] * 17,
+            "armature_keypoints": {"pelvis": point, "spine1": point},
+            "cuboid_coordinates": [[far, 5, 1]] * 8,
+        },
+        rep_count_from_start="three" if np.isfinite(far) else far,
+    )
+    for annotator in OF_LABELS:
+        np.testing.assert_array_equal(annotator.annotate(GREY, labels), GREY)
 
 
 @settings(max_examples=30, deadline=None)
@@ -227,6 +281,16 @@ def test_names_of_neighbours_never_cover_each_other(frame: Any) -> None:
             assert len(rows) > 0.5 * tall * wide
 
 
+def test_a_text_wider_than_the_picture_loses_its_middle() -> None:
+    labels = FrameLabels(0, WIDTH, HEIGHT, (), {})
+    one, same, other = (
+        TextAnnotator(text).annotate(GREY, labels)
+        for text in ("beginning to end", "beginning, then end", "beginning to END")
+    )
+    np.testing.assert_array_equal(one, same)
+    assert (one != other).any(), "its end is written"
+
+
 def test_any_script_can_be_written() -> None:
     shots = {
         TextAnnotator(text).annotate(GREY, FrameLabels(0, WIDTH, HEIGHT, (), {})).tobytes()
@@ -244,6 +308,19 @@ def test_text_may_follow_the_labels_and_the_corner(frame: Any) -> None:
     assert not changed(TextAnnotator("").annotate(GREY, labels)).any()
 
 
+@pytest.mark.parametrize(
+    ("make", "advice"),
+    [
+        (lambda: SkeletonAnnotator("cocoo"), "'cocoo'. Did you mean coco"),
+        (lambda: KeypointAnnotator("faces"), "'faces'. There are: armature, vertex, coco"),
+        (lambda: TextAnnotator("a", "middle"), "'middle'. There are: top left, top right"),
+    ],
+)
+def test_an_unknown_style_says_what_there_is(make: Callable[[], Any], advice: str) -> None:
+    with pytest.raises(FrameError, match=advice):
+        make()
+
+
 def test_the_bar_fills_once_per_repetition(frame: Any) -> None:
     bars = [
         (RepCountAnnotator().annotate(GREY, frame(rep_count_from_start=n))[-1, :, 0] > 200).sum()
@@ -256,21 +333,7 @@ def test_a_frame_without_a_count_is_left_alone(frame: Any) -> None:
     assert not changed(RepCountAnnotator().annotate(GREY, frame())).any()
 
 
-@pytest.mark.parametrize(
-    "annotator",
-    [
-        BoxAnnotator(),
-        MaskAnnotator(),
-        SkeletonAnnotator(),
-        SkeletonAnnotator("coco"),
-        KeypointAnnotator(),
-        KeypointAnnotator("armature"),
-        KeypointAnnotator("vertex"),
-        CuboidAnnotator(),
-        RepCountAnnotator(),
-        TextAnnotator("text"),
-    ],
-)
+@pytest.mark.parametrize("annotator", [*OF_LABELS, TextAnnotator("text")])
 def test_the_given_picture_is_never_drawn_on(annotator: Annotator, tmp_path: Path) -> None:
     picture = factory.picture(1)
     picture.flags.writeable = False

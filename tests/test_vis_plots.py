@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from infinity_frames.vis import (
     view_previews,
     visualize_batch_results,
     visualize_job_params,
+    visualize_videos,
 )
 
 STATE = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -90,6 +92,14 @@ def test_strata_are_shares_of_each_stratum() -> None:
     assert {text.get_text() for text in legend.get_texts()} == {"GYM_1", "BEDROOM_2"}
 
 
+@pytest.mark.parametrize("constants", [1, 3, 20])
+def test_a_legend_lies_below_the_constants(constants: int) -> None:
+    same = pd.DataFrame({"scene": ["GYM_1"] * 5} | {f"p{n}": [n] * 5 for n in range(constants)})
+    figure = drawn(visualize_job_params(same, stratify_var="scene"))
+    bottom = min(text.get_window_extent().y0 for axes in figure.axes for text in axes.texts)
+    assert figure.legends[0].get_window_extent().y1 < bottom
+
+
 def test_rare_strata_are_lumped_together() -> None:
     frame = jobs().assign(tag_many=[f"m{min(i, 20)}" for i in range(60)])
     figure = drawn(visualize_job_params(frame, stratify_var="tag_many"))
@@ -145,6 +155,30 @@ def test_how_much_is_missing_is_said() -> None:
 def test_nothing_to_plot_is_an_error(nothing: Any) -> None:
     with pytest.raises(FrameError, match="nothing to plot"):
         visualize_job_params(nothing)
+
+
+@pytest.mark.parametrize("plot", [visualize_job_params, visualize_batch_results, view_previews])
+def test_columns_of_one_name_are_named(plot: Any) -> None:
+    twice = pd.DataFrame([[1, 2, 3], [4, 5, 6]], columns=["a", "b", "a"])
+    with pytest.raises(FrameError, match="several columns called a"):
+        plot(twice)
+
+
+def test_arguments_of_another_kind_are_the_packages_own_errors(
+    batch: pd.DataFrame, tmp_path: Path
+) -> None:
+    with pytest.raises(FrameError, match=r"no column \['scene'\] to stratify by"):
+        visualize_job_params(jobs(), stratify_var=["scene"])  # type: ignore[arg-type]
+    for draw in (show, view_previews):
+        with pytest.raises(FrameError, match=r"whole number of pictures.*2\.5"):
+            draw(batch, k=2.5)
+    with pytest.raises(FrameError, match=r"1 to 36 videos, not 2\.5"):
+        visualize_videos(batch, tmp_path / "v.mp4", k=2.5)  # type: ignore[arg-type]
+    for nothing in (None, 5, [None]):
+        with pytest.raises(FrameError, match="Results are given as"):
+            view_previews(nothing)  # type: ignore[arg-type]
+        with pytest.raises(FrameError, match="Jobs are given as"):
+            visualize_job_params(nothing)  # type: ignore[arg-type]
 
 
 def test_an_unknown_stratum_names_the_columns() -> None:
@@ -220,6 +254,17 @@ def test_a_picture_that_cannot_be_read_has_a_tile_that_says_so(tmp_path: Path) -
     job = factory.make_job(tmp_path / "a")
     (job / "video_preview.png").write_bytes(b"")
     assert "preview.pngcannotberead" in texts(view_previews([job])).replace(" ", "")
+
+
+def test_malformed_labels_take_no_picture_from_other_jobs(batch: pd.DataFrame) -> None:
+    whole, broken = (Path(path) for path in batch["path"][:2])
+    labels = factory.labels(6)
+    for annotation in labels["annotations"]:
+        annotation["bbox"] = [1, 2]
+    (broken / "labels.json").write_text(json.dumps(labels))
+    for drawn in (view_previews([whole, broken], boxes=True), show(batch[:2])):
+        assert [len(axis.images) for axis in drawn.axes[:2]] == [1, 0]
+        assert "cannotberead" in texts(drawn).replace(" ", "").replace("\n", "")
 
 
 def test_show_draws_each_frame_asked_for_once(batch: pd.DataFrame) -> None:

@@ -191,6 +191,22 @@ def test_notebooks_show_what_browsers_cannot_play(tmp_path: Path) -> None:
     assert video_info(tmp_path / "played.mp4").codec == "h264"
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"), [("a.avi", "mp4"), ("a.ts", "mp4"), ("a.mkv", "mp4"), ("a.webm", "webm")]
+)
+def test_notebooks_show_what_browsers_cannot_open(tmp_path: Path, name: str, kind: str) -> None:
+    path = tmp_path / name
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx-vp9" if kind == "webm" else "libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 32, 16, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(flat((9, 9, 9)), format="rgb24")))
+        container.mux(stream.encode(None))
+    player = display_video(path)
+    assert f'src="data:video/{kind};base64' in player._repr_html_()
+    (tmp_path / "played").write_bytes(player.data)
+    assert kind in video_info(tmp_path / "played").container
+
+
 def test_without_h264_videos_are_vp9_and_say_so(tmp_path: Path, monkeypatch: Any) -> None:
     """As on a PyAV that was built without x264: its encoder is not among those that are there."""
     monkeypatch.setattr(av, "codecs_available", av.codecs_available - {"libx264"})

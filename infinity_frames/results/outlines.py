@@ -23,18 +23,18 @@ def decode_outline(segmentation: Any, height: int, width: int) -> Mask:
     MediaError
         The run lengths are of another size, or the outline is of neither kind.
     """
-    if isinstance(segmentation, Mapping):
-        mask = decode_rle(segmentation)
-        if mask.shape != (height, width):
-            raise MediaError(
-                f"A mask is {mask.shape[1]} x {mask.shape[0]} pixels, and its picture "
-                f"{width} x {height}."
-            )
-        return mask
     try:
-        return polygon_mask(segmentation, height, width)
-    except (TypeError, ValueError):
+        if not isinstance(segmentation, Mapping):
+            return polygon_mask(segmentation, height, width)
+        mask = decode_rle(segmentation)
+    except (TypeError, ValueError, KeyError, OverflowError):
         raise MediaError("An outline is neither run lengths nor a list of polygons.") from None
+    if mask.shape != (height, width):
+        raise MediaError(
+            f"A mask is {mask.shape[1]} x {mask.shape[0]} pixels, and its picture "
+            f"{width} x {height}."
+        )
+    return mask
 
 
 def polygon_mask(polygons: Sequence[Sequence[float]], height: int, width: int) -> Mask:

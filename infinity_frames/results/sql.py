@@ -359,7 +359,11 @@ def _run(connection: duckdb.DuckDBPyConnection, query: str, params: Mapping[str,
             own = {name: values[name] for name in statement.named_parameters if name in values}
             relation = connection.sql(statement, params=own)
             out = pa.table({}) if relation is None else relation.to_arrow_table()
-    except duckdb.Error as error:
+    except (RuntimeError, duckdb.Error) as error:
+        if str(error).endswith("Query interrupted") or isinstance(error, duckdb.InterruptException):
+            raise KeyboardInterrupt from None  # only Ctrl-C reaches this connection
+        if not isinstance(error, duckdb.Error):
+            raise
         said, advice = _explained(connection, str(error).strip())
         raise QueryError(f"The query cannot run: {said}", advice=advice, query=query) from None
     twice = sorted({name for name in out.column_names if out.column_names.count(name) > 1})

@@ -14,16 +14,19 @@ from infinity_frames.video import Picture, read_frames, video_info
 
 __all__ = ["Clip", "layout", "together"]
 
+_ROUNDING = 2
+"""Pixels that a size may be off its video's shape: cells have whole, even sizes."""
+
 
 class Clip:
-    """A video scaled to a size; after its end it stays, darkened, on its last frame.
+    """A video fitted into a size; after its end it stays, darkened, on its last frame.
 
     Parameters
     ----------
     path : Path
         The video.
     width, height : int
-        Size of its pictures, in pixels.
+        Size of its pictures, in pixels; one of another shape has black beside it.
     """
 
     def __init__(self, path: Path, width: int, height: int) -> None:
@@ -44,8 +47,21 @@ class Clip:
                 self.picture = (self.picture * 0.4).astype(np.uint8)
             else:
                 self._next += 1
-                scaled = cv2.resize(frame, self._size, interpolation=cv2.INTER_AREA)
-                self.picture = np.asarray(scaled, np.uint8)
+                self.picture = _fitted(frame, *self._size)
+
+
+def _fitted(picture: Picture, width: int, height: int) -> Picture:
+    """The picture as large as it fits into a size, in the middle of black."""
+    scale = min(width / picture.shape[1], height / picture.shape[0])
+    across, down = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
+    if width - across <= _ROUNDING and height - down <= _ROUNDING:
+        across, down = width, height
+    size = max(across, 1), max(down, 1)
+    scaled = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    left, top = (width - size[0]) // 2, (height - size[1]) // 2
+    out = np.zeros((height, width, 3), np.uint8)
+    out[top : top + size[1], left : left + size[0]] = scaled
+    return out
 
 
 def together(clips: Sequence[Clip]) -> Iterator[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -57,10 +58,10 @@ def require_column(frame: pd.DataFrame, column: str, purpose: str) -> pd.Series[
     FrameError
         There is none of that name; `purpose` says what it was wanted for.
     """
-    if column not in frame.columns:
+    if not isinstance(column, Hashable) or column not in frame.columns:
         raise FrameError(
             f"There is no column {column!r} {purpose}.",
-            advice=nearest(column, map(str, frame.columns)),
+            advice=nearest(str(column), map(str, frame.columns)),
         )
     found: pd.Series[Any] = frame[column]
     return found

@@ -15,7 +15,7 @@ from infinity_frames.errors import FrameError, MediaError
 from infinity_frames.video import Picture, VideoWriter, video_info
 from infinity_frames.vis.clips import Clip, layout, together
 from infinity_frames.vis.columns import short_id
-from infinity_frames.vis.drawing import target
+from infinity_frames.vis.drawing import spared, target
 from infinity_frames.vis.files import Job, job_files, params, require_video
 from infinity_frames.vis.frames import Folder, as_results
 from infinity_frames.vis.headings import headings
@@ -67,7 +67,7 @@ def compare(
     Raises
     ------
     MediaError
-        A job has no video, or its record cannot be read.
+        A job has no video, or its record cannot be read; `path` is one of their files.
     """
     pair = job_files(job_a), job_files(job_b)
     videos = [require_video(files) for files in pair]
@@ -83,7 +83,7 @@ def compare(
     heading = _heading([(units[name], *values) for name, *values in rows], names, across)
     letters = int(min(widths) / text_size(height, min(widths)) / _LETTER)
     titles = _titles(rows, letters) or names
-    out = target(pair[0], path, f"compare_{pair[1].job_id}")
+    out = spared(target(pair[0], path, f"compare_{pair[1].job_id}"), videos)
     page = np.empty((heading.shape[0] + height, across, 3), np.uint8)
     page[: len(heading)] = heading
     with VideoWriter(out, across, page.shape[0], max(c.frame_rate for c in clips)) as video:
@@ -125,9 +125,9 @@ def visualize_videos(
     FrameError
         There is no such column, or `k` is out of range.
     MediaError
-        No job has a video.
+        No job has a video, or `path` is one of them.
     """
-    if not 1 <= k <= _MOST_VIDEOS:
+    if not isinstance(k, (int, np.integer)) or not 1 <= k <= _MOST_VIDEOS:
         raise FrameError(f"k must be 1 to {_MOST_VIDEOS} videos, not {k}.")
     cells: list[tuple[Path, str]] = []
     for row, text in words(as_results(results), label):
@@ -141,6 +141,7 @@ def visualize_videos(
         raise MediaError(
             "None of these jobs has a video.", advice="Previews are shown by view_previews()."
         )
+    out = spared(Path(path), [video for video, _ in cells])
     down, across = layout(len(cells))
     width = max(_PAGE // across // 2 * 2, 160)
     first = video_info(cells[0][0])
@@ -148,14 +149,14 @@ def visualize_videos(
     clips = [Clip(video, width, height) for video, _ in cells]
     page = np.zeros((down * height, across * width, 3), np.uint8)
     rate = max(clip.frame_rate for clip in clips)
-    with VideoWriter(path, page.shape[1], page.shape[0], rate, crf=23) as writer:
+    with VideoWriter(out, page.shape[1], page.shape[0], rate, crf=23) as writer:
         for _ in together(clips):
             for index, (clip, (_, text)) in enumerate(zip(clips, cells, strict=True)):
                 top, left = divmod(index, across)
                 cell = page[top * height :, left * width :][:height, :width]
                 cell[:] = _titled(clip.picture, text)
             writer.write(page)
-    return Path(path)
+    return out
 
 
 def _titled(picture: Picture, text: str) -> Picture:

@@ -16,8 +16,11 @@ from infinity_frames.vis.images import encoded
 
 __all__ = ["Player", "display_video"]
 
-_PLAYED = frozenset(("h264", "vp8", "vp9", "libdav1d"))
-"""What every browser decodes; MPEG-4 part 2, which OpenCV writes, shows as a blank."""
+_PLAYED = {
+    "mp4": frozenset(("h264", "vp9", "libdav1d")),
+    "webm": frozenset(("vp8", "vp9", "libdav1d")),
+}
+"""What every browser opens, by container; MPEG-4 part 2, which OpenCV writes, shows as a blank."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +31,14 @@ class Player:
     width: int
     data: bytes = field(repr=False)
     poster: bytes = field(repr=False)
+    container: str = "mp4"
 
     def _repr_html_(self) -> str:
         name = html.escape(self.name)
         # Code hosts take the video out and leave what is inside it.
         return (
             f'<video controls loop muted playsinline width="{self.width}" style="max-width: 100%" '
-            f'title="{name}" src="data:video/mp4;base64,{_base64(self.data)}">'
+            f'title="{name}" src="data:video/{self.container};base64,{_base64(self.data)}">'
             f'<img alt="{name}, the frame in the middle" width="{self.width}" '
             f'src="data:image/jpeg;base64,{_base64(self.poster)}"></video>'
         )
@@ -69,8 +73,10 @@ def display_video(path: str | os.PathLike[str], width: int | None = None) -> Pla
     if not info.frame_rate:
         raise MediaError(f"The video {file} does not say how fast to play.", file=str(file))
     shown = width or info.width
-    if info.codec in _PLAYED:
-        return Player(file.name, shown, file.read_bytes(), _middle(file, info.num_frames))
+    for container in _PLAYED.keys() & info.container.split(","):
+        if info.codec in _PLAYED[container]:
+            poster = _middle(file, info.num_frames)
+            return Player(file.name, shown, file.read_bytes(), poster, container)
     with TemporaryDirectory() as folder:
         playable = Path(folder, "playable.mp4")
         with VideoWriter(playable, info.width, info.height, info.frame_rate) as video:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -17,7 +17,7 @@ from infinity_frames.vis.files import Job, job_files, require_labels, require_vi
 from infinity_frames.vis.labels import FrameLabels, Labels
 from infinity_frames.vis.overlay import Annotator, BoxAnnotator
 
-__all__ = ["annotated", "draw_labels", "fitting", "labelled_frames", "target"]
+__all__ = ["annotated", "draw_labels", "fitting", "labelled_frames", "spared", "target"]
 
 
 def draw_labels(
@@ -44,7 +44,7 @@ def draw_labels(
     Raises
     ------
     MediaError
-        The job has no video or labels, or they do not belong together.
+        The job has no video or labels, or they do not belong together; `path` is one of its files.
     """
     files = job_files(job)
     info = video_info(require_video(files))
@@ -122,10 +122,34 @@ def annotated(
     return picture
 
 
+def spared(out: Path, sources: Iterable[Path | None]) -> Path:
+    """Where a video goes, unless it would overwrite one of the files it is made of.
+
+    Raises
+    ------
+    MediaError
+        It would.
+    """
+    if out.exists() and any(source is not None and out.samefile(source) for source in sources):
+        raise MediaError(
+            f"The file {out} is what would be drawn: writing there would overwrite it.",
+            advice="Choose another path.",
+            file=str(out),
+        )
+    return out
+
+
 def target(files: JobFiles, path: str | os.PathLike[str] | None, what: str) -> Path:
-    """Where a video about a job goes: where the caller says, else beside the job's own."""
+    """Where a video about a job goes: where the caller says, else beside the job's own.
+
+    Raises
+    ------
+    MediaError
+        A file of the job is there already.
+    """
     if path is not None:
-        return Path(path)
+        own_files = files.record, files.labels, files.video, files.picture, files.segmentation
+        return spared(Path(path), (*own_files, files.series))
     video = require_video(files)
     own = video.stem in {"video", "video.rgb"}
     return files.folder / (f"{what}.mp4" if own else f"{video.stem}_{what}.mp4")

@@ -55,6 +55,7 @@ def of_frame(frame: pd.DataFrame) -> dict[str, Any]:
         kind, title, about (dict of short facts), counts (status to number of jobs), reasons (why
         jobs failed), varying (name, values), rest (how many parameters are the same everywhere).
     """
+    frame = _told_apart(frame)
     kind = _kind(frame)
     summary: dict[str, Any] = {"kind": kind, "title": counted(len(frame), _NOUNS[kind])}
     summary["about"] = {**_origin(frame), **_sizes(frame)}
@@ -103,7 +104,7 @@ def previews(frame: pd.DataFrame) -> list[tuple[str, bytes]]:
     """Captions and small JPEG pictures of the first jobs of a results frame that have one."""
     if not {"job_id", "path"} <= set(frame.columns):
         return []
-    rows = frame[["job_id", "path"]].dropna().drop_duplicates("job_id")
+    rows = _told_apart(frame)[["job_id", "path"]].dropna().drop_duplicates("job_id")
     found = []
     for job_id, path in rows.head(4 * _MOST_PREVIEWS).itertuples(index=False, name=None):
         try:
@@ -156,6 +157,20 @@ def to_html(summary: Summary, pictures: Iterable[tuple[str, bytes]] = ()) -> str
     ]
     body = "".join(part for part in parts if part)
     return f'<div style="font-family: sans-serif; font-size: 13px; max-width: 860px">{body}</div>'
+
+
+def _told_apart(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame, the second column of a name called "name (2)": a face shows what there is."""
+    if frame.columns.is_unique:
+        return frame
+    names: list[Any] = []
+    for name in frame.columns:
+        own, number = name, 1
+        while own in names:
+            number += 1
+            own = f"{name} ({number})"
+        names.append(own)
+    return frame.set_axis(names, axis=1)
 
 
 _NOUNS = {"jobs": "job", "batch": "batch row", "results": "result", "labels": "label"}

@@ -22,14 +22,14 @@ def as_jobs(jobs: pd.DataFrame | Mapping[str, Any] | Iterable[Mapping[str, Any]]
     Raises
     ------
     FrameError
-        There is no job, or no column, in it.
+        There is no job, or no column, in it, or several columns of one name.
     """
     if isinstance(jobs, pd.DataFrame):
         frame = jobs
     elif isinstance(jobs, Mapping):
         frame = pd.DataFrame([dict(jobs)])
     else:
-        rows = list(jobs)
+        rows = list(jobs) if isinstance(jobs, Iterable) else [jobs]
         if not all(isinstance(row, Mapping) for row in rows):
             raise FrameError(
                 "Jobs are given as a frame, or as a list of dicts of parameters.",
@@ -40,6 +40,12 @@ def as_jobs(jobs: pd.DataFrame | Mapping[str, Any] | Iterable[Mapping[str, Any]]
         raise FrameError(
             "There is nothing to plot: the frame has no rows or no columns.",
             advice="Check the filter that made it.",
+        )
+    twice = frame.columns[frame.columns.duplicated()].unique()
+    if len(twice):
+        raise FrameError(
+            f"The frame has several columns called {', '.join(map(str, twice))}.",
+            advice="Rename or drop the others.",
         )
     return frame.reset_index(drop=True)
 
@@ -64,7 +70,12 @@ def as_results(
         from infinity_frames.results import read_results  # reads DuckDB and Arrow: only where asked
 
         return as_jobs(read_results(Path(results), quiet=True))
-    items = list(results)
+    items = list(results) if isinstance(results, Iterable) else [results]
+    if not all(isinstance(item, (Mapping, str, os.PathLike)) for item in items):
+        raise FrameError(
+            "Results are given as a frame, as a batch folder, or as a list of job folders.",
+            advice="read_results() gives the frame of a batch folder.",
+        )
     rows = [item for item in items if isinstance(item, Mapping)]
     if rows:
         return as_jobs(rows)

@@ -128,7 +128,7 @@ def read_series(
     Raises
     ------
     MediaError
-        It is no table of numbers with rows, or has no such column.
+        It is no table of numbers with rows, has no such column, or a row has no time.
     """
     try:
         table = pd.read_csv(path)
@@ -148,6 +148,8 @@ def read_series(
     times = (
         table["time"].to_numpy(float) if "time" in numbers else np.arange(len(table), dtype=float)
     )
+    if not np.isfinite(times).all():
+        raise MediaError(f"The sensor data {path} have rows without a time.", file=str(path))
     if columns is not None:
         return times, numbers[list(columns)]
     skip = {"time", "Unnamed: 0"}
@@ -230,7 +232,7 @@ def _areas(labels: Labels) -> pd.DataFrame:
     for frame in labels:
         row: dict[str, float] = {}
         for item in frame.annotations:
-            row[item.category] = row.get(item.category, 0.0) + float(item.raw.get("area") or 0)
+            row[item.category] = row.get(item.category, 0.0) + item.area
         rows.append(row)
     areas = pd.DataFrame.from_records(rows, index=range(len(labels))).fillna(0.0)
     changing = areas.loc[:, areas.nunique() > 1]

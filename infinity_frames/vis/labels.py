@@ -29,6 +29,11 @@ COCO_KEYPOINTS = (
 )
 """The order of the flat COCO list, https://cocodataset.org/#format-data."""
 
+_FAR = 1e15
+"""Pixels: from here on, and for NaN, there is no place to draw at."""
+_MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
+"""What reading a number, a list or a mapping raises where a label holds something else."""
+
 
 @dataclass(frozen=True)
 class Keypoint:
@@ -52,7 +57,10 @@ class Annotation:
     armature: Mapping[str, Keypoint]
     vertices: Mapping[str, Keypoint]
     coco: Mapping[str, Keypoint]
+    area: float
     raw: Mapping[str, Any] = field(repr=False)
+    file: Path = field(repr=False)
+    frame_number: int
     scale: int = 1
     """Pixels across of what was one pixel when the label was written."""
 
@@ -62,7 +70,7 @@ class Annotation:
         Raises
         ------
         MediaError
-            The run-length code is of another size than the picture.
+            The outline is malformed or of another size than the picture.
         """
         if not self.segmentation:
             return None
@@ -71,7 +79,10 @@ class Annotation:
             mask = replace(self, scale=1).mask(*size)
             assert mask is not None
             return mask.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
-        return decode_outline(self.segmentation, height, width)
+        try:
+            return decode_outline(self.segmentation, height, width)
+        except MediaError as error:
+            raise _unreadable(self.file, error, self.frame_number) from error
 
 
 @dataclass(frozen=True)
@@ -115,16 +126,14 @@ class Labels:
             index = _Index(self._text)
             self._spans = index.annotations
             images = [dict(image) for image in index.parts["images"]]
+            images.sort(key=lambda image: (image.get("frame_number", image["id"]), image["id"]))
+            self._numbers = [
+                int(image.get("frame_number", position)) for position, image in enumerate(images)
+            ]
             names = {item["id"]: str(item["name"]) for item in index.parts.get("categories", [])}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise MediaError(
-                f"The labels {self.path} cannot be read: {error}.",
-                advice="Download or render the job again.",
-                file=str(self.path),
-            ) from error
-        self.images: Sequence[Mapping[str, Any]] = sorted(
-            images, key=lambda image: (image.get("frame_number", image["id"]), image["id"])
-        )
+        except (OSError, *_MALFORMED) as error:
+            raise _unreadable(self.path, error) from error
+        self.images: Sequence[Mapping[str, Any]] = images
         self.categories: Mapping[int, str] = names
 
     def __len__(self) -> int:
@@ -134,53 +143,66 @@ class Labels:
         return (self.frame(position) for position in range(len(self)))
 
     def frame(self, position: int) -> FrameLabels:
-        """The labels of the video's frame at that position, counted from 0."""
-        image = self.images[position]
-        spans = self._spans.get(image["id"], ())
-        found = (self._annotation(_DECODER.raw_decode(self._text, start)[0]) for start in spans)
-        shape = {"id", "width", "height", "frame_number"}
-        return FrameLabels(
-            frame_number=int(image.get("frame_number", position)),
-            width=int(image.get("width") or 0),
-            height=int(image.get("height") or 0),
-            annotations=tuple(found),
-            scalars={key: value for key, value in image.items() if key not in shape},
-        )
+        """The labels of the video's frame at that position, counted from 0.
+
+        Raises
+        ------
+        MediaError
+            They are malformed.
+        """
+        image, number = self.images[position], self._numbers[position]
+        try:
+            spans = self._spans.get(image["id"], ())
+            raw = (_DECODER.raw_decode(self._text, start)[0] for start in spans)
+            return FrameLabels(
+                frame_number=number,
+                width=int(image.get("width") or 0),
+                height=int(image.get("height") or 0),
+                annotations=tuple(self._annotation(item, number) for item in raw),
+                scalars={key: value for key, value in image.items() if key not in _SHAPE},
+            )
+        except _MALFORMED as error:
+            raise _unreadable(self.path, error, number) from error
 
     @cached_property
     def positions(self) -> Mapping[int, int]:
         """Position in the video of each frame number."""
-        return {
-            int(image.get("frame_number", position)): position
-            for position, image in enumerate(self.images)
-        }
+        return {number: position for position, number in enumerate(self._numbers)}
 
     @cached_property
     def scalar_names(self) -> list[str]:
         """Names of the per-frame numbers: rep counts, whether a spill is visible and the like."""
-        skip = {"id", "width", "height", "frame_number"}
-        names = {key: None for image in self.images for key in image if key not in skip}
+        known: dict[str, list[Any]] = {}
+        for image in self.images:
+            for name, value in image.items():
+                if name not in _SHAPE and value is not None:
+                    known.setdefault(name, []).append(value)
         return [
             name
-            for name in names
-            if any(isinstance(image.get(name), (int, float)) for image in self.images)
+            for name, values in known.items()
+            if all(isinstance(value, (int, float)) for value in values)
         ]
 
-    def _annotation(self, raw: dict[str, Any]) -> Annotation:
-        category_id = raw.get("category_id", -1)
-        corners = raw.get("cuboid_coordinates")
+    def _annotation(self, raw: dict[str, Any], frame_number: int) -> Annotation:
+        category_id = int(raw.get("category_id", -1))
         return Annotation(
             category=self.categories.get(category_id, str(category_id)),
             category_id=category_id,
             bbox=_box(raw.get("bbox")),
             segmentation=raw.get("segmentation"),
-            cuboid=None if not corners else _corners(corners),
+            cuboid=_corners(raw.get("cuboid_coordinates")),
             armature=_named(raw.get("armature_keypoints")),
             vertices=_named(raw.get("vertex_keypoints")),
             coco=_coco(raw.get("keypoints")),
+            area=float(raw.get("area") or 0),
             raw=raw,
+            file=self.path,
+            frame_number=frame_number,
         )
 
+
+_SHAPE = frozenset(("id", "width", "height", "frame_number"))
+"""What every image has; the rest are scalars."""
 
 _DECODER = json.JSONDecoder()
 _SPACE = json.decoder.WHITESPACE  # type: ignore[attr-defined]
@@ -249,37 +271,59 @@ def _enlarged(annotation: Annotation, factor: int) -> Annotation:
     )
 
 
+def _unreadable(file: Path, error: Exception, frame_number: int | None = None) -> MediaError:
+    why = error.problem.rstrip(".") if isinstance(error, MediaError) else str(error)
+    why = f"there is no {why}" if isinstance(error, KeyError) else why
+    what = "The labels" if frame_number is None else f"Frame {frame_number} of the labels"
+    return MediaError(
+        f"{what} {file} cannot be read: {why}.",
+        advice="Download or render the job again.",
+        file=str(file),
+    )
+
+
+def _drawable(*places: float) -> bool:
+    return all(abs(place) < _FAR for place in places)
+
+
 def _box(box: Sequence[float] | None) -> tuple[float, float, float, float] | None:
     """A box, unless it is missing or empty: an object that is not in the picture has 0 0 0 0."""
     if not box:
         return None
     left, top, width, height = map(float, box)
-    return (left, top, width, height) if width > 0 and height > 0 else None
+    there = width > 0 and height > 0 and _drawable(left, top, width, height)
+    return (left, top, width, height) if there else None
 
 
 def _named(points: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Keypoint]:
     """Points by name; one without a place in the picture cannot be drawn and is left out."""
-    return {
+    placed = {
         name: _keypoint(point)
         for name, point in (points or {}).items()
         if point.get("x") is not None and point.get("y") is not None
     }
+    return {name: point for name, point in placed.items() if _drawable(point.x, point.y)}
 
 
 def _keypoint(point: Mapping[str, Any]) -> Keypoint:
     x, y, z = (point.get(f"{axis}_global") for axis in "xyz")
     position = None if x is None or y is None or z is None else (x, y, z)
+    position = position if position is not None and _drawable(*position) else None
     return Keypoint(float(point["x"]), float(point["y"]), int(point.get("v", 2)), position)
 
 
 def _coco(flat: Sequence[float] | None) -> dict[str, Keypoint]:
-    rows = np.asarray(flat or [], float).reshape(-1, 3)
+    rows = np.asarray(flat or [], float).reshape(-1, 3).tolist()
     return {
-        name: Keypoint(float(x), float(y), int(v))
+        name: Keypoint(x, y, int(v))
         for name, (x, y, v) in zip(COCO_KEYPOINTS, rows, strict=False)
+        if _drawable(x, y, v)
     }
 
 
-def _corners(corners: Sequence[Any]) -> NDArray[np.float64]:
+def _corners(corners: Sequence[Any] | None) -> NDArray[np.float64] | None:
+    if not corners:
+        return None
     rows = [list(c.values()) if isinstance(c, Mapping) else c for c in corners]
-    return np.asarray(rows, float).reshape(8, 3)
+    cuboid = np.asarray(rows, float).reshape(8, 3)
+    return cuboid if _drawable(*cuboid.flat) else None

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from infinity_frames.video import Picture
+from infinity_frames.vis.style import short
 
 __all__ = ["Colour", "draw_names", "draw_text", "text_size"]
 
@@ -29,6 +30,8 @@ def draw_text(
 ) -> None:
     """Write a text on a filled label, in place, moved inside the picture where it would leave it.
 
+    A text wider than the picture loses its middle.
+
     Parameters
     ----------
     out : Picture
@@ -42,7 +45,7 @@ def draw_text(
     size : int, optional
         Height of the letters in pixels; by default it suits the picture.
     """
-    label = _label(text, fill, size or text_size(*out.shape[:2]))
+    label = _label(text, fill, size or text_size(*out.shape[:2]), out.shape[1])
     _paste(out, label, _placed(out, label, left, bottom))
 
 
@@ -59,7 +62,7 @@ def draw_names(out: Picture, names: Iterable[tuple[str, Sequence[float], Colour]
     size = text_size(*out.shape[:2])
     taken: list[_Box] = []
     for text, (left, top, _, height), fill in names:
-        label = _label(text, fill, size)
+        label = _label(text, fill, size, out.shape[1])
         above, below = int(top), int(np.ceil(top + height)) + label.shape[0]
         for bottom in (above, below, above + label.shape[0]):
             place = _placed(out, label, int(left), bottom)
@@ -70,16 +73,20 @@ def draw_names(out: Picture, names: Iterable[tuple[str, Sequence[float], Colour]
 
 
 @lru_cache(maxsize=1024)
-def _label(text: str, fill: Colour, size: int) -> Picture:
+def _label(text: str, fill: Colour, size: int, widest: int) -> Picture:
     face = cv2.FontFace("sans")
-    _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), face, size, _WEIGHT)
     pad = max(2, size // 5)
+    for letters in range(len(text), -1, -1):
+        shown = short(text, max(letters, 1))
+        _, _, width, _ = cv2.getTextSize((0, 0), shown, (0, 0), face, size, _WEIGHT)
+        if width + 2 * pad <= widest:
+            break
     label = np.full((size + 2 * pad, width + 2 * pad, 3), fill, np.uint8)
     red, green, blue = fill
     dark = 0.299 * red + 0.587 * green + 0.114 * blue < 140  # luma of ITU-R BT.601
     ink = (255, 255, 255) if dark else (0, 0, 0)
     baseline = pad + round(0.88 * size)
-    cv2.putText(label, text, (pad, baseline), ink, face, size, _WEIGHT)
+    cv2.putText(label, shown, (pad, baseline), ink, face, size, _WEIGHT)
     label.flags.writeable = False  # shared by every picture it is copied to
     return label
 

@@ -7,7 +7,8 @@ centre that OpenCV draws at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Protocol
 
@@ -15,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from infinity_frames.errors import FrameError, nearest
 from infinity_frames.video import Picture
 from infinity_frames.vis.labels import Annotation, FrameLabels, Keypoint
 from infinity_frames.vis.lettering import Colour, draw_names, draw_text
@@ -81,6 +83,7 @@ _CUBOID_EDGES = (
     *((4, 5), (5, 6), (6, 7), (7, 4)),
     *((0, 4), (1, 5), (2, 6), (3, 7)),
 )
+_CORNERS = ("top left", "top right", "bottom left", "bottom right")
 _COLOURS = 3 * len(PALETTE)
 """How many colours there are before the first one comes again."""
 _TINTS = np.zeros((256, 1, 3), np.uint8)
@@ -160,7 +163,7 @@ class MaskAnnotator:
         # One picture of colour numbers, and one blend, however many objects there are.
         numbers = np.zeros((height, width), np.uint8)
         # Small objects last: an object's mask never hides one that lies inside it.
-        order = sorted(labels.annotations, key=lambda item: -(item.raw.get("area") or 0))
+        order = sorted(labels.annotations, key=lambda item: -item.area)
         for annotation in order:
             mask = annotation.mask(labels.height or height, labels.width or width)
             if mask is not None:
@@ -180,10 +183,15 @@ class SkeletonAnnotator:
     ----------
     skeleton : {"armature", "coco"}
         Which points to join.
+
+    Raises
+    ------
+    FrameError
+        There is no such skeleton.
     """
 
     def __init__(self, skeleton: str = "armature") -> None:
-        self.skeleton = skeleton
+        self.skeleton = _known(skeleton, ("armature", "coco"), "skeleton")
         self._bones = COCO if skeleton == "coco" else ARMATURE
 
     def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
@@ -208,12 +216,17 @@ class KeypointAnnotator:
     ----------
     skeleton : {"armature", "vertex", "coco"}
         Which points to draw.
+
+    Raises
+    ------
+    FrameError
+        There is no such skeleton.
     """
 
     VISIBLE, HIDDEN = rgb("#009E73"), rgb("#D55E00")
 
     def __init__(self, skeleton: str = "coco") -> None:
-        self.skeleton = skeleton
+        self.skeleton = _known(skeleton, ("armature", "vertex", "coco"), "skeleton")
 
     def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
         """Return the picture with the keypoints drawn over it."""
@@ -264,7 +277,7 @@ class RepCountAnnotator:
     def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
         """Return the picture with the count drawn over it."""
         count = labels.scalars.get("rep_count_from_start")
-        if count is None:
+        if not isinstance(count, (int, float)) or not math.isfinite(count):
             return picture.copy()
         out = picture.copy()
         height, width = out.shape[:2]
@@ -284,13 +297,18 @@ class TextAnnotator:
         The text, or a function of the frame's labels that gives it; an empty one draws nothing.
     corner : {"top left", "top right", "bottom left", "bottom right"}
         Where.
+
+    Raises
+    ------
+    FrameError
+        There is no such corner.
     """
 
     FILL = (32, 34, 40)
 
     def __init__(self, text: str | Callable[[FrameLabels], str], corner: str = "top left") -> None:
         self.text = text
-        self.corner = corner
+        self.corner = _known(corner, _CORNERS, "corner")
 
     def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
         """Return the picture with the text drawn over it."""
@@ -301,6 +319,12 @@ class TextAnnotator:
             left = width if self.corner.endswith("right") else 0
             draw_text(out, text, left, height if self.corner.startswith("bottom") else 0, self.FILL)
         return out
+
+
+def _known(name: str, names: Sequence[str], what: str) -> str:
+    if name not in names:
+        raise FrameError(f"There is no {what} called {name!r}.", advice=nearest(str(name), names))
+    return name
 
 
 def side(joint: str) -> Colour:

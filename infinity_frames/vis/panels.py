@@ -120,7 +120,8 @@ class TurningPanel:
         up = z * math.cos(self.ELEVATION) + away * math.sin(self.ELEVATION)
         scale = min(self.height, self.width) / self.REACH
         pixels = np.stack([self.width / 2 + right * scale, self.height * 0.86 - up * scale], 1)
-        return pixels.round().astype(np.int64), away
+        # As far as OpenCV's integers reach: somebody may stand a light-year away.
+        return pixels.round().clip(-30_000, 30_000).astype(np.int64), away
 
     def _floor(self, cell: Picture, angle: float) -> None:
         steps = np.linspace(-1, 1, 5)
@@ -187,14 +188,18 @@ class ChartPanel:
 
 def _curves(axes: Axes, times: NDArray[np.float64], curves: pd.DataFrame) -> None:
     now = theme()
+    length = times.max() - times.min()
     for index, name in enumerate(curves.columns):
         values = curves[name].astype(float).to_numpy()
         (line,) = axes.plot(times, values, lw=1.4, color=now.colour(index), label=str(name))
+        if not length:  # a line needs two moments
+            line.set_marker("o")
         line.set_linestyle(("-", "--", ":")[index // len(now.palette) % 3])
         if curves[name].dtype == bool:  # a state that switches has no values in between
             line.set_drawstyle("steps-post")
     axes.grid()
-    axes.set_xlim(times.min(), max(times.max(), times.min() + 1e-3))
+    beside = 0.0 if length else 0.5
+    axes.set_xlim(times.min() - beside, times.max() + beside)
     # On paper of its own: where there is no free corner, it stays readable over the curves.
     paper = {"frameon": True, "framealpha": 0.85, "edgecolor": "none", "facecolor": now.paper}
     axes.legend(loc="best", ncols=1 if len(curves.columns) < 3 else 3, **paper)

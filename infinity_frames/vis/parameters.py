@@ -15,7 +15,7 @@ from infinity_frames.vis.effects import draw_effect, moved, swept
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
 from infinity_frames.vis.headings import headings
 from infinity_frames.vis.style import Drawing, counted, figure, look, short
-from infinity_frames.vis.tiles import legend, tile
+from infinity_frames.vis.tiles import legend, legend_height, tile
 
 __all__ = ["visualize_batch_results", "visualize_job_params"]
 
@@ -117,7 +117,7 @@ def _grid(
     width = max(_WIDE * across, 2 * _ENTRY)
     lines = math.ceil(len(fixed) / int(width / _ENTRY))
     table = 0.17 * lines + 0.35 if fixed else 0.0
-    drawing = figure(width, _HIGH * down + table + 0.45)
+    drawing = figure(width, _HIGH * down + table + 0.45 + legend_height(groups))
     with look():
         grid = drawing.add_gridspec(
             down + 1, across, height_ratios=[*[_HIGH] * down, max(table, 0.01)]

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from infinity_frames.errors import FrameError, MediaError, nearest
@@ -183,8 +184,8 @@ def _moment(row: pd.Series[Any]) -> tuple[str, int | None]:
 
 
 def _positive(k: int) -> int:
-    if k < 1:
-        raise FrameError(f"k must be at least 1 picture, not {k}.")
+    if not isinstance(k, (int, np.integer)) or k < 1:
+        raise FrameError(f"k must be a whole number of pictures, at least 1, not {k}.")
     return k
 
 

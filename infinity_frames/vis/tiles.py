@@ -15,12 +15,14 @@ from matplotlib.ticker import MaxNLocator
 from infinity_frames.vis.columns import different, numbers, texts
 from infinity_frames.vis.style import Drawing, caption, short, theme, wrap
 
-__all__ = ["colours", "legend", "tile"]
+__all__ = ["colours", "legend", "legend_height", "tile"]
 
 _MOST_BARS, _MOST_SPLIT = 10, 6
 _MOST_SETTINGS = 6
 _FEW = 150
 """Up to this many jobs are drawn one by one: fewer have no shape that a histogram could show."""
+_KEYS = 4
+"""Strata beside each other in a legend."""
 _LETTERS = 32
 """Of a title, in a line: as many as fit above a plot."""
 
@@ -74,8 +76,15 @@ def legend(drawing: Drawing, groups: pd.Series[Any], heading: str) -> None:
         handles=[Patch(color=hue, label=short(name, 30)) for name, hue in hues.items()],
         title=heading,
         loc="outside lower center",
-        ncols=min(len(hues), 4),
+        ncols=min(len(hues), _KEYS),
     )
+
+
+def legend_height(groups: pd.Series[Any] | None) -> float:
+    """Inches of a figure that its legend takes."""
+    if groups is None:
+        return 0.0
+    return 0.3 + 0.17 * math.ceil(len(groups.cat.categories) / _KEYS)
 
 
 def _are_settings(floats: pd.Series[Any], count: int) -> bool:
