@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 
 import hypothesis
 import pytest
@@ -19,6 +21,10 @@ from engine_fixtures import (
 # Fixtures of every test.
 __all__ = ["client", "done", "idle_engine", "shared_engine", "stranger", "toys"]
 
+
+# Where a shell's background job ignores Ctrl-C, so would every program that the tests start.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A run says the same of the same code, whoever runs it and when; FUZZ=n looks for what is new.
 hypothesis.settings.register_profile("repeatable", derandomize=True, database=None)

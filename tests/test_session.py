@@ -461,8 +461,8 @@ def test_a_server_needs_a_real_address() -> None:
 
 @pytest.fixture
 def engine(extended: FaultServer, monkeypatch: pytest.MonkeyPatch) -> FaultServer:
-    monkeypatch.setattr("infinity_frames.embedded.start_engine", lambda: extended.url)
-    monkeypatch.setattr("infinity_frames.embedded.restart_engine", lambda: extended.url)
+    for start in ("start_engine", "restart_engine"):
+        monkeypatch.setattr(f"infinity_frames.embedded.{start}", lambda: extended.url)
     monkeypatch.setattr("infinity_frames.embedded.read_token", lambda: "the engine's own")
     extended.tokens["the engine's own"] = "owner"
     return extended

@@ -223,8 +223,6 @@ def test_a_preview_is_the_last_frame(tmp_path):
         ]
 
     assert of_last(preview) == of_last(video)
-    again = rendered(tmp_path / "again", preview=True, **job)
-    assert again == preview
 
 
 def test_what_a_spill_looks_like_leaves_its_labels_alone(tmp_path):
