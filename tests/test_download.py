@@ -586,17 +586,19 @@ def test_stopped_in_the_middle_it_goes_on_where_it_was(
 
 
 def test_ctrl_c_ends_a_download_from_a_server_that_hangs(base: FaultServer, tmp_path: Path) -> None:
+    hanging = threading.Semaphore(0)
+
     def half(handler: Any, content: bytes) -> None:
         handler.wfile.write(content[: len(content) // 2])
+        hanging.release()
         time.sleep(30)
 
     batch = submit(base, 2)
     base.send_body = half  # type: ignore[method-assign]
     process = child(batch, base, tmp_path)
-    parts = [tmp_path / ".infinity" / "incoming" / f"{job}.zip.part" for job in batch.job_ids]
-    while not all(part.exists() and part.stat().st_size > 100_000 for part in parts):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
+    assert all(hanging.acquire(timeout=20) for _ in batch.job_ids)
+    time.sleep(0.3)
+    assert process.poll() is None, process.communicate()
     started = time.monotonic()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=10)
