@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
+import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -349,21 +351,48 @@ def _unify(types: Iterable[pa.DataType]) -> bool:
     return True
 
 
-def _run(connection: duckdb.DuckDBPyConnection, query: str, params: Mapping[str, Any]) -> Frame:
+def _answer(
+    connection: duckdb.DuckDBPyConnection, query: str, params: Mapping[str, Any]
+) -> pa.Table:
+    """What the last of a query's statements answers."""
     values = {name: _parameter(value) for name, value in params.items()}
+    statements = connection.extract_statements(query)
+    _refuse_unused(values, {name for s in statements for name in s.named_parameters}, query)
     out = pa.table({})
+    for statement in statements:
+        own = {name: values[name] for name in statement.named_parameters if name in values}
+        relation = connection.sql(statement, params=own)
+        out = pa.table({}) if relation is None else relation.to_arrow_table()
+    return out
+
+
+def _interruptibly(connection: duckdb.DuckDBPyConnection, work: Callable[[], pa.Table]) -> pa.Table:
+    """The result of work on a connection, in a thread of its own.
+
+    DuckDB looks for Ctrl-C between some of its tasks only. Waiting for a thread ends at once.
+    """
+    done = Future[pa.Table]()
+
+    def run() -> None:
+        try:
+            done.set_result(work())
+        except BaseException as error:
+            done.set_exception(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
     try:
-        statements = connection.extract_statements(query)
-        _refuse_unused(values, {name for s in statements for name in s.named_parameters}, query)
-        for statement in statements:
-            own = {name: values[name] for name in statement.named_parameters if name in values}
-            relation = connection.sql(statement, params=own)
-            out = pa.table({}) if relation is None else relation.to_arrow_table()
-    except (RuntimeError, duckdb.Error) as error:
-        if str(error).endswith("Query interrupted") or isinstance(error, duckdb.InterruptException):
-            raise KeyboardInterrupt from None  # only Ctrl-C reaches this connection
-        if not isinstance(error, duckdb.Error):
-            raise
+        return done.result()
+    except KeyboardInterrupt:
+        connection.interrupt()
+        thread.join(_ENDING_S)
+        raise
+
+
+def _run(connection: duckdb.DuckDBPyConnection, query: str, params: Mapping[str, Any]) -> Frame:
+    try:
+        out = _interruptibly(connection, lambda: _answer(connection, query, params))
+    except duckdb.Error as error:
         said, advice = _explained(connection, str(error).strip())
         raise QueryError(f"The query cannot run: {said}", advice=advice, query=query) from None
     twice = sorted({name for name in out.column_names if out.column_names.count(name) > 1})
@@ -401,6 +430,7 @@ def _parameter(value: Any) -> Any:
 
 _NO_COLUMN = re.compile(r'(?:(?:C|Referenced c)olumn|have a column named) "(?P<name>[^"]+)"')
 _NO_TABLE = re.compile(r"Table with name (?P<name>\S+) does not exist")
+_ENDING_S = 0.5  # for a query to notice that it is interrupted; some never do
 _GUESSES = re.compile(r"\s*^(?:Candidate bindings|Did you mean).*$", re.MULTILINE)
 
 
