@@ -41,7 +41,7 @@ class Samples(NamedTuple):
 
     def part(self, which: slice) -> Samples:
         """Some of them, the same memory."""
-        return Samples(*(values[which] for values in self))  # type: ignore[arg-type]
+        return Samples(self.face[which], self.x[which], self.y[which])
 
 
 class Lit(NamedTuple):
@@ -66,7 +66,13 @@ class Lit(NamedTuple):
 
     def part(self, which: slice) -> Lit:
         """Some of them, the same memory."""
-        return Lit(*(values[which] for values in self))  # type: ignore[arg-type]
+        return Lit(
+            self.point[which],
+            self.share[which],
+            self.direct[which],
+            self.ambient[which],
+            self.glow[which],
+        )
 
 
 @kernel

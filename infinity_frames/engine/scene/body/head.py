@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,11 +92,7 @@ def add_head(field: Field, face: Face) -> Field:
     """The head without hair; joins the neck."""
     scale, width = face.body.head, face.width
 
-    def ball(
-        center: Sequence[float], radii: Sequence[float], blend: float, **turn: float | bool
-    ) -> None:
-        field.ellipsoid(face.at(center), np.asarray(radii) * scale, blend, **turn)  # type: ignore[arg-type]
-
+    ball = partial(_ball, field, face)
     ball((0.0, 1.668, -0.012), (0.0725 * width, 0.087, 0.096), 0.03)
     ball((0.0, 1.610, -0.035), (0.058 * width, 0.060, 0.058), 0.03)
     rows = _MASK.copy()
@@ -121,15 +117,28 @@ def add_head(field: Field, face: Face) -> Field:
     return field
 
 
+def _ball(
+    field: Field,
+    face: Face,
+    center: Sequence[float],
+    radii: Sequence[float],
+    blend: float,
+    *,
+    yaw: float = 0.0,
+    roll: float = 0.0,
+    cut: bool = False,
+) -> None:
+    """An ellipsoid in reference head coordinates."""
+    size = np.asarray(radii) * face.body.head
+    field.ellipsoid(face.at(center), size, blend, yaw=yaw, roll=roll, cut=cut)
+
+
 def _add_features(field: Field, face: Face) -> None:
     t, scale, width = face.traits, face.body.head, face.width
     male = 0.0 if face.body.female else 1.0
     full = 1 + 0.25 * face.body.girth
 
-    def ball(
-        center: Sequence[float], radii: Sequence[float], blend: float, **turn: float | bool
-    ) -> None:
-        field.ellipsoid(face.at(center), np.asarray(radii) * scale, blend, **turn)  # type: ignore[arg-type]
+    ball = partial(_ball, field, face)
 
     def rod(a: Sequence[float], b: Sequence[float], ra: float, rb: float, blend: float) -> None:
         field.cone(face.at(a), face.at(b), ra * scale, rb * scale, blend)

@@ -12,6 +12,7 @@ References
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -150,28 +151,29 @@ def _turn(pitch: float, yaw: float, roll: float) -> Array:
 
 
 @inlined
-def _ellipsoid(x, y, z, s):  # type: ignore[no-untyped-def]
+def _ellipsoid(x: float, y: float, z: float, s: Array) -> float:
     dx, dy, dz = x - s[8], y - s[9], z - s[10]
     a = (s[14] * dx + s[17] * dy + s[20] * dz) / s[11]
     b = (s[15] * dx + s[18] * dy + s[21] * dz) / s[12]
     c = (s[16] * dx + s[19] * dy + s[22] * dz) / s[13]
-    k0 = np.sqrt(a * a + b * b + c * c)
-    k1 = np.sqrt((a / s[11]) ** 2 + (b / s[12]) ** 2 + (c / s[13]) ** 2)
+    k0 = math.sqrt(a * a + b * b + c * c)
+    k1 = math.sqrt((a / s[11]) ** 2 + (b / s[12]) ** 2 + (c / s[13]) ** 2)
     return k0 * (k0 - 1.0) / max(k1, 1e-9)
 
 
 @inlined
-def _cone(x, y, z, s):  # type: ignore[no-untyped-def]
+def _cone(x: float, y: float, z: float, s: Array) -> float:
     bx, by, bz = s[11] - s[8], s[12] - s[9], s[13] - s[10]
     px, py, pz = x - s[8], y - s[9], z - s[10]
     t = (px * bx + py * by + pz * bz) / (bx * bx + by * by + bz * bz)
     t = min(max(t, 0.0), 1.0)
     px, py, pz = px - t * bx, py - t * by, pz - t * bz
-    return np.sqrt(px * px + py * py + pz * pz) - (s[14] + t * (s[15] - s[14]))
+    radius: float = s[14] + t * (s[15] - s[14])
+    return math.sqrt(px * px + py * py + pz * pz) - radius
 
 
 @inlined
-def _loft(x, y, z, s, tables):  # type: ignore[no-untyped-def]
+def _loft(x: float, y: float, z: float, s: Array, tables: Array) -> float:
     px, py, pz = x - s[8], y - s[9], z - s[10]
     along = px * s[11] + py * s[12] + pz * s[13]
     length = s[20]
@@ -185,23 +187,23 @@ def _loft(x, y, z, s, tables):  # type: ignore[no-untyped-def]
     kv = 4 if v > 0 else 5
     a = abs(u) / (table[i, ku] * (1 - f) + table[i + 1, ku] * f)
     b = abs(v) / (table[i, kv] * (1 - f) + table[i + 1, kv] * f)
-    rho = np.sqrt(a * a + b * b) if s[21] == 2.0 else (a ** s[21] + b ** s[21]) ** (1.0 / s[21])
-    radius = np.sqrt(u * u + v * v)
-    radial = radius * (1.0 - 1.0 / rho) if rho > 1e-3 else -table[i, ku]
-    outside = max(-along, along - length)
+    rho = math.sqrt(a * a + b * b) if s[21] == 2.0 else (a ** s[21] + b ** s[21]) ** (1.0 / s[21])
+    radius = math.sqrt(u * u + v * v)
+    radial: float = radius * (1.0 - 1.0 / rho) if rho > 1e-3 else -table[i, ku]
+    outside: float = max(-along, along - length)
     if outside <= 0.0:
         return max(radial, outside)
-    return outside if radial <= 0.0 else np.sqrt(radial * radial + outside * outside)
+    return outside if radial <= 0.0 else math.sqrt(radial * radial + outside * outside)
 
 
 @kernel
-def _distance(x, y, z, shapes, tables):  # type: ignore[no-untyped-def]
-    folded = np.sqrt(x * x + _FOLD * _FOLD)
+def _distance(x: float, y: float, z: float, shapes: Array, tables: Array) -> float:
+    folded = math.sqrt(x * x + _FOLD * _FOLD)
     d = 1e3
     for k in range(shapes.shape[0]):
         s = shapes[k]
         sx = folded if s[3] == 1.0 else x
-        away = np.sqrt((sx - s[4]) ** 2 + (y - s[5]) ** 2 + (z - s[6]) ** 2) - s[7]
+        away = math.sqrt((sx - s[4]) ** 2 + (y - s[5]) ** 2 + (z - s[6]) ** 2) - s[7]
         if away > s[1] + (-d if s[2] == 1.0 else d):
             continue
         if s[0] == 0.0:
@@ -217,7 +219,7 @@ def _distance(x, y, z, shapes, tables):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def evaluate(points, shapes, tables):  # type: ignore[no-untyped-def]
+def evaluate(points: Array, shapes: Array, tables: Array) -> Array:
     """Signed distance of points (N, 3); see `Field`."""
     out = np.empty(points.shape[0])
     for i in range(points.shape[0]):
@@ -226,7 +228,9 @@ def evaluate(points, shapes, tables):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def sample(x, y, z, matrix, shapes, tables, block):  # type: ignore[no-untyped-def]
+def sample(
+    x: Array, y: Array, z: Array, matrix: Array, shapes: Array, tables: Array, block: int
+) -> Array:
     """Signed distances on a grid, exact only where the surface may pass.
 
     Parameters
@@ -255,7 +259,7 @@ def sample(x, y, z, matrix, shapes, tables, block):  # type: ignore[no-untyped-d
                 b = 0.5 * (y[j0] + y[j1 - 1])
                 c = 0.5 * (z[k0] + z[k1 - 1])
                 d = _distance_at(a, b, c, matrix, shapes, tables)
-                near = abs(d) < 1.6 * np.sqrt(ex * ex + ey * ey + ez * ez)
+                near = abs(d) < 1.6 * math.sqrt(ex * ex + ey * ey + ez * ez)
                 for i in range(i0, i1):
                     for j in range(j0, j1):
                         for k in range(k0, k1):
@@ -266,7 +270,7 @@ def sample(x, y, z, matrix, shapes, tables, block):  # type: ignore[no-untyped-d
 
 
 @kernel
-def _distance_at(a, b, c, m, shapes, tables):  # type: ignore[no-untyped-def]
+def _distance_at(a: float, b: float, c: float, m: Array, shapes: Array, tables: Array) -> float:
     return _distance(
         m[0, 0] * a + m[0, 1] * b + m[0, 2] * c + m[0, 3],
         m[1, 0] * a + m[1, 1] * b + m[1, 2] * c + m[1, 3],
@@ -277,7 +281,9 @@ def _distance_at(a, b, c, m, shapes, tables):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _gradient(x, y, z, shapes, tables, h):  # type: ignore[no-untyped-def]
+def _gradient(
+    x: float, y: float, z: float, shapes: Array, tables: Array, h: float
+) -> tuple[float, float, float]:
     gx = _distance(x + h, y, z, shapes, tables) - _distance(x - h, y, z, shapes, tables)
     gy = _distance(x, y + h, z, shapes, tables) - _distance(x, y - h, z, shapes, tables)
     gz = _distance(x, y, z + h, shapes, tables) - _distance(x, y, z - h, shapes, tables)
@@ -285,7 +291,7 @@ def _gradient(x, y, z, shapes, tables, h):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def project(points, shapes, tables, level, step):  # type: ignore[no-untyped-def]
+def project(points: Array, shapes: Array, tables: Array, level: float, step: float) -> Array:
     """Move points (N, 3) onto the surface at distance `level`: two Newton steps of gradient."""
     out = points.copy()
     for i in range(points.shape[0]):
@@ -300,11 +306,11 @@ def project(points, shapes, tables, level, step):  # type: ignore[no-untyped-def
 
 
 @kernel
-def normals(points, shapes, tables, step):  # type: ignore[no-untyped-def]
+def normals(points: Array, shapes: Array, tables: Array, step: float) -> Array:
     """Unit outward normals of a field at points (N, 3), by central differences over `step`, m."""
     out = np.empty_like(points)
     for i in range(points.shape[0]):
         gx, gy, gz = _gradient(points[i, 0], points[i, 1], points[i, 2], shapes, tables, step)
-        size = max(np.sqrt(gx * gx + gy * gy + gz * gz), 1e-12)
+        size = max(math.sqrt(gx * gx + gy * gy + gz * gz), 1e-12)
         out[i, 0], out[i, 1], out[i, 2] = gx / size, gy / size, gz / size
     return out

@@ -241,7 +241,14 @@ def bone_transforms(
 
 
 @kernel
-def skin(vertices, normals, bones, weights, rotations, offsets):  # type: ignore[no-untyped-def]
+def skin(
+    vertices: Array,
+    normals: Array,
+    bones: NDArray[np.int32],
+    weights: Array,
+    rotations: Array,
+    offsets: Array,
+) -> tuple[Array, Array]:
     """Linear blend skinning of vertices and normals (V, 3) with (V, 8) bones and weights."""
     moved = np.empty_like(vertices)
     turned = np.empty_like(normals)
