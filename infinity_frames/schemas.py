@@ -122,15 +122,17 @@ class Kind:
         odd = []
         out = frame.copy()
         for name in frame.columns.intersection(list(self.columns)):
-            if not self._casts(frame[[name]]):
-                wrong = np.array([not self._casts(frame.loc[[row], [name]]) for row in frame.index])
-                out[name] = frame[name].astype(object).where(~wrong, None)
+            values = frame[name]
+            if not self._casts(values, name):
+                each = (values.iloc[at : at + 1] for at in range(len(values)))
+                wrong = np.array([not self._casts(value, name) for value in each])
+                out[name] = values.astype(object).where(~wrong, None)
                 odd += [(row, name, frame.at[row, name]) for row in frame.index[wrong]]
         return self.conform(out), odd
 
-    def _casts(self, frame: pd.DataFrame) -> bool:
+    def _casts(self, values: pd.Series[Any], column: str) -> bool:
         try:
-            self.conform(frame)
+            self._cast(values, column)
         except _UNCASTABLE:
             return False
         return True
@@ -168,7 +170,7 @@ class Kind:
 
 
 _UNCASTABLE = (TypeError, ValueError, OverflowError)
-_TIMES = ("string", "datetime", "datetime64", "empty")
+_TIMES = ("string", "date", "datetime", "datetime64", "empty")
 
 
 @cache

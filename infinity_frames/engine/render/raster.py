@@ -35,6 +35,24 @@ def clip_coordinates(
 
 
 @inlined
+def _corners(
+    clip: NDArray[np.float64], a: int, b: int, c: int
+) -> tuple[float, float, float, float, float, float, float, float, float]:
+    """Homogeneous coordinates of three vertices, one after the other."""
+    return (
+        clip[a, 0],
+        clip[a, 1],
+        clip[a, 2],
+        clip[b, 0],
+        clip[b, 1],
+        clip[b, 2],
+        clip[c, 0],
+        clip[c, 1],
+        clip[c, 2],
+    )
+
+
+@inlined
 def _owns(ex: float, ey: float) -> bool:
     # Of two triangles that share an edge exactly one sees it with this sign (the top-left rule).
     return ex > 0.0 or (ex == 0.0 and ey > 0.0)
@@ -97,17 +115,9 @@ def rasterise(
     for k in range(members.size):
         face = members[k]
         a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
-        w0, w1, w2 = clip[a, 2], clip[b, 2], clip[c, 2]
+        x0, y0, w0, x1, y1, w1, x2, y2, w2 = _corners(clip, a, b, c)
         if w0 <= 0.0 and w1 <= 0.0 and w2 <= 0.0:
             continue
-        x0, y0, x1, y1, x2, y2 = (
-            clip[a, 0],
-            clip[a, 1],
-            clip[b, 0],
-            clip[b, 1],
-            clip[c, 0],
-            clip[c, 1],
-        )
         left, right, top, bottom = 0, width - 1, 0, height - 1
         if w0 > 0.0 and w1 > 0.0 and w2 > 0.0:
             u0, u1, u2 = x0 / w0, x1 / w1, x2 / w2
@@ -195,18 +205,10 @@ def nearest(
     """
     out = np.zeros(len(points))
     for face in range(len(faces)):
-        a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
-        w0, w1, w2 = clip[a, 2], clip[b, 2], clip[c, 2]
+        corners = _corners(clip, faces[face, 0], faces[face, 1], faces[face, 2])
+        x0, y0, w0, x1, y1, w1, x2, y2, w2 = corners
         if w0 <= 0.0 and w1 <= 0.0 and w2 <= 0.0:
             continue
-        x0, y0, x1, y1, x2, y2 = (
-            clip[a, 0],
-            clip[a, 1],
-            clip[b, 0],
-            clip[b, 1],
-            clip[c, 0],
-            clip[c, 1],
-        )
         left, right, top, bottom = -np.inf, np.inf, -np.inf, np.inf
         if w0 > 0.0 and w1 > 0.0 and w2 > 0.0:
             u0, u1, u2 = x0 / w0, x1 / w1, x2 / w2

@@ -25,17 +25,7 @@ class SenseFit:
     spec = SPEC
 
     def estimate(self, jobs: pd.DataFrame) -> NDArray[np.int64]:
-        """Samples that each job's series is expected to have.
-
-        Parameters
-        ----------
-        jobs : DataFrame
-            A row per job, a typed column per parameter; complete and valid.
-
-        Returns
-        -------
-        (len(jobs),) int64 array
-        """
+        """Samples that each job's series is expected to have, (len(jobs),)."""
         random = jobs["use_random_motion"].to_numpy(bool)
         frames = jobs["num_random_frames"].to_numpy(np.int64)
         return np.where(random, frames, expected_frames(jobs))
@@ -53,24 +43,7 @@ class SenseFit:
         directory: Path,
         preview: bool,  # noqa: ARG002 - the description says that there are none
     ) -> int:
-        """Make ``data.csv`` and ``video.mp4``.
-
-        Parameters
-        ----------
-        params : dict
-            A value for every parameter; valid.
-        seed : int
-            Where every random decision comes from.
-        directory : Path
-            Receives the files.
-        preview : bool
-            SenseFit has no previews.
-
-        Returns
-        -------
-        int
-            Samples made, each with its frame of the video.
-        """
+        """Make ``data.csv`` and ``video.mp4``."""
         from infinity_frames.engine.generators.sensefit.video import render_job
 
         return render_job(params, seed, directory)

@@ -24,17 +24,7 @@ class Spills:
     spec = SPEC
 
     def estimate(self, jobs: pd.DataFrame) -> NDArray[np.int64]:
-        """Frames that each job's video has.
-
-        Parameters
-        ----------
-        jobs : DataFrame
-            A row per job, a typed column per parameter; complete and valid.
-
-        Returns
-        -------
-        (len(jobs),) int64 array
-        """
+        """Frames that each job's video has, (len(jobs),)."""
         seconds = jobs["video_duration"].to_numpy(float)
         rates = jobs["frame_rate"].to_numpy(float)
         return np.asarray(np.rint(seconds * rates), dtype=np.int64)
@@ -46,24 +36,7 @@ class Spills:
         get_ready()
 
     def render(self, params: dict[str, Any], seed: int, directory: Path, preview: bool) -> int:
-        """Make ``labels.json``, ``segmentation.zip``, ``video_preview.png`` and ``video.mp4``.
-
-        Parameters
-        ----------
-        params : dict
-            A value for every parameter; valid.
-        seed : int
-            Where every random decision comes from.
-        directory : Path
-            Receives the files.
-        preview : bool
-            Make the last frame of the video only, and no ``video.mp4``.
-
-        Returns
-        -------
-        int
-            Frames made.
-        """
+        """Make ``labels.json``, ``segmentation.zip``, ``video_preview.png`` and ``video.mp4``."""
         from infinity_frames.engine.generators.spills.video import render_job
 
         return render_job(params, seed, directory, preview)
