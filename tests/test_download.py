@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import signal
-import stat
-import subprocess
-import sys
-import threading
 import time
-import warnings
-import zipfile
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
 import pandas as pd
 import pytest
-from base_server import TEST_GENERATOR, TOKEN, BaseServer, archive_of, zip_of
+from base_server import TEST_GENERATOR, TOKEN, BaseServer
+from downloads import SIZE, assert_whole, big_archive, fetches, impatient, submit
 from fault_server import FaultServer, alter, answer, cut_after, dribble, drop, hang
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from infinity_frames import Batch, Session, errors
+from infinity_frames import Session, errors
 from infinity_frames.batch import download_frame
-from infinity_frames.download import archive, fetch
-from infinity_frames.download.archive import unpack
-from infinity_frames.rest import Limits
-from infinity_frames.results import ResultsWarning
-
-SIZE = 300_000
-EXAMPLES = int(os.environ.get("FUZZ", "60"))
-
-
-def big_archive(job: dict[str, Any]) -> bytes:
-    """The job's own bytes, too many for one read from a socket."""
-    body = {"name": job["name"], "params": job["param_values"]}
-    return zip_of(
-        {
-            f"{job['id']}/job.json": json.dumps(body).encode(),
-            f"{job['id']}/data.bin": (job["id"].encode() * (SIZE // 36 + 1))[:SIZE],
-        }
-    )
+from infinity_frames.download import fetch
 
 
 @pytest.fixture(params=[(), ("status", "tags", "idempotency")], ids=["base", "extended"])
@@ -59,26 +30,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[FaultServer]:
 def base() -> Iterator[FaultServer]:
     with FaultServer(archive=big_archive) as running:
         yield running
-
-
-def submit(server: BaseServer, count: int = 3, **more: Any) -> Batch:
-    session = Session(token=TOKEN, server=server.url)
-    session.rest.limits = Limits(connect=1, read=1, total=10)
-    return session.submit([{"num_reps": n % 20 + 1} for n in range(count)], batch_name="n", **more)
-
-
-def assert_whole(folder: Path, jobs: list[str]) -> None:
-    for job in jobs:
-        names = {path.name for path in (folder / job).iterdir()}
-        assert names == {"job.json", "data.bin"}
-        data = (folder / job / "data.bin").read_bytes()
-        assert len(data) == SIZE
-        assert data.startswith(job.encode())
-    assert list((folder / ".infinity" / "incoming").iterdir()) == []
-
-
-def fetches(server: BaseServer) -> int:
-    return server.count("GET", "/results/")
 
 
 def test_a_batch_arrives_whole_and_once(server: FaultServer, tmp_path: Path) -> None:
@@ -279,7 +230,7 @@ def test_a_result_that_changed_is_not_joined_to_an_old_piece(
     batch = submit(base, 1)
     base.fail("GET", "/results/", cut_after(100_000), *[drop] * 9)
     with pytest.raises(errors.DownloadIncomplete):
-        _impatient(batch, tmp_path)
+        impatient(batch, tmp_path)
     base.faults.clear()
     changed = {**base.job(batch.job_ids[0])}
     old = base.archive
@@ -358,253 +309,6 @@ def test_a_result_that_goes_while_it_is_fetched_is_named(base: FaultServer, tmp_
     assert_whole(tmp_path, [kept])
 
 
-# Archives that mean harm
-
-
-def _link(name: str) -> zipfile.ZipInfo:
-    info = zipfile.ZipInfo(name)
-    info.external_attr = (stat.S_IFLNK | 0o777) << 16
-    return info
-
-
-OTHER = "11111111-2222-4333-8444-555555555555"
-EVIL: dict[str, Callable[[str], dict[Any, bytes]]] = {
-    "absolute": lambda job: {"/tmp/evil": b"x"},
-    "parent": lambda job: {f"{job}/../../evil": b"x"},
-    "record": lambda job: {f"{job}/a": b"x", "../batch.json": b"x"},
-    "backslash": lambda job: {f"{job}\\..\\evil": b"x"},
-    "drive": lambda job: {"C:evil": b"x"},
-    "other job": lambda job: {f"{OTHER}/labels.json": b"x"},
-    "job and other": lambda job: {f"{job}/a": b"x", f"{OTHER}/a": b"x"},
-    "link": lambda job: {_link(f"{job}/link"): b"/etc/passwd"},
-    "twice": lambda job: {f"{job}/a": b"x", f"{job}/A": b"y"},
-    "file as folder": lambda job: {f"{job}/a": b"x", f"{job}/a/b": b"y"},
-    "empty": lambda job: {},
-    "bomb": lambda job: {f"{job}/zeros": bytes(60_000_000)},
-    "many": lambda job: {f"{job}/{n}": b"" for n in range(100_001)},
-    "control": lambda job: {f"{job}/a\nb": b"x"},
-}
-
-
-@pytest.mark.parametrize("name", EVIL)
-def test_a_malicious_archive_writes_nothing(base: FaultServer, tmp_path: Path, name: str) -> None:
-    batch = submit(base, 2)
-    evil, good = batch.job_ids
-    archive = zip_of(EVIL[name](evil), zipfile.ZIP_DEFLATED)
-    base.archive = lambda job: archive if job["id"] == evil else big_archive(job)
-    folder = tmp_path / "deep" / "b"
-    with pytest.raises(errors.DownloadIncomplete, match=evil) as caught:
-        batch.download(folder, quiet=True)
-    assert caught.value.where["failures"]["job_id"].tolist() == [evil]
-    assert sorted(path.name for path in tmp_path.rglob("*") if path.name == "evil") == []
-    assert {path.name for path in folder.iterdir()} == {".infinity", "batch.json", good}
-    assert orjson.loads((folder / "batch.json").read_bytes())["id"] == batch.batch_id
-    assert_whole(folder, [good])
-
-
-@settings(max_examples=150, deadline=None)
-@given(st.lists(st.text("./\\:ajb \t", min_size=1, max_size=7), max_size=4, unique=True))
-def test_no_name_leads_out_of_the_jobs_folder(names: list[str]) -> None:
-    with TemporaryDirectory() as name:
-        root = Path(name)
-        archive, target = root / "a.zip", root / "deep" / "job"
-        target.parent.mkdir()
-        archive.write_bytes(zip_of({member: member.encode() for member in names}))
-        try:
-            files = unpack(archive, "j", target)
-        except errors.ArchiveError:
-            files = {}
-            assert not target.exists()
-        found = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
-        assert found == {"a.zip", *(f"deep/job/{file}" for file in files)}
-        assert all((target / file).stat().st_size == size for file, size in files.items())
-
-
-def damaged(draw: Any, archive: bytes) -> bytes:
-    """A zip that was cut, or some of whose bytes, often those of its directory, are others."""
-    for _ in range(draw(st.integers(1, 4))):
-        ends = st.integers(max(len(archive) - 160, 0), max(len(archive) - 1, 0))
-        at = draw(ends | st.integers(0, max(len(archive) - 1, 0)))
-        new = draw(st.binary(max_size=4) | st.sampled_from([b"\0" * 4, b"\xff" * 4, b"../", b"PK"]))
-        size = draw(st.sampled_from([0, len(new), 40]))
-        archive = archive[:at] + new + archive[at + size :]
-    return archive[: draw(st.just(len(archive)) | st.integers(0, len(archive)))]
-
-
-@pytest.mark.timeout(60 + EXAMPLES)
-@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_a_damaged_archive_is_named_and_touches_nothing_else(
-    base: FaultServer, compression: int
-) -> None:
-    batch = submit(base, 2)
-    bad, good = batch.job_ids
-    body = json.dumps({"name": TEST_GENERATOR.name, "params": {}}).encode()
-    members = {f"{bad}/job.json": body, f"{bad}/a/b.txt": b"abc" * 40, f"{bad}/c.bin": b"x"}
-    whole = zip_of(members, compression)
-    outcomes = Counter[str]()
-
-    @settings(max_examples=EXAMPLES, deadline=None, database=None)
-    @given(st.data())
-    def check(data: st.DataObject) -> None:
-        archive = damaged(data.draw, whole)
-        base.archive = lambda job: archive if job["id"] == bad else archive_of(job)
-        with TemporaryDirectory() as scratch, warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResultsWarning)  # its job.json may be gone
-            folder = Path(scratch, "deep", "b")
-            failed: list[str] = []
-            try:
-                batch.download(folder, quiet=True)
-            except errors.DownloadIncomplete as error:
-                failed = error.where["failures"]["job_id"].tolist()
-            assert failed in ([], [bad])
-            assert (folder / bad).exists() is not bool(failed)
-            outcomes["refused" if failed else "unpacked"] += 1
-            found = {path for path in Path(scratch).rglob("*") if path.is_file()}
-            ours = (folder / ".infinity", folder / bad, folder / good)
-            outside = {path for path in found if not any(own in path.parents for own in ours)}
-            assert outside == {folder / "batch.json"}
-            with zipfile.ZipFile(io.BytesIO(archive_of(base.job(good)))) as there:
-                for name in there.namelist():
-                    assert (folder / name).read_bytes() == there.read(name)
-            assert not list((folder / ".infinity" / "incoming").iterdir())
-
-    check()
-    print(f"\n{outcomes.total()} damaged archives: {dict(outcomes)}")
-
-
-def test_archives_without_a_top_folder_are_kept_apart(base: FaultServer, tmp_path: Path) -> None:
-    def flat(job: dict[str, Any]) -> bytes:
-        body = json.dumps({"name": job["name"], "params": job["param_values"]}).encode()
-        return zip_of({"job.json": body, "sub/a.txt": job["id"].encode()})
-
-    base.archive = flat
-    batch = submit(base)
-    batch.download(tmp_path, quiet=True)
-    for job in batch.job_ids:
-        assert (tmp_path / job / "sub" / "a.txt").read_text() == job
-        assert (tmp_path / job / "job.json").exists()
-
-
-def test_a_job_id_that_is_a_path_is_refused(base: FaultServer, tmp_path: Path) -> None:
-    batch = submit(base, 2)
-    data = base.batches[batch.batch_id]["job_runs"][0]
-    data["id"] = "../../evil"
-    session = batch.session
-    with pytest.raises(errors.DownloadIncomplete, match="no id"):
-        session.batch_from_api(batch.batch_id).download(tmp_path / "a" / "b", quiet=True)
-    assert not (tmp_path / "evil").exists()
-    assert_whole(tmp_path / "a" / "b", [batch.job_ids[1]])
-
-
-def test_a_full_disk_is_said_before_it_is_full(
-    base: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batch = submit(base, 1)
-    monkeypatch.setattr("shutil.disk_usage", lambda path: os.terminal_size((0, 0)) and _Usage())
-    with pytest.raises(errors.DownloadIncomplete, match="are free"):
-        batch.download(tmp_path, quiet=True)
-    assert not (tmp_path / batch.job_ids[0]).exists()
-
-
-def test_an_archive_that_finds_no_room_to_be_unpacked_is_kept(
-    base: FaultServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    batch = submit(base, 1)
-    monkeypatch.setattr(archive, "_room", full_disk)
-    monkeypatch.setattr("infinity_frames.download.part.HELD_BYTES", 0)
-    with pytest.raises(errors.DownloadIncomplete, match="are free"):
-        batch.download(tmp_path, quiet=True)
-    monkeypatch.undo()
-    batch.download(tmp_path, quiet=True)
-    assert_whole(tmp_path, batch.job_ids)
-    assert base.requests[-1][2]["range"].startswith("bytes=")
-
-
-def full_disk(needed: int, target: Path, job_id: str) -> None:
-    raise errors.DownloadError(f"Job {job_id} needs {needed} bytes, and 0 are free.", job=job_id)
-
-
-class _Usage:
-    free = 1000
-
-
-# Processes
-
-
-CHILD = """
-import signal
-from infinity_frames import Session
-signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell's job ignores it
-session = Session(token={token!r}, server={url!r})
-session.batch_from_api({batch!r}).download({path!r}, quiet=True)
-print("done")
-"""
-
-
-def child(batch: Batch, server: BaseServer, path: Path) -> subprocess.Popen[str]:
-    code = CHILD.format(token=TOKEN, url=server.url, batch=batch.batch_id, path=str(path))
-    return subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def slow_body(server: FaultServer) -> Callable[..., None]:
-    def send(handler: Any, content: bytes) -> None:
-        for at in range(0, len(content), 20_000):
-            handler.wfile.write(content[at : at + 20_000])
-            time.sleep(0.05)
-
-    return send
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-def test_stopped_in_the_middle_it_goes_on_where_it_was(
-    base: FaultServer, tmp_path: Path, number: int
-) -> None:
-    batch = submit(base, 2)
-    base.send_body = slow_body(base)  # type: ignore[method-assign]
-    process = child(batch, base, tmp_path)
-    parts = [tmp_path / ".infinity" / "incoming" / f"{job}.zip.part" for job in batch.job_ids]
-    while not all(part.exists() and part.stat().st_size > 100_000 for part in parts):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    started = time.monotonic()
-    process.send_signal(number)
-    _, said = process.communicate(timeout=10)
-    assert time.monotonic() - started < 1.5
-    assert process.returncode != 0
-    assert not any((tmp_path / job).exists() for job in batch.job_ids)
-    if number == signal.SIGINT:
-        assert said.rstrip().endswith("KeyboardInterrupt")
-    del base.send_body
-    before = len(base.requests)
-    results = batch.download(tmp_path, quiet=True)
-    assert len(results) == 2
-    assert_whole(tmp_path, batch.job_ids)
-    resumed = [r for r in base.requests[before:] if r[1].startswith("/results/")]
-    assert all(int(r[2]["range"][6:-1]) > 100_000 for r in resumed)
-
-
-def test_ctrl_c_ends_a_download_from_a_server_that_hangs(base: FaultServer, tmp_path: Path) -> None:
-    hanging = threading.Semaphore(0)
-
-    def half(handler: Any, content: bytes) -> None:
-        handler.wfile.write(content[: len(content) // 2])
-        hanging.release()
-        time.sleep(30)
-
-    batch = submit(base, 2)
-    base.send_body = half  # type: ignore[method-assign]
-    process = child(batch, base, tmp_path)
-    assert all(hanging.acquire(timeout=20) for _ in batch.job_ids)
-    time.sleep(0.3)
-    assert process.poll() is None, process.communicate()
-    started = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=10)
-    assert time.monotonic() - started < 1.5
-
-
 def test_a_wait_longer_than_the_limit_is_named_and_not_begun(
     base: FaultServer, tmp_path: Path
 ) -> None:
@@ -615,84 +319,3 @@ def test_a_wait_longer_than_the_limit_is_named_and_not_begun(
         batch.download(tmp_path, quiet=True)
     assert time.monotonic() - started < 10
     assert len(batch.download(tmp_path, quiet=True)) == 2
-
-
-def test_killed_between_arrival_and_unpacking_nothing_is_fetched_twice(
-    base: FaultServer, tmp_path: Path
-) -> None:
-    batch = submit(base, 1)
-    job = batch.job_ids[0]
-    whole = big_archive(base.job(job))
-    base.fail("GET", "/results/", cut_after(len(whole) - 1), *[drop] * 9)
-    with pytest.raises(errors.DownloadIncomplete):
-        _impatient(batch, tmp_path)
-    base.faults.clear()
-    part = tmp_path / ".infinity" / "incoming" / f"{job}.zip.part"
-    part.write_bytes(whole)  # as a process leaves it that dies after the last byte
-    sent: list[int] = []
-    base.send_body = lambda handler, content: sent.append(len(content))  # type: ignore[method-assign]
-    batch.download(tmp_path, quiet=True)
-    assert sent == []
-    assert_whole(tmp_path, batch.job_ids)
-
-
-def test_killed_while_replacing_the_old_results_come_back(
-    base: FaultServer, tmp_path: Path
-) -> None:
-    batch = submit(base, 1)
-    batch.download(tmp_path, quiet=True)
-    job = batch.job_ids[0]
-    aside = tmp_path / ".infinity" / "replaced"
-    aside.mkdir()
-    (tmp_path / job).rename(aside / job)  # as a process leaves it that dies between two renames
-    batch.download(tmp_path, quiet=True)
-    assert fetches(base) == 1
-    assert_whole(tmp_path, batch.job_ids)
-
-
-def test_a_torn_receipt_costs_one_job_only(base: FaultServer, tmp_path: Path) -> None:
-    batch = submit(base, 2)
-    batch.download(tmp_path, quiet=True)
-    receipts = tmp_path / ".infinity" / "receipts.jsonl"
-    receipts.write_bytes(receipts.read_bytes()[:-20])
-    for expected in (3, 3):
-        batch.download(tmp_path, quiet=True)
-        assert fetches(base) == expected
-    assert_whole(tmp_path, batch.job_ids)
-
-
-def test_two_processes_share_the_work_without_harm(base: FaultServer, tmp_path: Path) -> None:
-    batch = submit(base, 6)
-    base.latency = 0.05
-    processes = [child(batch, base, tmp_path) for _ in range(2)]
-    for process in processes:
-        out, said = process.communicate(timeout=60)
-        assert out == "done\n", said
-    assert fetches(base) == 6
-    assert_whole(tmp_path, batch.job_ids)
-
-
-def test_downloads_run_at_the_same_time(base: FaultServer, tmp_path: Path) -> None:
-    base.archive = archive_of
-    batch = submit(base, 32)
-    most, now, lock = [0], [0], threading.Lock()
-    send = base.send_body
-
-    def counted(handler: Any, content: bytes) -> None:
-        with lock:
-            now[0] += 1
-            most[0] = max(most[0], now[0])
-        time.sleep(0.05)
-        with lock:
-            now[0] -= 1
-        send(handler, content)
-
-    base.send_body = counted  # type: ignore[method-assign]
-    batch.download(tmp_path, quiet=True)
-    assert 4 <= most[0] <= 16
-
-
-def _impatient(batch: Batch, path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("infinity_frames.download.fetch.ATTEMPTS", 1)
-        batch.download(path, quiet=True)
