@@ -24,6 +24,8 @@ WHO = {
     "heavy": Appearance(relative_weight=3.0, identity=2, outfit=2),
     "slight": Appearance("FEMALE", relative_height=-2.0, relative_weight=-3.0, identity=9),
 }
+# As stout as people are made: what they rest on is measured on themselves.
+STOUT = {"stout": Appearance("FEMALE", relative_height=-4.0, relative_weight=4.0)}
 POSES = 6
 
 # How far skin may sink into the floor, and arms into the body, m; soft flesh gives way as much.
@@ -42,7 +44,7 @@ ARM = ("elbow", "wrist", "index", "middle", "ring", "pinky", "thumb")
 @cache
 def done(name: str, who: str, noise: float = 0.0) -> tuple[Motion, dict, list, Body]:
     """The exercise's motion, what is held, and the skin at some moments of a rep."""
-    body, what = build_body(WHO[who]), exercise(name)
+    body, what = build_body({**WHO, **STOUT}[who]), exercise(name)
     timeline = Timeline(what, seed=0)
     motion = Motion(what, 5, noise, body.rest_joints, clearances(what, body), body.flesh)
     pose = motion.pose(timeline.at(np.linspace(0.0, timeline.duration, POSES + 1)[:-1]))
@@ -69,7 +71,7 @@ def deepest(points: np.ndarray, skin: tuple[np.ndarray, np.ndarray], rows: np.nd
     return float(-height[inside].max(axis=1).min(initial=0.0))
 
 
-@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("who", [*WHO, *STOUT])
 @pytest.mark.parametrize("name", ONE_SIDE)
 def test_skin_rests_on_the_floor(name: str, who: str) -> None:
     lowest = np.array([vertices[:, 1].min() for vertices, _ in done(name, who)[2]])

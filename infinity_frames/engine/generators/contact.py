@@ -17,11 +17,11 @@ Array = NDArray[np.float64]
 
 # What lies around which joints and how far from them, m, when a part rests on the floor.
 _AROUND = {
-    "seat": (("pelvis",), 0.28),
-    "belly": (("pelvis",), 0.28),
-    "side": (("pelvis",), 0.28),
-    "shoulders": (("spine3", "pelvis"), 0.27),
-    "knee": (("left_knee", "right_knee"), 0.20),
+    "seat": {"pelvis": 0.28},
+    "belly": {"pelvis": 0.28},
+    "side": {"pelvis": 0.28},
+    "shoulders": {"spine3": 0.27, "pelvis": 0.27, "neck": 0.22},
+    "knee": {"left_knee": 0.20, "right_knee": 0.20},
 }
 _PLACES = 9
 _PRESSED = 0.004  # how far flesh gives way on a floor, m
@@ -56,8 +56,7 @@ def clearances(exercise: Exercise, body: Body) -> dict[str, float | Array]:
     for k, (quaternions, root) in enumerate(zip(pose.quaternions, pose.root, strict=True)):
         vertices, _ = body.pose(quaternions, root)
         for part in parts:
-            names, radius = _AROUND[part]
-            for name in names:
+            for name, radius in _AROUND[part].items():
                 away = np.linalg.norm(vertices - joints[k, JOINT_INDEX[name]], axis=1)
                 near = vertices[away < radius * body.stature / 1.75, 1]
                 lowest[part][k] = min(lowest[part][k], near.min(initial=np.inf))
