@@ -191,7 +191,7 @@ def _left_by(rule: Constraint, parameter: Parameter, sampling: Sampling | None) 
 
 
 def _raise(generator: Generator, columns: Mapping[str, pd.Series[Any]]) -> NoReturn:
-    found = violations(generator, pd.DataFrame(dict(columns)))
+    found = violations(generator, pd.DataFrame(dict(columns), copy=False))
     raise InvalidJobs(
         f"No draw keeps the joint rules with what is fixed. {explain(found)}",
         advice="Fix fewer of the parameters the rule names, or other values.",

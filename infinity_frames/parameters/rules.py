@@ -84,7 +84,7 @@ def validate(generator: Generator, jobs: pd.DataFrame) -> Frame:
             advice="The error's .violations frame has all of them.",
             violations=found,
         )
-    out = jobs.copy()
+    out = jobs.copy(deep=False)  # pandas copies what is written to
     for name, column in columns.items():
         out[name] = typed(generator.by_name[name], column)
     return as_frame(out)
@@ -173,7 +173,14 @@ def _out_of_bounds(
     generator: Generator, known: dict[str, Parameter], columns: dict[str, pd.Series[Any]]
 ) -> Iterator[_Found]:
     names = {"greater_than_or_equal_to": "min", "less_than_or_equal_to": "max", "isin": "choices"}
-    checked = pd.DataFrame({name: column.array for name, column in columns.items()})
+    # A category of a parameter's choices holds nothing else.
+    checkable = {
+        name: column.array
+        for name, column in columns.items()
+        if not isinstance(column.dtype, pd.CategoricalDtype)
+        or column.dtype != dtype_of(known[name])
+    }
+    checked = pd.DataFrame(checkable, copy=False)
     if not len(checked):
         return
     try:

@@ -242,7 +242,7 @@ class _Draw:
             self.generator, self.columns, self.drawn, self.samplings, self.entropy
         )
         ordered = {name: kept[name] for name in self.generator.by_name}
-        return as_frame(pd.DataFrame({**ordered, **self.extra}))
+        return as_frame(pd.DataFrame({**ordered, **self.extra}, copy=False))
 
 
 def _advice(found: pd.DataFrame) -> str:
