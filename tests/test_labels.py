@@ -15,13 +15,14 @@ import pytest
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
 from pycocotools import mask as coco_mask
+from scipy.spatial.transform import Rotation
 
 from infinity_frames.engine.generators.visionfit import VisionFit
 from infinity_frames.engine.generators.visionfit.categories import CATEGORIES, distinct_colors
 from infinity_frames.engine.generators.visionfit.keypoints import named, visibility
 from infinity_frames.engine.generators.visionfit.labels import Annotator
 from infinity_frames.engine.generators.visionfit.stage import build_stage
-from infinity_frames.engine.motion.skeleton import JOINTS
+from infinity_frames.engine.motion.skeleton import JOINTS, PARENTS
 from infinity_frames.engine.render import Renderer
 from infinity_frames.engine.scene.camera import look, project
 from infinity_frames.engine.scene.model import Object, Scene
@@ -287,6 +288,30 @@ def test_instance_masks_agree_with_a_ray_caster(job: Job) -> None:
     for row, column in zip(*np.nonzero(wrong), strict=True):
         around = padded[row : row + 3, column : column + 3].reshape(-1, 3)
         assert len(np.unique(around, axis=0)) > 1
+
+
+def test_quaternions_make_the_joints_of_every_frame_from_one_skeleton(job: Job) -> None:
+    """From the avatar's own axes down: x to its left, y up, z ahead, turned by its yaw."""
+    yaw = Rotation.from_euler("z", job.labels["info"]["avatar_yaw"], degrees=True)
+    upright = Rotation.from_euler("x", 90, degrees=True)  # y up becomes Z up, ahead becomes -Y
+    bones = []
+    for person in (one for one in job.annotations if one["category_id"] == 1):
+        turns, offsets = {}, []
+        at = {
+            name: np.array([point[f"{axis}_global"] for axis in "xyz"])
+            for name, point in person["armature_keypoints"].items()
+        }
+        for joint, parent in zip(JOINTS, PARENTS, strict=True):
+            above = yaw * upright if parent < 0 else turns[JOINTS[parent]]
+            own = Rotation.from_quat(person["quaternions"][joint], scalar_first=True)
+            turns[joint] = above * own
+            if parent >= 0:
+                offsets.append(above.inv().apply(at[joint] - at[JOINTS[parent]]))
+        bones.append(offsets)
+    assert len(bones) == job.samples
+    assert np.ptp(bones, axis=0).max() < 1e-4
+    left = bones[0][[name for name in JOINTS if name != "pelvis"].index("left_hip")]
+    assert left[0] > 0.05
 
 
 @pytest.mark.parametrize("angle", [-170, -90, -35, 0, 90, 135])
