@@ -15,10 +15,10 @@ import infinity_frames as inf
 from bench.jobs import SPEC
 from bench.measure import Line, alone
 from bench.stub import BATCH, TOKEN, stub
-from infinity_frames import parameters
+from infinity_frames.protocol import parameters
 
 MB = 2**20
-CLIENT = ("infinity_frames.session", "infinity_frames.results", "pandera.pandas")
+CLIENT = ("infinity_frames.session", "infinity_frames.data", "pandera.pandas")
 
 
 def download_whole(url: str, folder: Path) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from bench.measure import Line, seconds
-from infinity_frames import parameters
 from infinity_frames.engine.generators.visionfit import VisionFit
-from infinity_frames.spec import Normal, Uniform
+from infinity_frames.protocol import parameters
+from infinity_frames.protocol.spec import Normal, Uniform
 
 SPEC = VisionFit.spec
 

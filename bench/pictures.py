@@ -66,7 +66,7 @@ def grid(job: Path, out: Path) -> None:
 
 def longer(job: Path, times: int, folder: Path) -> Path:
     """The sample played several times over, labels included, as a job of its own."""
-    from infinity_frames.video import VideoWriter, read_frames, video_info
+    from infinity_frames.io.video import VideoWriter, read_frames, video_info
 
     folder.mkdir()
     info = video_info(job / "00000.mp4")

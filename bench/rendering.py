@@ -68,7 +68,7 @@ def _first_frame() -> float:
 def _slowest_preview() -> tuple[float, str]:
     """Seconds that the slowest exercise's preview takes at 256, and which it is."""
     from infinity_frames.engine.generators.visionfit import VisionFit
-    from infinity_frames.engine.motion.exercises import VISIONFIT_EXERCISES
+    from infinity_frames.engine.people.exercises import VISIONFIT_EXERCISES
 
     generator, taken = VisionFit(), {}
     generator.prepare()

@@ -23,8 +23,8 @@ import requests
 
 import infinity_frames as inf
 from bench.measure import Line, memory, seconds
-from infinity_frames import embedded
-from infinity_frames.spec import Generator, Parameter, Uniform
+from infinity_frames import launcher as embedded
+from infinity_frames.protocol.spec import Generator, Parameter, Uniform
 
 JOBS = 10_000
 CLIENTS = 8
@@ -207,7 +207,7 @@ def _watched(pid: int) -> Iterator[list[float]]:
 
 
 def _pid(home: Path) -> int:
-    from infinity_frames.home import Home
+    from infinity_frames.io.home import Home
 
     address = Home.at(home).address()
     assert address is not None

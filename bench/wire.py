@@ -11,7 +11,7 @@ import infinity_frames as inf
 from bench.jobs import SPEC, looped_validate
 from bench.measure import Line, seconds
 from bench.stub import TOKEN, job_id, stub
-from infinity_frames import parameters
+from infinity_frames.protocol import parameters
 
 JOBS = 10_000
 SEEDS, OVERRIDES = 100, 10

@@ -18,21 +18,16 @@ from infinity_frames import errors
 
 if TYPE_CHECKING:
     from infinity_frames import batch as batch
-    from infinity_frames import parameters as parameters
-    from infinity_frames import results as results
+    from infinity_frames import data as data
     from infinity_frames import session as session
     from infinity_frames import vis as vis
     from infinity_frames.batch import Batch
-    from infinity_frames.embedded import start_engine, stop_engine
-    from infinity_frames.results import database, query, read_results
-    from infinity_frames.schemas import Frame
-    from infinity_frames.session import (
-        SenseFitSession,
-        Session,
-        SpillsSession,
-        VisionFitSession,
-        generators,
-    )
+    from infinity_frames.client.connect import generators
+    from infinity_frames.data import database, query, read_results
+    from infinity_frames.launcher import start_engine, stop_engine
+    from infinity_frames.protocol import parameters as parameters
+    from infinity_frames.protocol.schemas import Frame
+    from infinity_frames.session import SenseFitSession, Session, SpillsSession, VisionFitSession
 
 __all__ = [
     "Batch",
@@ -52,26 +47,33 @@ __all__ = [
 
 # The engine and each of its workers import this package too, and use nothing below: what a name
 # needs is imported when the name is first used (PEP 562).
-_MODULES = ("batch", "parameters", "results", "session", "vis")
+_MODULES = {
+    "batch": "batch",
+    "data": "data",
+    "parameters": "protocol.parameters",
+    "results": "data",  # the name of `data` until 0.2
+    "session": "session",
+    "vis": "vis",
+}
 _HOMES = {
     "Batch": "batch",
-    "Frame": "schemas",
+    "Frame": "protocol.schemas",
     "SenseFitSession": "session",
     "Session": "session",
     "SpillsSession": "session",
     "VisionFitSession": "session",
-    "database": "results",
-    "generators": "session",
-    "query": "results",
-    "read_results": "results",
-    "start_engine": "embedded",
-    "stop_engine": "embedded",
+    "database": "data",
+    "generators": "client.connect",
+    "query": "data",
+    "read_results": "data",
+    "start_engine": "launcher",
+    "stop_engine": "launcher",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
+        return import_module(f"{__name__}.{_MODULES[name]}")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

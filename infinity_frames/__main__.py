@@ -3,6 +3,6 @@
 if __name__ == "__main__":
     import sys
 
-    from infinity_frames.cli import main
+    from infinity_frames.cli.main import main
 
     sys.exit(main())

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 # Its modules load when a verb first names them: a program that uses none of them pays for none.
 import infinity_frames as inf
-from infinity_frames.errors import FrameError
-from infinity_frames.schemas import Frame, with_context
+from infinity_frames.client.registry import session_for
+from infinity_frames.protocol.errors import FrameError
+from infinity_frames.protocol.schemas import Frame, with_context
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,12 +43,12 @@ class InfinityAccessor:
         self._frame = frame
 
     def __repr__(self) -> str:
-        from infinity_frames.vis import face
+        from infinity_frames.vis import repr as face
 
         return face.to_text(face.of_frame(self._frame))
 
     def _repr_html_(self) -> str:
-        from infinity_frames.vis import face
+        from infinity_frames.vis import repr as face
 
         return face.to_html(face.of_frame(self._frame), face.previews(self._frame))
 
@@ -223,7 +224,7 @@ class InfinityAccessor:
         Frame
             Jobs frame.
         """
-        session = inf.session.session_for(self._frame, session)
+        session = session_for(self._frame, session)
         swept = inf.parameters.sweep(session.spec, self._frame, how, values)
         return with_context(swept, server=session.server, generator=session.generator)
 
@@ -316,15 +317,15 @@ class InfinityAccessor:
 
     def scenes(self, *, path: str | Path | None = None) -> Frame:
         """What each video says of itself: camera, avatar, matrices as lists; a row per job."""
-        return inf.results.table(self._frame, "scenes", path=path)
+        return inf.data.table(self._frame, "scenes", path=path)
 
     def images(self, *, path: str | Path | None = None) -> Frame:
         """A row per frame of each video: time, size, rep counts."""
-        return inf.results.table(self._frame, "images", path=path)
+        return inf.data.table(self._frame, "images", path=path)
 
     def annotations(self, category: str | None = None, *, path: str | Path | None = None) -> Frame:
         """A row per labelled object and frame: box, area, occlusion, segmentation."""
-        return inf.results.table(self._frame, "annotations", category=category, path=path)
+        return inf.data.table(self._frame, "annotations", category=category, path=path)
 
     def keypoints(
         self,
@@ -333,15 +334,15 @@ class InfinityAccessor:
         path: str | Path | None = None,
     ) -> Frame:
         """A row per keypoint and frame: pixels, visibility v, depth, global position in m."""
-        return inf.results.table(self._frame, "keypoints", skeleton=skeleton, path=path)
+        return inf.data.table(self._frame, "keypoints", skeleton=skeleton, path=path)
 
     def cuboids(self, *, path: str | Path | None = None) -> Frame:
         """A row per corner of each object's 3D box and frame."""
-        return inf.results.table(self._frame, "cuboids", path=path)
+        return inf.data.table(self._frame, "cuboids", path=path)
 
     def timeseries(self, *, path: str | Path | None = None) -> Frame:
         """A row per sample of each job's sensor data."""
-        return inf.results.table(self._frame, "timeseries", path=path)
+        return inf.data.table(self._frame, "timeseries", path=path)
 
     def masks(
         self,
@@ -357,7 +358,7 @@ class InfinityAccessor:
         frame_number : int
         mask : (height, width, 3) uint8 array, RGB
         """
-        return inf.results.masks(self._frame, job_id, kind=kind, path=path)
+        return inf.data.masks(self._frame, job_id, kind=kind, path=path)
 
     def sql(
         self,
@@ -386,7 +387,7 @@ class InfinityAccessor:
         QueryError
             The query is wrong; of a name that is nowhere, says which ones are near.
         """
-        return inf.results.run_sql(self._frame, query, params=params, tables=tables, path=path)
+        return inf.data.run_sql(self._frame, query, params=params, tables=tables, path=path)
 
     def verify(self, *, path: str | Path | None = None, quiet: bool = False) -> Frame:
         """Check these jobs' labels, frame by frame, against their masks, cameras and videos.
@@ -397,11 +398,11 @@ class InfinityAccessor:
             A row per discrepancy; empty where all is right. Its ``.infinity.verification()`` says
             how much was compared.
         """
-        return inf.results.verify(self._frame, path=path, quiet=quiet)
+        return inf.data.verify(self._frame, path=path, quiet=quiet)
 
     def verification(self) -> Frame:
         """What ``verify()`` compared and found, a row per check; call it on what that returned."""
-        return inf.results.verification_summary(self._frame)
+        return inf.data.verification_summary(self._frame)
 
     def split(
         self,
@@ -425,7 +426,7 @@ class InfinityAccessor:
         stratify : str or sequence of str
             Columns whose values should be as frequent in every part.
         """
-        return inf.results.split(self._frame, sizes, by=by, stratify=stratify, seed=seed, path=path)
+        return inf.data.split(self._frame, sizes, by=by, stratify=stratify, seed=seed, path=path)
 
     def export(
         self,
@@ -458,7 +459,7 @@ class InfinityAccessor:
         Frame
             What the format could not take and how many; empty if nothing.
         """
-        return inf.results.export(
+        return inf.data.export(
             self._frame, path, format, pictures=pictures, source=source, quiet=quiet
         )
 
@@ -511,4 +512,4 @@ class InfinityAccessor:
                 advice="Make jobs of them with .infinity.seeded(), .retry() or .sweep().",
                 verb=verb,
             )
-        return inf.session.session_for(self._frame, session)
+        return session_for(self._frame, session)

@@ -26,14 +26,14 @@ import orjson
 import pandas as pd
 from numpy.typing import NDArray
 
+from infinity_frames.data.layout import JobFiles
+from infinity_frames.data.verify.job import audit
+from infinity_frames.data.verify.report import CHECKS, Ledger
 from infinity_frames.engine.generators.visionfit import VisionFit
 from infinity_frames.engine.generators.visionfit.stage import build_stage
-from infinity_frames.engine.motion.exercises import exercise
-from infinity_frames.engine.motion.timeline import Timeline
-from infinity_frames.results.audit import audit
-from infinity_frames.results.checks import CHECKS, Ledger
-from infinity_frames.results.layout import JobFiles
-from infinity_frames.spec import Parameter
+from infinity_frames.engine.people.exercises import exercise
+from infinity_frames.engine.people.motion.timeline import Timeline
+from infinity_frames.protocol.spec import Parameter
 
 __all__ = ["OWN_CHECKS", "audited", "estimates", "random_job"]
 
@@ -43,7 +43,7 @@ OWN_CHECKS = {
     "length": "as many frames are rendered as the timeline has",
     "bound": "furniture placed before the person hides no more than is allowed",
 }
-"""What is checked here beyond `infinity_frames.results.checks.CHECKS`."""
+"""What is checked here beyond `infinity_frames.data.verify.report.CHECKS`."""
 
 _SMALL = {
     "image_width": (128, 192),

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.generators.actor import extent
+from infinity_frames.engine.core.rng import stream
 from infinity_frames.engine.generators.sensefit.parameters import SPEC as SENSEFIT
 from infinity_frames.engine.generators.sensefit.picture import Sketch, build_scene
 from infinity_frames.engine.generators.sensefit.wearer import Wearer
@@ -31,12 +31,12 @@ from infinity_frames.engine.generators.spills.liquid import LIQUIDS, Spill
 from infinity_frames.engine.generators.spills.parameters import SPEC as SPILLS
 from infinity_frames.engine.generators.spills.places import PLACES
 from infinity_frames.engine.generators.visionfit.parameters import SPEC
-from infinity_frames.engine.generators.visionfit.performance import Instant
 from infinity_frames.engine.generators.visionfit.stage import build_stage
-from infinity_frames.engine.motion.exercises import VISIONFIT_EXERCISES, exercise
-from infinity_frames.engine.motion.skeleton import JOINT_INDEX
+from infinity_frames.engine.generators.visionfit.trajectory import Instant
+from infinity_frames.engine.people.actor import extent
+from infinity_frames.engine.people.exercises import VISIONFIT_EXERCISES, exercise
+from infinity_frames.engine.people.skeleton import JOINT_INDEX
 from infinity_frames.engine.render import Renderer, auto_exposure, develop
-from infinity_frames.engine.rng import stream
 from infinity_frames.engine.scene.camera import look
 
 Picture = NDArray[np.uint8]

@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 import infinity_frames as inf
 from infinity_frames import vis
-from infinity_frames.video import Picture, read_frames, video_info
+from infinity_frames.io.video import Picture, read_frames, video_info
 from infinity_frames.vis.images import encoded
 from scripts.overview import overview
 

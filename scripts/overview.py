@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from infinity_frames import vis
-from infinity_frames.results import job_files
+from infinity_frames.data import job_files
 from infinity_frames.vis.images import read_picture
 from infinity_frames.vis.style import LIGHT, short
 

@@ -1,14 +1,7 @@
 """Plots, previews, overlays and videos; frames in, matplotlib figures or paths of videos out."""
 
-from infinity_frames.results import read_results as summarize_batch_results_as_dataframe
-from infinity_frames.vis.compare import compare, visualize_videos
-from infinity_frames.vis.display import display_video
-from infinity_frames.vis.drawing import draw_labels
-from infinity_frames.vis.effects import visualize_effect, visualize_joint
-from infinity_frames.vis.frames import get_subdirectories
-from infinity_frames.vis.grid import visualize_all_labels, visualize_timeseries
-from infinity_frames.vis.labels import Annotation, FrameLabels, Keypoint, Labels, decode_rle
-from infinity_frames.vis.overlay import (
+from infinity_frames.data import read_results as summarize_batch_results_as_dataframe
+from infinity_frames.vis.annotators import (
     Annotator,
     BoxAnnotator,
     CuboidAnnotator,
@@ -18,6 +11,13 @@ from infinity_frames.vis.overlay import (
     SkeletonAnnotator,
     TextAnnotator,
 )
+from infinity_frames.vis.compare import compare, visualize_videos
+from infinity_frames.vis.display import display_video
+from infinity_frames.vis.effects import visualize_effect, visualize_joint
+from infinity_frames.vis.frame_labels import Annotation, FrameLabels, Keypoint, Labels, decode_rle
+from infinity_frames.vis.frames import get_subdirectories
+from infinity_frames.vis.grid import visualize_all_labels, visualize_timeseries
+from infinity_frames.vis.labeled_video import draw_labels
 from infinity_frames.vis.parameters import visualize_batch_results, visualize_job_params
 from infinity_frames.vis.previews import show, view_previews
 from infinity_frames.vis.style import set_theme

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from infinity_frames.errors import FrameError, nearest
-from infinity_frames.schemas import BATCH, RESULTS
+from infinity_frames.protocol.errors import FrameError, nearest
+from infinity_frames.protocol.schemas import BATCH, RESULTS
 
 __all__ = [
     "OUTCOMES",

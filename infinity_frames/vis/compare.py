@@ -11,18 +11,18 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from infinity_frames.errors import FrameError, MediaError
-from infinity_frames.video import Picture, VideoWriter, video_info
-from infinity_frames.vis.clips import Clip, layout, together
+from infinity_frames.io.video import Picture, VideoWriter, video_info
+from infinity_frames.protocol.errors import FrameError, MediaError
+from infinity_frames.vis.axis_labels import headings
 from infinity_frames.vis.columns import short_id
-from infinity_frames.vis.drawing import spared, target
-from infinity_frames.vis.files import Job, job_files, params, require_video
 from infinity_frames.vis.frames import Folder, as_results
-from infinity_frames.vis.headings import headings
-from infinity_frames.vis.lettering import draw_text, text_size
-from infinity_frames.vis.panels import TITLE
+from infinity_frames.vis.grid_panels import TITLE
+from infinity_frames.vis.job_paths import Job, job_files, params, require_video
+from infinity_frames.vis.labeled_video import spared, target
 from infinity_frames.vis.previews import words
 from infinity_frames.vis.style import DARK, figure, look, set_theme, short, wrap
+from infinity_frames.vis.text import draw_text, text_size
+from infinity_frames.vis.video_sync import Clip, layout, together
 
 __all__ = ["compare", "visualize_videos"]
 

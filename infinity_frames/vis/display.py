@@ -10,8 +10,8 @@ from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from infinity_frames.errors import MediaError
-from infinity_frames.video import VideoWriter, read_frames, video_info
+from infinity_frames.io.video import VideoWriter, read_frames, video_info
+from infinity_frames.protocol.errors import MediaError
 from infinity_frames.vis.images import encoded
 
 __all__ = ["Player", "display_video"]

@@ -12,7 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import NDArray
 
-from infinity_frames.errors import FrameError
+from infinity_frames.protocol.errors import FrameError
+from infinity_frames.vis.axis_labels import headings
+from infinity_frames.vis.column_plots import colours, legend
 from infinity_frames.vis.columns import (
     OUTCOMES,
     different,
@@ -23,9 +25,7 @@ from infinity_frames.vis.columns import (
     texts,
 )
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
-from infinity_frames.vis.headings import headings
 from infinity_frames.vis.style import Drawing, counted, figure, look, short, theme, wrap
-from infinity_frames.vis.tiles import colours, legend
 
 __all__ = ["draw_effect", "moved", "swept", "visualize_effect", "visualize_joint"]
 

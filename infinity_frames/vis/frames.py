@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from infinity_frames.errors import FrameError, MediaError
+from infinity_frames.protocol.errors import FrameError, MediaError
 
 __all__ = ["Folder", "as_jobs", "as_results", "get_subdirectories"]
 
@@ -67,7 +67,7 @@ def as_results(
     if isinstance(results, pd.DataFrame):
         return as_jobs(results)
     if isinstance(results, (str, os.PathLike)):
-        from infinity_frames.results import read_results  # reads DuckDB and Arrow: only where asked
+        from infinity_frames.data import read_results  # reads DuckDB and Arrow: only where asked
 
         return as_jobs(read_results(Path(results), quiet=True))
     items = list(results) if isinstance(results, Iterable) else [results]

@@ -11,13 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from infinity_frames.errors import MediaError
-from infinity_frames.results.layout import JobFiles
-from infinity_frames.video import VideoInfo, VideoWriter, read_frames, video_info
-from infinity_frames.vis.drawing import labelled_frames, target
-from infinity_frames.vis.files import Job, job_files, require_video
-from infinity_frames.vis.labels import Labels
-from infinity_frames.vis.overlay import (
+from infinity_frames.data.layout import JobFiles
+from infinity_frames.io.video import VideoInfo, VideoWriter, read_frames, video_info
+from infinity_frames.protocol.errors import MediaError
+from infinity_frames.vis.annotators import (
     Annotator,
     BoxAnnotator,
     CuboidAnnotator,
@@ -25,7 +22,10 @@ from infinity_frames.vis.overlay import (
     MaskAnnotator,
     SkeletonAnnotator,
 )
-from infinity_frames.vis.panels import ChartPanel, Moment, Panel, PicturePanel, TurningPanel
+from infinity_frames.vis.frame_labels import Labels
+from infinity_frames.vis.grid_panels import ChartPanel, Moment, Panel, PicturePanel, TurningPanel
+from infinity_frames.vis.job_paths import Job, job_files, require_video
+from infinity_frames.vis.labeled_video import labelled_frames, target
 
 __all__ = ["visualize_all_labels", "visualize_timeseries"]
 

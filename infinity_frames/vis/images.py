@@ -7,8 +7,8 @@ import os
 import cv2
 import numpy as np
 
-from infinity_frames.errors import MediaError
-from infinity_frames.video import Picture
+from infinity_frames.io.video import Picture
+from infinity_frames.protocol.errors import MediaError
 
 __all__ = ["encoded", "read_picture"]
 

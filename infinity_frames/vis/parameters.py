@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from infinity_frames.errors import FrameError
+from infinity_frames.protocol.errors import FrameError
+from infinity_frames.vis.axis_labels import headings
+from infinity_frames.vis.column_plots import legend, legend_height, tile
 from infinity_frames.vis.columns import OUTCOMES, constant, grouped, identifies
 from infinity_frames.vis.effects import draw_effect, moved, swept
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
-from infinity_frames.vis.headings import headings
 from infinity_frames.vis.style import Drawing, counted, figure, look, short
-from infinity_frames.vis.tiles import legend, legend_height, tile
 
 __all__ = ["visualize_batch_results", "visualize_job_params"]
 

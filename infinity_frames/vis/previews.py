@@ -11,19 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from infinity_frames.errors import FrameError, MediaError, nearest
-from infinity_frames.results import job_files as files_of
-from infinity_frames.results import read_results
-from infinity_frames.results.layout import JobFiles, locate
-from infinity_frames.video import Picture, read_frames, video_info
-from infinity_frames.vis.clips import layout
-from infinity_frames.vis.columns import require_column, short_id
-from infinity_frames.vis.drawing import annotated, fitting
-from infinity_frames.vis.files import job_files, require_labels
-from infinity_frames.vis.frames import Folder, as_jobs, as_results
-from infinity_frames.vis.images import read_picture
-from infinity_frames.vis.labels import FrameLabels, Labels
-from infinity_frames.vis.overlay import (
+from infinity_frames.data import job_files as files_of
+from infinity_frames.data import read_results
+from infinity_frames.data.layout import JobFiles, locate
+from infinity_frames.io.video import Picture, read_frames, video_info
+from infinity_frames.protocol.errors import FrameError, MediaError, nearest
+from infinity_frames.vis.annotators import (
     Annotator,
     BoxAnnotator,
     CuboidAnnotator,
@@ -32,7 +25,14 @@ from infinity_frames.vis.overlay import (
     RepCountAnnotator,
     SkeletonAnnotator,
 )
+from infinity_frames.vis.columns import require_column, short_id
+from infinity_frames.vis.frame_labels import FrameLabels, Labels
+from infinity_frames.vis.frames import Folder, as_jobs, as_results
+from infinity_frames.vis.images import read_picture
+from infinity_frames.vis.job_paths import job_files, require_labels
+from infinity_frames.vis.labeled_video import annotated, fitting
 from infinity_frames.vis.style import Drawing, PictureGrid, caption, figure, look, wrap
+from infinity_frames.vis.video_sync import layout
 
 __all__ = ["LABELS", "show", "view_previews", "words"]
 

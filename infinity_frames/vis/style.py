@@ -21,7 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from infinity_frames.errors import FrameError
+from infinity_frames.protocol.errors import FrameError
 
 __all__ = [
     "DARK",

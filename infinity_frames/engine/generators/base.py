@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from infinity_frames.spec import Generator as Description
+from infinity_frames.protocol.spec import Generator as Description
 
 __all__ = ["Generator"]
 

@@ -4,9 +4,9 @@
 ``develop`` turns a picture's radiance into 8 bits. Everything repeats bit for bit.
 """
 
-from infinity_frames.engine.render.develop import auto_exposure, develop
 from infinity_frames.engine.render.labels import LabelPass
 from infinity_frames.engine.render.patterns import PATTERNS
 from infinity_frames.engine.render.renderer import Renderer
+from infinity_frames.engine.render.tonemap import auto_exposure, develop
 
 __all__ = ["PATTERNS", "LabelPass", "Renderer", "auto_exposure", "develop"]

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.render.patterns import PATTERNS
-from infinity_frames.engine.scene.model import Material, Object, Placement, Scene
-from infinity_frames.errors import RenderError
+from infinity_frames.engine.scene.scene import Material, Object, Placement, Scene
+from infinity_frames.protocol.errors import RenderError
 
 __all__ = ["Geometry", "Surfaces", "coarse_faces", "flatten", "is_closed", "shadow_faces"]
 

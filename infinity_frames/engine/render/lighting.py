@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.render.geometry import Geometry, Surfaces
-from infinity_frames.engine.scene.model import Light, Scene
+from infinity_frames.engine.scene.scene import Light, Scene
 
 __all__ = ["Ambient", "Lamps", "ambient_light", "sample_lights"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.render.geometry import Geometry
-from infinity_frames.engine.scene.model import Camera, Placement, Scene
+from infinity_frames.engine.scene.scene import Camera, Placement, Scene
 
 __all__ = ["Mirror"]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 
-from infinity_frames.engine.machine_code import kernel
+from infinity_frames.engine.core.jit import kernel
 
 __all__ = ["PATTERNS", "evaluate"]
 

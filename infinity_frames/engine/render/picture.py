@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.machine_code import inlined, kernel
+from infinity_frames.engine.core.jit import inlined, kernel
 from infinity_frames.engine.render.geometry import Surfaces
 from infinity_frames.engine.render.lighting import Lamps
 from infinity_frames.engine.render.shading import Lighting, attenuate, influenced, receive

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.machine_code import inlined
-from infinity_frames.engine.render.maps import DepthMaps, occluded, shadowed
+from infinity_frames.engine.core.jit import inlined
+from infinity_frames.engine.render.shadow_maps import DepthMaps, occluded, shadowed
 
 __all__ = ["REACH", "Probes", "gather", "lattice"]
 

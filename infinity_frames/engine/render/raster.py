@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.machine_code import inlined, kernel
+from infinity_frames.engine.core.jit import inlined, kernel
 
 __all__ = ["NEAREST", "clip_coordinates", "nearest", "rasterise"]
 

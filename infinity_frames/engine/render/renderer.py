@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from infinity_frames.engine.render.geometry import flatten, is_closed, shadow_faces
 from infinity_frames.engine.render.labels import LabelPass, Visibility
 from infinity_frames.engine.render.lighting import Ambient, Lamps, ambient_light, sample_lights
-from infinity_frames.engine.render.maps import Casters, DepthMaps, orthographic, perspective
 from infinity_frames.engine.render.mirror import Mirror
 from infinity_frames.engine.render.picture import (
     SAMPLES,
@@ -29,8 +28,9 @@ from infinity_frames.engine.render.picture import (
 from infinity_frames.engine.render.probes import lattice
 from infinity_frames.engine.render.raster import clip_coordinates
 from infinity_frames.engine.render.shading import Body, Lighting
+from infinity_frames.engine.render.shadow_maps import Casters, DepthMaps, orthographic, perspective
 from infinity_frames.engine.render.surface import Frame
-from infinity_frames.engine.scene.model import Placement, Scene
+from infinity_frames.engine.scene.scene import Placement, Scene
 
 __all__ = ["Renderer"]
 

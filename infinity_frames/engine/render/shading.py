@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.machine_code import inlined
+from infinity_frames.engine.core.jit import inlined
 from infinity_frames.engine.render.lighting import Ambient, Lamps
-from infinity_frames.engine.render.maps import DepthMaps, occluded, shadowed
 from infinity_frames.engine.render.probes import REACH, Probes, gather
+from infinity_frames.engine.render.shadow_maps import DepthMaps, occluded, shadowed
 from infinity_frames.engine.render.surface import Point, Vector, unit
 
 __all__ = ["Body", "Lighting", "attenuate", "influenced", "receive"]

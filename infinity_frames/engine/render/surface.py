@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.machine_code import inlined
+from infinity_frames.engine.core.jit import inlined
 from infinity_frames.engine.render.geometry import Surfaces
 from infinity_frames.engine.render.patterns import evaluate
 

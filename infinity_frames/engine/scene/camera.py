@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from infinity_frames.engine.scene.model import Camera
+from infinity_frames.engine.scene.scene import Camera
 
 __all__ = ["FOCAL_LENGTH", "NEAR", "SENSOR_WIDTH", "intrinsics", "look", "project"]
 

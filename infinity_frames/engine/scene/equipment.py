@@ -6,8 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from infinity_frames.engine.scene.model import Color, Material, Mesh, Object
-from infinity_frames.engine.scene.shapes import Box, Part, Turned, merge, place, yaw_matrix
+from infinity_frames.engine.scene.scene import Color, Material, Mesh, Object
+from infinity_frames.engine.scene.solids import Box, Part, Turned, merge, place, yaw_matrix
 
 __all__ = ["MAT_COLORS", "MAT_THICKNESS", "held_object", "mat"]
 

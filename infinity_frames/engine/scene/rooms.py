@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from infinity_frames.engine.scene.furniture import FURNITURE, Furniture
-from infinity_frames.engine.scene.model import Color, Material
+from infinity_frames.engine.scene.furniture.home import FURNITURE, Furniture
+from infinity_frames.engine.scene.scene import Color, Material
 
 __all__ = ["ROOMS", "Room", "Standing", "Wall", "Window"]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.rng import stream
-from infinity_frames.engine.scene.model import Material, Mesh, Object
+from infinity_frames.engine.core.rng import stream
 from infinity_frames.engine.scene.rooms import Room
-from infinity_frames.engine.scene.shapes import Box, Sheet, merge, place
+from infinity_frames.engine.scene.scene import Material, Mesh, Object
+from infinity_frames.engine.scene.solids import Box, Sheet, merge, place
 
 __all__ = ["wall_art"]
 

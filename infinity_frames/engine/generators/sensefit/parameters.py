@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from infinity_frames.engine.generators.exercising import (
+from infinity_frames.engine.generators.exercise_parameters import (
     MAX_SEED,
     MOTION,
     TRIMS,
     by_category,
     no_trims_for,
 )
-from infinity_frames.engine.motion.exercises import SENSEFIT_EXERCISES
-from infinity_frames.spec import Constant, Generator, Parameter, Sampling, Uniform
+from infinity_frames.engine.people.exercises import SENSEFIT_EXERCISES
+from infinity_frames.protocol.spec import Constant, Generator, Parameter, Sampling, Uniform
 
 __all__ = ["SPEC"]
 

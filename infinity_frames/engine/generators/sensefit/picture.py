@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from infinity_frames.engine.generators.actor import Extent
 from infinity_frames.engine.generators.sensefit.wearer import Moment
-from infinity_frames.engine.motion.skeleton import JOINTS, PARENTS
+from infinity_frames.engine.people.actor import Extent
+from infinity_frames.engine.people.skeleton import JOINTS, PARENTS
 from infinity_frames.engine.scene.camera import FOCAL_LENGTH, SENSOR_WIDTH, look, project
-from infinity_frames.engine.scene.model import Camera, Material, Object, Scene
+from infinity_frames.engine.scene.room_geometry import room_lights, room_objects
 from infinity_frames.engine.scene.rooms import Room
-from infinity_frames.engine.scene.rooms_build import room_lights, room_objects
+from infinity_frames.engine.scene.scene import Camera, Material, Object, Scene
 
 __all__ = ["AXIS_COLORS", "Sketch", "build_scene"]
 

@@ -10,14 +10,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from infinity_frames.engine.generators.actor import extent
+from infinity_frames.engine.core.jit import compiled_once
 from infinity_frames.engine.generators.sensefit.parameters import SPEC
 from infinity_frames.engine.generators.sensefit.picture import Sketch, build_scene
 from infinity_frames.engine.generators.sensefit.watch import readings
 from infinity_frames.engine.generators.sensefit.wearer import Wearer
-from infinity_frames.engine.machine_code import compiled_once
+from infinity_frames.engine.people.actor import extent
 from infinity_frames.engine.render import Renderer, auto_exposure, develop
-from infinity_frames.video import VideoWriter
+from infinity_frames.io.video import VideoWriter
 
 __all__ = ["get_ready", "render_job"]
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from infinity_frames.engine.motion.exercises import Exercise, KeyPose, exercise
-from infinity_frames.engine.motion.skeleton import JOINT_INDEX
-from infinity_frames.engine.rng import stream
+from infinity_frames.engine.core.rng import stream
+from infinity_frames.engine.people.exercises import Exercise, KeyPose, exercise
+from infinity_frames.engine.people.skeleton import JOINT_INDEX
 
 __all__ = ["SECONDS", "random_motion"]
 

@@ -14,10 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from infinity_frames.engine.motion.skeleton import JOINT_INDEX
-from infinity_frames.engine.scene.body import Body
-from infinity_frames.engine.scene.model import Material, Mesh, Object
-from infinity_frames.engine.scene.shapes import Box, Turned, merge
+from infinity_frames.engine.people.body import Body
+from infinity_frames.engine.people.skeleton import JOINT_INDEX
+from infinity_frames.engine.scene.scene import Material, Mesh, Object
+from infinity_frames.engine.scene.solids import Box, Turned, merge
 
 __all__ = ["Watch", "orientations", "readings"]
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.generators.actor import Actor
+from infinity_frames.engine.core.rng import stream
 from infinity_frames.engine.generators.sensefit.wandering import SECONDS, random_motion
 from infinity_frames.engine.generators.sensefit.watch import Watch, orientations
-from infinity_frames.engine.motion.exercises import exercise
-from infinity_frames.engine.motion.motion import Pose
-from infinity_frames.engine.motion.timeline import Timeline
-from infinity_frames.engine.rng import stream
-from infinity_frames.engine.scene.body import Appearance, build_body
-from infinity_frames.engine.scene.body.appearance import Gender
-from infinity_frames.engine.scene.model import Object, Placement
+from infinity_frames.engine.people.actor import Actor
+from infinity_frames.engine.people.body import Appearance, build_body
+from infinity_frames.engine.people.body.appearance import Gender
+from infinity_frames.engine.people.exercises import exercise
+from infinity_frames.engine.people.motion.motion import Pose
+from infinity_frames.engine.people.motion.timeline import Timeline
+from infinity_frames.engine.scene.scene import Object, Placement
 
 __all__ = ["Moment", "Wearer"]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.engine.generators.spills.liquid import Liquid, Spill
 from infinity_frames.engine.render import Renderer
-from infinity_frames.engine.scene.model import Camera, Material, Object, Scene
+from infinity_frames.engine.scene.scene import Camera, Material, Object, Scene
 
 __all__ = ["Floor"]
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.archive import mask_png, run_lengths
+from infinity_frames.engine.core.job_files import mask_png, run_lengths
 
 __all__ = ["Annotator", "FrameLabels", "category_table"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.rng import stream
+from infinity_frames.engine.core.rng import stream
 
 __all__ = ["LIQUIDS", "Liquid", "Spill"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from infinity_frames.engine.generators.exercising import MAX_SEED
-from infinity_frames.spec import Generator, Parameter, Uniform
+from infinity_frames.engine.generators.exercise_parameters import MAX_SEED
+from infinity_frames.protocol.spec import Generator, Parameter, Uniform
 
 __all__ = ["COLORS", "SCENES", "SPEC"]
 

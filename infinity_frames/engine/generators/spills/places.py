@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from infinity_frames.engine.rng import stream
+from infinity_frames.engine.core.rng import stream
 from infinity_frames.engine.scene.camera import look
-from infinity_frames.engine.scene.fittings import FITTINGS
-from infinity_frames.engine.scene.model import Camera, Light, Material, Object, Scene
+from infinity_frames.engine.scene.furniture.public import FITTINGS
+from infinity_frames.engine.scene.room_geometry import room_objects
 from infinity_frames.engine.scene.rooms import Room, Standing
-from infinity_frames.engine.scene.rooms_build import room_objects
-from infinity_frames.engine.scene.shapes import Box, merge
+from infinity_frames.engine.scene.scene import Camera, Light, Material, Object, Scene
+from infinity_frames.engine.scene.solids import Box, merge
 
 __all__ = ["HEIGHT", "PLACES", "WIDTH", "Place"]
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import cv2
 
-from infinity_frames.engine.archive import LabelWriter, MaskWriter, picture_png
+from infinity_frames.engine.core.jit import compiled_once
+from infinity_frames.engine.core.job_files import LabelWriter, MaskWriter, picture_png
 from infinity_frames.engine.generators.spills.floor import Floor
 from infinity_frames.engine.generators.spills.labels import Annotator, category_table
 from infinity_frames.engine.generators.spills.liquid import LIQUIDS, Spill
 from infinity_frames.engine.generators.spills.parameters import SPEC
 from infinity_frames.engine.generators.spills.places import HEIGHT, PLACES, WIDTH
-from infinity_frames.engine.machine_code import compiled_once
 from infinity_frames.engine.render import auto_exposure, develop
-from infinity_frames.video import VideoWriter
+from infinity_frames.io.video import VideoWriter
 
 __all__ = ["get_ready", "render_job"]
 

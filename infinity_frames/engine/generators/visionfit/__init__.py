@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from infinity_frames.engine.generators.visionfit.parameters import SPEC
-from infinity_frames.engine.motion.timeline import expected_frames
+from infinity_frames.engine.people.motion.timeline import expected_frames
 
 __all__ = ["VisionFit"]
 

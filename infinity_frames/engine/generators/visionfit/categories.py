@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.scene.body import COCO
-from infinity_frames.engine.scene.furniture import FURNITURE
+from infinity_frames.engine.people.body import COCO
+from infinity_frames.engine.scene.furniture.home import FURNITURE
 
 __all__ = ["CATEGORIES", "category_table", "distinct_colors"]
 

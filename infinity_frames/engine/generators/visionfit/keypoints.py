@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.engine.render import LabelPass
 from infinity_frames.engine.scene.camera import NEAR, project
-from infinity_frames.engine.scene.model import Camera
+from infinity_frames.engine.scene.scene import Camera
 
 __all__ = ["HIDDEN", "OUTSIDE", "VISIBLE", "inside", "named", "visibility"]
 

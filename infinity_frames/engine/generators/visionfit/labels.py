@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from infinity_frames.engine.archive import mask_png, run_lengths
+from infinity_frames.engine.core.job_files import mask_png, run_lengths
 from infinity_frames.engine.generators.visionfit.categories import CATEGORIES, distinct_colors
 from infinity_frames.engine.generators.visionfit.keypoints import inside, named, visibility
-from infinity_frames.engine.motion.skeleton import JOINT_INDEX, JOINTS
+from infinity_frames.engine.people.body import COCO
+from infinity_frames.engine.people.skeleton import JOINT_INDEX, JOINTS
 from infinity_frames.engine.render import LabelPass
-from infinity_frames.engine.scene.body import COCO
 from infinity_frames.engine.scene.camera import project
-from infinity_frames.engine.scene.model import Placement, Scene
+from infinity_frames.engine.scene.scene import Placement, Scene
 
 __all__ = ["Annotator", "FrameLabels", "Person"]
 

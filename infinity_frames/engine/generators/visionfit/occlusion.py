@@ -14,16 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.generators.actor import extent
+from infinity_frames.engine.core.rng import stream
 from infinity_frames.engine.generators.visionfit.parameters import SPEC
-from infinity_frames.engine.generators.visionfit.performance import Course, Performance
-from infinity_frames.engine.motion.skeleton import JOINT_INDEX, PARENTS
+from infinity_frames.engine.generators.visionfit.trajectory import Course, Performance
+from infinity_frames.engine.people.actor import extent
+from infinity_frames.engine.people.skeleton import JOINT_INDEX, PARENTS
 from infinity_frames.engine.render import LabelPass, Renderer
-from infinity_frames.engine.rng import stream
 from infinity_frames.engine.scene.camera import project
-from infinity_frames.engine.scene.furniture import FURNITURE, furniture, piece_mesh
-from infinity_frames.engine.scene.model import Camera, Object, Scene
+from infinity_frames.engine.scene.furniture.home import FURNITURE, furniture, piece_mesh
 from infinity_frames.engine.scene.rooms import Room
+from infinity_frames.engine.scene.scene import Camera, Object, Scene
 
 __all__ = ["Watch", "placed_occluder"]
 

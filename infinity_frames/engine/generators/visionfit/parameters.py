@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from infinity_frames.engine.generators.exercising import (
+from infinity_frames.engine.generators.exercise_parameters import (
     MAX_SEED,
     MOTION,
     TRIMS,
     by_category,
     no_trims_for,
 )
-from infinity_frames.engine.motion.exercises import VISIONFIT_EXERCISES
-from infinity_frames.spec import (
-    Constant,
-    Generator,
-    Joint,
-    Normal,
-    Parameter,
-    Uniform,
-)
+from infinity_frames.engine.people.exercises import VISIONFIT_EXERCISES
+from infinity_frames.protocol.spec import Constant, Generator, Joint, Normal, Parameter, Uniform
 
 __all__ = ["SCENES", "SPEC", "WALL_ART"]
 

@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.generators.actor import extent
+from infinity_frames.engine.core.rng import stream
 from infinity_frames.engine.generators.visionfit.occlusion import placed_occluder
-from infinity_frames.engine.generators.visionfit.performance import Performance
-from infinity_frames.engine.motion.exercises import exercise
-from infinity_frames.engine.rng import stream
-from infinity_frames.engine.scene.body import Appearance, build_body
+from infinity_frames.engine.generators.visionfit.trajectory import Performance
+from infinity_frames.engine.people.actor import extent
+from infinity_frames.engine.people.body import Appearance, build_body
+from infinity_frames.engine.people.exercises import exercise
 from infinity_frames.engine.scene.camera import look
 from infinity_frames.engine.scene.equipment import MAT_COLORS, MAT_THICKNESS, mat
-from infinity_frames.engine.scene.model import Camera, Object, Scene
+from infinity_frames.engine.scene.room_geometry import ceiling_lamp, room_lights, room_objects
 from infinity_frames.engine.scene.rooms import ROOMS
-from infinity_frames.engine.scene.rooms_build import ceiling_lamp, room_lights, room_objects
+from infinity_frames.engine.scene.scene import Camera, Object, Scene
 from infinity_frames.engine.scene.wall_art import wall_art
 
 __all__ = ["Stage", "build_stage"]

@@ -13,18 +13,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.archive import LabelWriter, MaskWriter, picture_png
+from infinity_frames.engine.core.jit import compiled_once
+from infinity_frames.engine.core.job_files import LabelWriter, MaskWriter, picture_png
+from infinity_frames.engine.core.rng import stream
 from infinity_frames.engine.generators.visionfit.categories import category_table
 from infinity_frames.engine.generators.visionfit.labels import Annotator
 from infinity_frames.engine.generators.visionfit.occlusion import Watch
 from infinity_frames.engine.generators.visionfit.parameters import SPEC
-from infinity_frames.engine.generators.visionfit.performance import Instant
 from infinity_frames.engine.generators.visionfit.stage import build_stage
-from infinity_frames.engine.machine_code import compiled_once
+from infinity_frames.engine.generators.visionfit.trajectory import Instant
 from infinity_frames.engine.render import Renderer, auto_exposure, develop
-from infinity_frames.engine.rng import stream
-from infinity_frames.engine.scene.model import Camera
-from infinity_frames.video import VideoWriter
+from infinity_frames.engine.scene.scene import Camera
+from infinity_frames.io.video import VideoWriter
 
 __all__ = ["Film", "get_ready", "render_job"]
 

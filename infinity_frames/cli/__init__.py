@@ -1,0 +1,1 @@
+"""The infinity-frames command."""

@@ -1,0 +1,6 @@
+"""Result archives -> job folders: resumable, atomic, checked."""
+
+from infinity_frames.client.download.batches import download_jobs
+from infinity_frames.client.download.folder import BatchFolder
+
+__all__ = ["BatchFolder", "download_jobs"]

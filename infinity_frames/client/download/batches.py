@@ -1,0 +1,228 @@
+"""Downloading whole batches into folders, and saying what did not come."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from infinity_frames.client.download.fetch import Fetcher
+from infinity_frames.client.download.folder import RECORD, BatchFolder, Receipt, checked_id
+from infinity_frames.client.download.unpack import unpack
+from infinity_frames.client.http import CONNECTIONS, UNFINISHED, Rest, concurrently, status
+from infinity_frames.data import read_results
+from infinity_frames.io.progress import progress
+from infinity_frames.protocol.errors import (
+    ArchiveError,
+    DownloadError,
+    DownloadIncomplete,
+    InfinityError,
+    UnknownBatch,
+)
+from infinity_frames.protocol.schemas import Frame, as_frame
+
+__all__ = ["download_jobs"]
+
+UNPACKING = 4
+"""Archives unpacked while others arrive, so that no connection waits for a disk."""
+Job = Mapping[str, Any]
+
+
+def download_jobs(
+    rest: Rest,
+    wanted: Mapping[str, str],
+    path: Path,
+    *,
+    server: str,
+    generator: str,
+    tags: Mapping[str, Mapping[str, Any]],
+    parameters: Sequence[Mapping[str, Any]] = (),
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> Frame:
+    """Fetch jobs' results into batch folders, only what is missing.
+
+    Parameters
+    ----------
+    wanted : mapping of str to str
+        The batch of each job to fetch, by job id.
+    path : Path
+        The batch's folder; of several batches, the folder of their folders, each named by its id
+        (one of them alone goes on in its own).
+    server, generator : str
+        Noted in ``batch.json``.
+    tags : mapping of str to mapping
+        Tags by job id, for servers that keep none.
+    parameters : sequence of mapping
+        The generator's, as the protocol describes them; their types and units are noted in
+        ``batch.json``.
+    overwrite : bool
+        Fetch these jobs again even where they are complete.
+    quiet : bool
+        No progress bar.
+
+    Returns
+    -------
+    DataFrame
+        Results frame of the wanted jobs, in their order.
+
+    Raises
+    ------
+    DownloadIncomplete
+        Some did not come; everything else is safe.
+    DownloadError
+        A folder holds another batch, or cannot be written.
+    UnknownBatch
+        The server knows none of the batches.
+    """
+    batches: dict[str, list[str]] = {}
+    for job, batch in wanted.items():
+        batches.setdefault(batch, []).append(job)
+    folders = {batch: path / checked_id(batch) for batch in batches}
+    if len(batches) == 1 and not any((folder / RECORD).exists() for folder in folders.values()):
+        folders = dict.fromkeys(batches, path)
+    elif (path / RECORD).exists():
+        raise DownloadError(
+            f"{path} is the folder of one batch, and jobs of {len(batches)} are to go there.",
+            advice="Choose another folder; each batch gets its own inside.",
+            file=str(path),
+        )
+    origin = {"server": server, "generator": generator, "parameters": list(parameters)}
+    failures: list[dict[str, str]] = []
+    unfinished = 0
+    unknown: list[UnknownBatch] = []
+    for batch, jobs in batches.items():
+        try:
+            download = _BatchDownload(rest, batch, jobs, origin, tags)
+        except UnknownBatch as error:
+            # The other batches' jobs come all the same.
+            unknown.append(error)
+            reason = error.problem
+            failures += [{"job_id": job, "batch_id": batch, "reason": reason} for job in jobs]
+            continue
+        failures += download.run(BatchFolder(folders[batch]), overwrite=overwrite, quiet=quiet)
+        unfinished += download.unfinished
+    if len(unknown) == len(batches):
+        raise unknown[0]
+    results = read_results(path, quiet=quiet)
+    order = {job: place for place, job in enumerate(wanted)}
+    results = results[results["job_id"].isin(order)]
+    results = as_frame(results.sort_values("job_id", key=lambda ids: ids.map(order)))
+    results = as_frame(results.reset_index(drop=True))
+    if unfinished:
+        warnings.warn(
+            f"{unfinished} of {len(wanted)} jobs have not finished, so there is nothing of them "
+            "yet. Wait with await_completion() and download again: only those are fetched then.",
+            stacklevel=4,
+        )
+    if failures:
+        raise _incomplete(failures, len(wanted), results)
+    return results
+
+
+class _BatchDownload:
+    """One batch's share of a download."""
+
+    def __init__(
+        self,
+        rest: Rest,
+        batch_id: str,
+        wanted: Sequence[str],
+        origin: Mapping[str, Any],
+        tags: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        self.rest, self.batch_id, self.tags, self.origin = rest, batch_id, tags, origin
+        self.data = rest.batch(batch_id)
+        self.jobs: dict[str, Job] = {job["id"]: job for job in self.data["job_runs"]}
+        self.wanted = [job for job in dict.fromkeys(wanted) if job in self.jobs]
+        self.strangers = [job for job in wanted if job not in self.jobs]
+        self.unfinished = sum(status(self.jobs[job]) in UNFINISHED for job in self.wanted)
+
+    def run(self, folder: BatchFolder, *, overwrite: bool, quiet: bool) -> list[dict[str, str]]:
+        """Fetch what is missing; what failed, with its reason."""
+        failed = [
+            {"job_id": job, "batch_id": self.batch_id, "reason": "The batch has no such job."}
+            for job in self.strangers
+        ]
+        with folder.opened(self.batch_id, quiet=quiet):
+            folder.write_record(self._record(folder.record()))
+            missing = [
+                job
+                for job in self.wanted
+                if status(self.jobs[job]) == "completed"
+                and (overwrite or not folder.has(job, self.jobs[job].get("sha256")))
+            ]
+            for job, reason in self._fetch(folder, missing, quiet):
+                failed.append({"job_id": job, "batch_id": self.batch_id, "reason": reason})
+        return failed
+
+    def _fetch(
+        self, folder: BatchFolder, missing: Sequence[str], quiet: bool
+    ) -> list[tuple[str, str]]:
+        fetcher = Fetcher(self.rest, self.jobs, self._renewed)
+
+        def one(job: str) -> None:
+            part = folder.part(job)
+            digest, size = fetcher.fetch(job, part)
+            staged = folder.staging(job)
+            try:
+                with part.open() as archive:
+                    files = unpack(archive, job, staged)
+            except ArchiveError:
+                part.drop()
+                raise
+            folder.place(staged, Receipt(job, digest, size, files))
+            part.drop()
+
+        failed = []
+        with progress(len(missing), "download", quiet=quiet) as bar:
+            workers = CONNECTIONS + UNPACKING
+            done = concurrently(one, missing, workers=workers, interrupt=fetcher.interrupt)
+            for job, _, error in done:
+                if error is None:
+                    bar.update()
+                else:
+                    failed.append((job, _reason(error)))
+                    bar.set_postfix_str(f"{len(failed)} failed", refresh=False)
+        return failed
+
+    def _renewed(self) -> dict[str, Job]:
+        self.rest.relocate()
+        fresh = self.rest.batch_summary(self.batch_id)["job_runs"]
+        return {job["id"]: {**self.jobs.get(job["id"], {}), **job} for job in fresh}
+
+    def _record(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        """The content of ``batch.json``: no result URL, since that is a permission."""
+        earlier = {job.get("id"): job.get("tags") for job in known.get("job_runs") or ()}
+        jobs = []
+        for job_id, job in self.jobs.items():
+            tags = job.get("tags") or self.tags.get(job_id) or earlier.get(job_id) or {}
+            kept = {key: value for key, value in job.items() if key != "result_url"}
+            jobs.append({**kept, "status": status(job), "tags": tags})
+        about = {key: self.data.get(key) for key in ("id", "name", "created")}
+        return {**self.origin, **about, "job_runs": jobs}
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, InfinityError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"It could not be written: {error.strerror or error}."
+    return f"{type(error).__name__}: {error}"
+
+
+def _incomplete(
+    failures: Sequence[Mapping[str, str]], total: int, results: pd.DataFrame
+) -> DownloadIncomplete:
+    frame = pd.DataFrame(failures, columns=["job_id", "batch_id", "reason"], dtype="string")
+    first = failures[0]
+    return DownloadIncomplete(
+        f"{len(failures)} of {total} jobs did not come. Job {first['job_id']}: {first['reason']}",
+        advice="The others are safe, and the error's where holds results and failures; "
+        "download again to fetch only what is missing.",
+        results=results,
+        failures=frame,
+    )

@@ -1,0 +1,238 @@
+"""A batch's folder on disk: its record, which jobs are in it whole, and who is writing to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from infinity_frames.client.download.journal import Journal
+from infinity_frames.client.download.partial_file import Part
+from infinity_frames.protocol.errors import DownloadError
+
+__all__ = ["BatchFolder", "Receipt"]
+
+FORMAT = 1
+RECORD = "batch.json"
+_JOB_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What arrived for a job: the archive's digest, if the server told it, and what came of it."""
+
+    job: str
+    sha256: str | None
+    size: int
+    files: dict[str, int]
+
+
+class BatchFolder:
+    """The folder of one batch.
+
+    Everything under way lives in ``.infinity/``; a job's own folder appears whole, by one rename,
+    and only then gets its line in ``.infinity/receipts.jsonl``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.private = self.path / ".infinity"
+        self.incoming = self.private / "incoming"
+        self._replaced = self.private / "replaced"
+        self._receipts = Journal(self.private / "receipts.jsonl")
+        self._etags = Journal(self.private / "etags.jsonl")
+        self._noted: dict[str, str | None] = {}
+        self.receipts: dict[str, Receipt] = {}
+
+    @contextmanager
+    def opened(self, batch_id: str, *, quiet: bool) -> Iterator[BatchFolder]:
+        """Hold the folder alone, for this batch; another process that downloads into it waits.
+
+        Raises
+        ------
+        DownloadError
+            The folder holds another batch, or cannot be written.
+        """
+        self._check_owner(batch_id)
+        try:
+            self.incoming.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.private / "download.lock")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                if not quiet:
+                    tqdm.write(f"Another process downloads into {self.path}; waiting for it.")
+                lock.acquire(poll_interval=0.1)
+        except OSError as error:
+            raise DownloadError(
+                f"{self.path} cannot be written: {error.strerror or error}.",
+                advice="Choose another folder.",
+                file=str(self.path),
+            ) from None
+        try:
+            self._check_owner(batch_id)
+            self._tidy()
+            self.receipts = self._read_receipts()
+            self._noted = dict(line for line in self._etags.read() if _is_pair(line))
+            yield self
+            self._etags.close()
+            if not any(self.incoming.iterdir()):
+                self._etags.path.unlink(missing_ok=True)
+        finally:
+            self._receipts.close()
+            self._etags.close()
+            lock.release()
+
+    def record(self) -> dict[str, Any]:
+        """What ``batch.json`` says; empty where there is none.
+
+        Raises
+        ------
+        DownloadError
+            There is a file of that name that is no batch record.
+        """
+        try:
+            data = orjson.loads((self.path / RECORD).read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except (orjson.JSONDecodeError, OSError):
+            data = None
+        if not isinstance(data, dict) or not isinstance(data.get("id"), str):
+            raise DownloadError(
+                f"{self.path / RECORD} is no batch record.",
+                advice="Choose another folder, or move that file away.",
+                file=str(self.path / RECORD),
+            )
+        return data
+
+    def write_record(self, data: Mapping[str, Any]) -> None:
+        """Replace ``batch.json`` at once."""
+        text = orjson.dumps({"format": FORMAT, **data}, option=orjson.OPT_INDENT_2)
+        fresh = self.private / f"{RECORD}.new"
+        fresh.write_bytes(text)
+        os.replace(fresh, self.path / RECORD)
+
+    def has(self, job_id: str, sha256: str | None) -> bool:
+        """Whether a job's results are here whole: every file that came, at its full size."""
+        receipt = self.receipts.get(job_id)
+        if receipt is None or (sha256 is not None and receipt.sha256 != sha256):
+            return False
+        folder = self.path / job_id
+        return all(_size(folder / name) == size for name, size in receipt.files.items())
+
+    def part(self, job_id: str) -> Part:
+        """What has arrived of a job's archive."""
+        name = f"{checked_id(job_id)}.zip.part"
+        return Part(self.incoming / name, self._etags, self._noted.get(name))
+
+    def staging(self, job_id: str) -> Path:
+        """A fresh name for the folder a job's archive is unpacked to."""
+        path = self.incoming / checked_id(job_id)
+        shutil.rmtree(path, ignore_errors=True)
+        return path
+
+    def place(self, staged: Path, receipt: Receipt) -> None:
+        """Move a job's unpacked folder to its place, whole, and note it."""
+        target, aside = self.path / receipt.job, self._replaced / receipt.job
+        if target.exists():
+            old = self.receipts.get(receipt.job)
+            _keep_users_files(target, staged, ours={*receipt.files, *(old.files if old else ())})
+            self._replaced.mkdir(exist_ok=True)
+            os.replace(target, aside)
+        os.replace(staged, target)
+        shutil.rmtree(aside, ignore_errors=True)
+        self._receipts.append(asdict(receipt))
+        self.receipts[receipt.job] = receipt
+
+    def require_free(self) -> None:
+        """Raise unless a batch yet to be made may be downloaded here.
+
+        Raises
+        ------
+        DownloadError
+            The folder holds a batch, or is a file.
+        """
+        self._check_owner("yet to be submitted")
+
+    def _check_owner(self, batch_id: str) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise DownloadError(
+                f"{self.path} is a file.", advice="Choose a folder.", file=str(self.path)
+            )
+        held = self.record().get("id", batch_id)
+        if held != batch_id:
+            raise DownloadError(
+                f"{self.path} holds batch {held}; batch {batch_id} does not go there.",
+                advice="Nothing is lost: session.batch_from_api(batch_id).download(another_folder) "
+                "fetches it. To find the batch again that is there, submit with reuse=True.",
+                file=str(self.path),
+                batch=batch_id,
+            )
+
+    def _tidy(self) -> None:
+        """Undo what a killed process left half done."""
+        if self._replaced.is_dir():
+            for aside in self._replaced.iterdir():
+                if (self.path / aside.name).exists():
+                    shutil.rmtree(aside, ignore_errors=True)
+                else:
+                    os.replace(aside, self.path / aside.name)
+        for entry in self.incoming.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+
+    def _read_receipts(self) -> dict[str, Receipt]:
+        found = {}
+        for line in self._receipts.read():
+            with contextlib.suppress(TypeError):  # a line of something else
+                receipt = Receipt(**line)
+                found[receipt.job] = receipt
+        return found
+
+
+def _is_pair(line: Any) -> bool:
+    texts = isinstance(line, list) and len(line) == 2 and isinstance(line[0], str)
+    return texts and isinstance(line[1], str | None)
+
+
+def checked_id(job_id: str) -> str:
+    """A job id that is safe as a folder's name.
+
+    Raises
+    ------
+    DownloadError
+        It is not: ids are UUIDs, and this server's is something else.
+    """
+    if not _JOB_ID.fullmatch(job_id):
+        raise DownloadError(
+            f"The server calls a job {job_id[:80]!r}, which is no id.",
+            advice="Nothing was written for it; tell who runs the server.",
+            job=job_id,
+        )
+    return job_id
+
+
+def _keep_users_files(old: Path, new: Path, *, ours: set[str]) -> None:
+    """Copy what a user added to a job's folder into the one that takes its place."""
+    for path in old.rglob("*"):
+        name = path.relative_to(old)
+        if path.is_file() and name.as_posix() not in ours:
+            (new / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, new / name)
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None

@@ -1,0 +1,130 @@
+"""A job's zip, unpacked only if nothing in it can reach outside the job's own folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from infinity_frames.protocol.errors import ArchiveError, DownloadError
+
+__all__ = ["unpack"]
+
+MOST_MEMBERS = 100_000
+MOST_BYTES = 64 * 2**30
+MOST_EXPANSION = 200
+"""Labels shrink some twentyfold, pictures hardly at all; a bomb a thousandfold."""
+FREE_EXPANSION = 16 * 2**20
+"""Small archives may expand by any factor up to this many bytes."""
+COPY_BYTES = 256 * 1024
+
+
+def unpack(archive: Path | BinaryIO, job_id: str, target: Path) -> dict[str, int]:
+    """Unpack a job's archive as the new folder `target`.
+
+    The archive's single top folder, named by the job's id, becomes `target`; an archive without a
+    top folder is unpacked into it as it is.
+
+    Returns
+    -------
+    dict
+        Size in bytes of each file, by its path in the folder.
+
+    Raises
+    ------
+    ArchiveError
+        It is cut, altered, a bomb, or a member would land elsewhere. Nothing is left in `target`.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = [member for member in opened.infolist() if not member.is_dir()]
+            names = _names(members, job_id)
+            _weigh(members, opened, job_id)
+            _room(sum(member.file_size for member in members), target, job_id)
+            target.mkdir(parents=True)
+            for folder in {(target / name).parent for name in names} - {target}:
+                folder.mkdir(parents=True, exist_ok=True)
+            for member, name in zip(members, names, strict=True):
+                with opened.open(member) as source, (target / name).open("xb") as sink:
+                    shutil.copyfileobj(source, sink, COPY_BYTES)
+    except ArchiveError:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+        shutil.rmtree(target, ignore_errors=True)
+        raise _unsafe(f"is no whole zip ({error})", job_id) from None
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+    return {name: member.file_size for member, name in zip(members, names, strict=True)}
+
+
+def _names(members: list[zipfile.ZipInfo], job_id: str) -> list[str]:
+    """Where each member goes, relative to the job's folder."""
+    if not members:
+        raise _unsafe("is empty", job_id)
+    if len(members) > MOST_MEMBERS:
+        raise _unsafe(f"holds {len(members)} files", job_id)
+    for member in members:
+        _check_member(member, job_id)
+    paths = [PurePosixPath(member.filename) for member in members]
+    tops = {path.parts[0] for path in paths}
+    if tops == {job_id} and all(len(path.parts) > 1 for path in paths):
+        paths = [PurePosixPath(*path.parts[1:]) for path in paths]
+    elif job_id in tops or all(len(path.parts) > 1 for path in paths):
+        shown = ", ".join(sorted(tops - {job_id})[:3])
+        raise _unsafe(f"has top folders that are not the job's ({shown})", job_id)
+    # Names that differ in case only are one file on macOS and Windows.
+    folded = [str(path).casefold() for path in paths]
+    if len(set(folded)) < len(folded):
+        raise _unsafe("names a file twice", job_id)
+    if {str(parent).casefold() for path in paths for parent in path.parents} & set(folded):
+        raise _unsafe("has a file that is also a folder", job_id)
+    return [str(path) for path in paths]
+
+
+def _check_member(member: zipfile.ZipInfo, job_id: str) -> None:
+    # orig_filename: zipfile cuts a name at a NUL and turns backslashes on Windows.
+    name = member.orig_filename
+    parts = name.split("/")
+    odd = any(part in ("", ".", "..") or part != part.rstrip(" .") for part in parts)
+    if odd or any(sign in name for sign in '\\:\0*?"<>|') or not name.isprintable():
+        raise _unsafe(f"has a member named {name[:80]!r}", job_id)
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
+        raise _unsafe(f"has a member that is no plain file ({name[:80]!r})", job_id)
+    if member.flag_bits & 0x1:
+        raise _unsafe("is encrypted", job_id)
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _unsafe("is compressed in a way that results never are", job_id)
+
+
+def _weigh(members: list[zipfile.ZipInfo], archive: zipfile.ZipFile, job_id: str) -> None:
+    assert archive.fp is not None
+    size = archive.fp.seek(0, os.SEEK_END)
+    total = sum(member.file_size for member in members)
+    allowed = min(MOST_BYTES, size * MOST_EXPANSION + FREE_EXPANSION)
+    if total > allowed:
+        raise _unsafe(f"would unpack to {total:,} bytes", job_id)
+
+
+def _room(needed: int, target: Path, job_id: str) -> None:
+    free = shutil.disk_usage(target.parent).free
+    if needed > free:
+        raise DownloadError(
+            f"Job {job_id} needs {needed:,} bytes on the disk, and {free:,} are free.",
+            advice="Make room and download again; what is there is kept.",
+            job=job_id,
+        )
+
+
+def _unsafe(what: str, job_id: str) -> ArchiveError:
+    return ArchiveError(
+        f"The archive of job {job_id} {what}.",
+        advice="Nothing of it was kept. Download again; if it goes on, tell who runs the server.",
+        job=job_id,
+    )

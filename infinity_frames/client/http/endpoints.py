@@ -1,0 +1,370 @@
+"""A method per endpoint of the protocol, each asked until it answers or asking is no use.
+
+What a server has beyond the base protocol it announces in ``Infinity-Extensions``; nothing here
+needs any of it.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urljoin
+
+import requests
+
+from infinity_frames.client.http import responses as answers
+from infinity_frames.client.http.transport import (
+    Backoff,
+    Body,
+    Http,
+    Limits,
+    Token,
+    never_sent,
+    pieces,
+    retry_after,
+    server_address,
+)
+from infinity_frames.protocol.errors import (
+    EngineError,
+    InfinityError,
+    NotFound,
+    RequestTimeout,
+    ServerFault,
+    ServerUnreachable,
+    SubmissionUnknown,
+    UnknownBatch,
+    UnknownGenerator,
+    UnknownJob,
+)
+
+__all__ = ["Rest"]
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    path: str
+    params: Mapping[str, str] | None
+    headers: Mapping[str, str]
+    data: bytes | None
+    resend: bool
+    missing: type[NotFound]
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What went wrong, how many attempts it is worth, and whether the server may have acted."""
+
+    error: InfinityError
+    attempts: float
+    wait: float | None = None
+    in_doubt: bool = False
+
+
+class Rest:
+    """One server and one account on it; safe to use from several threads.
+
+    Parameters
+    ----------
+    url : str
+        Address of the server.
+    token : str or None
+        Sent to that server only, never on to a result URL or another host.
+    limits : Limits
+        Time limits.
+    locate : callable, optional
+        Gives the server's present address; asked when nothing answers at the old one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        *,
+        limits: Limits | None = None,
+        locate: Callable[[], str] | None = None,
+    ) -> None:
+        self.url = server_address(url)
+        self.limits = limits or Limits()
+        self.extensions: frozenset[str] | None = None
+        self._token = token
+        self._auth = Token(token)
+        self._locate = locate
+        self._locating = threading.Lock()
+        self._http = Http()
+
+    def __repr__(self) -> str:
+        return f"Rest({self.url!r})"
+
+    def has(self, extension: str) -> bool:
+        """Whether the server announces something beyond the base protocol."""
+        if self.extensions is None:
+            self.generators()
+        return extension in (self.extensions or ())
+
+    def same_account(self, other: Rest) -> bool:
+        """Whether both speak for the same account."""
+        return self._token == other._token
+
+    # Endpoints, in the order of the protocol
+
+    def generators(self) -> list[dict[str, Any]]:
+        """``GET /api/jobs/``: the generators, each at least ``name`` and ``version``."""
+        return answers.objects(self._call("GET", "/api/jobs/"))
+
+    def generator(self, name: str) -> dict[str, Any]:
+        """``GET /api/jobs/{name}/``: a generator's description."""
+        path = f"/api/jobs/{_segment(name)}/"
+        return answers.an_object(self._call("GET", path, missing=UnknownGenerator))
+
+    def create_batch(self, name: str, job_runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """``POST /api/batch/``: submit jobs, once, however often it takes to get through.
+
+        Raises
+        ------
+        SubmissionUnknown
+            The connection broke, and neither this server nor we can tell whether it got the batch.
+        """
+        resend = self.has("idempotency")
+        batch = self._call(
+            "POST",
+            "/api/batch/",
+            body={"name": name, "job_runs": job_runs},
+            key=str(uuid.uuid4()),
+            resend=resend,
+        )
+        try:
+            return answers.batch(batch)
+        except ServerFault as fault:
+            raise self._final(fault, creates=True, in_doubt=True) from None
+
+    def estimate(self, name: str, job_runs: Sequence[Mapping[str, Any]]) -> list[int]:
+        """``POST /api/batch/estimate/``: samples per job, in order."""
+        body = {"name": name, "job_runs": job_runs}
+        counts = self._call("POST", "/api/batch/estimate/", body=body)
+        return answers.integers(counts, len(job_runs))
+
+    def batches(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
+        """``GET /api/batch/``: the batches of a window of time, oldest first."""
+        return answers.objects(self._call("GET", "/api/batch/", params=_window(start, end)))
+
+    def batch(self, batch_id: str) -> dict[str, Any]:
+        """``GET /api/batch/{id}/``: the batch with its jobs' parameters."""
+        path = f"/api/batch/{_segment(batch_id)}/"
+        return answers.batch(self._call("GET", path, missing=UnknownBatch))
+
+    def batch_summary(
+        self, batch_id: str, *, since: int | None = None, within: float | None = None
+    ) -> dict[str, Any]:
+        """``GET /api/batch/{id}/summary/``: the batch without parameters, small enough to poll.
+
+        Parameters
+        ----------
+        since : int, optional
+            The ``revision`` of an earlier answer, 0 at first: a server that can (+) tells only what
+            changed after it, and that in columns; any other tells all.
+        within : float, optional
+            Seconds it may take.
+        """
+        path = f"/api/batch/{_segment(batch_id)}/summary/"
+        return self._progress("GET", path, since, within)
+
+    def cancel_batch(self, batch_id: str) -> dict[str, Any]:
+        """``POST /api/batch/{id}/cancel/`` (+): stop what has not finished; how its jobs stand."""
+        return self._progress("POST", f"/api/batch/{_segment(batch_id)}/cancel/", since=0)
+
+    def job(self, job_id: str, *, is_preview: bool) -> dict[str, Any]:
+        """``GET /api/job_runs/{id}/`` or ``/api/job_previews/{id}/``: a job with its parameters."""
+        kind = "job_previews" if is_preview else "job_runs"
+        return answers.job(
+            self._call("GET", f"/api/{kind}/{_segment(job_id)}/", missing=UnknownJob)
+        )
+
+    def counts(self, start: datetime, end: datetime) -> dict[str, dict[str, int | None]]:
+        """``GET /api/job_runs/counts/``: samples and jobs per generator in a window of time."""
+        path = "/api/job_runs/counts/"
+        return answers.counts(self._call("GET", path, params=_window(start, end)))
+
+    def account(self) -> dict[str, Any]:
+        """``GET /api/account/`` (+): what the account has left."""
+        return answers.an_object(self._call("GET", "/api/account/"))
+
+    def result(self, url: str, headers: Mapping[str, str]) -> requests.Response:
+        """``GET <result_url>``: the open, unread answer, whatever its status; no token is sent.
+
+        Raises
+        ------
+        requests.RequestException
+            Nothing answered; the caller resumes.
+        """
+        return self._http.get(
+            urljoin(self.url + "/", url),
+            headers={**headers, "Accept-Encoding": "identity"},
+            auth=Token(None),
+            timeout=(self.limits.connect, self.limits.read),
+            stream=True,
+        )
+
+    def relocate(self) -> None:
+        """Look up where the server is now, if it is one that moves (the embedded engine)."""
+        if self._locate is not None:
+            with self._locating:
+                try:
+                    self.url = server_address(self._locate())
+                except EngineError as error:
+                    raise error from None  # that nothing answers where it was adds nothing
+
+    # How a call is made
+
+    def _progress(
+        self, method: str, path: str, since: int | None, within: float | None = None
+    ) -> dict[str, Any]:
+        """How the jobs of a batch stand, without what never changes if the server can do that."""
+        changes = since is not None and self.has("since")
+        params = {"since": str(since)} if changes else None
+        found = self._call(method, path, params=params, missing=UnknownBatch, within=within)
+        return answers.progress(found) if changes else answers.batch(found)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Any = None,
+        key: str | None = None,
+        resend: bool = True,
+        missing: type[NotFound] = NotFound,
+        within: float | None = None,
+    ) -> Any:
+        """Send until an answer comes, the time is over, or sending again could create twice.
+
+        `key` marks a call that creates something; `resend` says that repeating it is harmless.
+        """
+        headers = {"Accept": "application/json"} | ({"Idempotency-Key": key} if key else {})
+        data = None if body is None else answers.written(body)
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        request = _Request(method, path, params, headers, data, resend, missing)
+        allowed = self.limits.total if within is None else min(within, self.limits.total)
+        deadline = time.monotonic() + allowed
+        backoff, in_doubt = Backoff(), False
+        while True:
+            answer = self._attempt(request, deadline)
+            if not isinstance(answer, _Failure):
+                return answer
+            in_doubt |= answer.in_doubt
+            pause = backoff(answer.wait)
+            if backoff.attempts >= answer.attempts or time.monotonic() + pause >= deadline:
+                raise self._final(answer.error, creates=key is not None, in_doubt=in_doubt)
+            time.sleep(pause)
+
+    def _attempt(self, request: _Request, deadline: float) -> Any:
+        """The server's answer, or a `_Failure` that says whether trying again makes sense."""
+        try:
+            status, wait, content = self._exchange(request, deadline)
+        except requests.RequestException as error:
+            unsent = never_sent(error)
+            if unsent:
+                self.relocate()
+            # One that answered before is restarting: that may take it ten seconds.
+            attempts = 8 if self.extensions is not None else 4
+            return _Failure(
+                self._no_answer(error, request.method, request.path),
+                attempts=attempts if unsent else 4 if request.resend else 1,
+                in_doubt=not unsent,
+            )
+        if 200 <= status < 300:
+            return answers.parse(content, method=request.method, path=request.path)
+        refusal = answers.error(
+            status,
+            content,
+            method=request.method,
+            path=request.path,
+            missing=request.missing,
+            secret=self._token,
+        )
+        if status == 429 or (status == 503 and wait is not None):
+            # It says that it has done nothing yet.
+            return _Failure(refusal, attempts=math.inf, wait=wait)
+        passing = request.resend and status in (502, 503, 504)
+        return _Failure(refusal, attempts=6 if passing else 1, in_doubt=status >= 500)
+
+    def _exchange(self, request: _Request, deadline: float) -> tuple[int, float | None, bytes]:
+        """One request: status, seconds the server asks to wait, body."""
+        left = max(deadline - time.monotonic(), 0.05)
+        with self._http.request(
+            request.method,
+            self.url + request.path,
+            params=request.params,
+            headers=request.headers,
+            data=None if request.data is None else Body(request.data, deadline),
+            auth=self._auth,
+            timeout=(min(self.limits.connect, left), min(self.limits.read, left)),
+            stream=True,
+        ) as response:
+            body = []
+            for piece in pieces(response):
+                body.append(piece)
+                if time.monotonic() > deadline:
+                    raise requests.ReadTimeout("the answer came too slowly")
+            announced = response.headers.get("Infinity-Extensions", "")
+            if announced or response.ok:
+                names = (name.strip() for name in announced.split(","))
+                self.extensions = frozenset(filter(None, names))
+            return response.status_code, retry_after(response), b"".join(body)
+
+    def _no_answer(
+        self, error: requests.RequestException, method: str, path: str
+    ) -> ServerUnreachable | RequestTimeout | ServerFault:
+        where = {"method": method, "url": self.url + path}
+        if isinstance(error, requests.exceptions.SSLError):
+            return ServerUnreachable(
+                f"No trusted connection to {self.url} could be made.",
+                advice="Check the address, and that its certificate is one this machine trusts.",
+                **where,
+            )
+        if isinstance(error, requests.Timeout):
+            return RequestTimeout(
+                f"{self.url} did not answer {method} {path} in time.",
+                advice="Try again; if it goes on, the server or the network is overloaded.",
+                **where,
+            )
+        if isinstance(error, requests.ConnectionError):
+            return ServerUnreachable(
+                f"No answer to {method} {path} from {self.url}: the connection "
+                f"{'could not be made' if never_sent(error) else 'broke'}.",
+                advice="Check the address, and that the server runs.",
+                **where,
+            )
+        return ServerFault(
+            f"The answer of {self.url} to {method} {path} could not be read "
+            f"({type(error).__name__}).",
+            advice="Check that the address is that of an Infinity API server.",
+            **where,
+        )
+
+    def _final(self, failure: InfinityError, *, creates: bool, in_doubt: bool) -> InfinityError:
+        silent = isinstance(failure, ServerUnreachable | RequestTimeout | ServerFault)
+        if not (creates and in_doubt and silent):
+            return failure
+        return SubmissionUnknown(
+            f"The batch was sent, but whether {self.url} has it is unknown: {failure.problem}",
+            advice="See session.get_batches_last_n_days(1): a batch of this name is there if it "
+            "came through. Submit again only if it is not; reuse=True does both.",
+            **failure.where,
+        )
+
+
+def _segment(text: str) -> str:
+    return quote(str(text), safe="")
+
+
+def _window(start: datetime, end: datetime) -> dict[str, str]:
+    return {"start_time": start.isoformat(), "end_time": end.isoformat()}

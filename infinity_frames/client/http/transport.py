@@ -1,0 +1,223 @@
+"""HTTP without surprises: time limits, pauses between attempts, and a token that stays put."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.util import Retry
+
+from infinity_frames.client.http.header_deadline import PunctualAdapter
+from infinity_frames.protocol.errors import SessionError
+
+__all__ = [
+    "CHUNK",
+    "CONNECTIONS",
+    "Backoff",
+    "Body",
+    "Http",
+    "Limits",
+    "Token",
+    "never_sent",
+    "pieces",
+    "retry_after",
+    "server_address",
+]
+
+CHUNK = 256 * 1024
+"""Threads that download take turns with every piece; smaller ones cost more turns than work."""
+CONNECTIONS = 16
+_random = random.SystemRandom()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long to wait for a server, in seconds.
+
+    Parameters
+    ----------
+    connect : float
+        Until a connection stands.
+    read : float
+        Between two pieces of an answer.
+    total : float
+        For a whole call, its retries included.
+    """
+
+    connect: float = 5.0
+    read: float = 60.0
+    total: float = 180.0
+
+
+@dataclass
+class Backoff:
+    """Waits between attempts: doubling up to `longest`, jittered so that clients do not march."""
+
+    first: float = 0.2
+    longest: float = 5.0
+    attempts: int = field(default=0, init=False)
+
+    def __call__(self, retry_after: float | None = None) -> float:
+        """Seconds to wait before the next attempt; what the server asked for comes first."""
+        wait: float = min(self.first * 2.0**self.attempts, self.longest) * _random.uniform(0.5, 1.0)
+        self.attempts += 1
+        return wait if retry_after is None else retry_after + 0.1 * wait
+
+
+class Token(AuthBase):
+    """Puts the token on a request, and keeps it out of every repr."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the header."""
+        if self._token is not None:
+            request.headers["Authorization"] = f"Token {self._token}"
+        return request
+
+
+class Http(requests.Session):
+    """A pooled session that hands its credentials to nobody else and never turns a POST into a GET.
+
+    Plain requests adds what ``~/.netrc`` says about a host, and drops a POST's body on 301 or 302.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        adapter = PunctualAdapter(pool_connections=4, pool_maxsize=CONNECTIONS)
+        self.mount("http://", adapter)
+        self.mount("https://", adapter)
+        self._settings: dict[tuple[str, str], Any] = {}
+
+    def merge_environment_settings(
+        self, url: str | bytes | None, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """Proxies and certificates as the environment has them, looked up once per host.
+
+        requests goes through the whole environment twice for every request, which is a third of
+        what a small download costs.
+        """
+        parts = urlsplit(str(url))
+        host = parts[:2]
+        if host not in self._settings:
+            found = super().merge_environment_settings(url, proxies, stream, verify, cert)
+            # What listens on this machine no proxy can reach, and no proxy is told its token.
+            loopback = _is_loopback(parts.hostname or "")
+            self._settings[host] = {**found, "proxies": {}} if loopback else found
+        return {**self._settings[host], "stream": stream}
+
+    def rebuild_auth(
+        self, prepared_request: requests.PreparedRequest, response: requests.Response
+    ) -> None:
+        """Drop the token where a redirect leads to another host."""
+        old, new = str(response.request.url), str(prepared_request.url)
+        if self.should_strip_auth(old, new):  # type: ignore[no-untyped-call]
+            prepared_request.headers.pop("Authorization", None)
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Where to follow to; nowhere if following would turn a POST into a GET."""
+        if resp.request.method == "POST" and resp.status_code in (301, 302, 303):
+            return None
+        return super().get_redirect_target(resp)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Body(BytesIO):
+    """What is sent, in pieces: each has the connection's time limit, and all of them a deadline.
+
+    Parameters
+    ----------
+    data : bytes
+    deadline : float
+        By the monotonic clock, s.
+    """
+
+    def __init__(self, data: bytes, deadline: float) -> None:
+        super().__init__(data)
+        self._deadline = deadline
+
+    def read(self, size: int | None = -1) -> bytes:
+        """The next piece.
+
+        Raises
+        ------
+        requests.ReadTimeout
+            The deadline has passed.
+        """
+        if time.monotonic() > self._deadline:
+            raise requests.ReadTimeout("what was to be sent was taken too slowly")
+        return super().read(size)
+
+
+def server_address(text: str) -> str:
+    """A server's address in its one canonical form.
+
+    Raises
+    ------
+    SessionError
+        It is no http(s) address, or it carries a user, a query or a fragment.
+    """
+    parts = urlsplit(text.strip())
+    odd = parts.username or parts.password or parts.query or parts.fragment
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or odd:
+        shown = f"{parts.scheme}://{parts.hostname}" if parts.hostname else text
+        raise SessionError(
+            f"{shown!r} is no server address that can be used.",
+            advice='Give it as "https://host" or "http://host:port", without a user or a query.',
+        )
+    return f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
+
+
+def pieces(response: requests.Response) -> Iterator[bytes]:
+    """The body as it arrives, up to 256 KiB at a time, decompressed where the server compressed it.
+
+    Each is what is there, not a full chunk waited for: a deadline can be kept between two, and a
+    connection that breaks loses nothing that had arrived.
+
+    Raises
+    ------
+    requests.ReadTimeout, requests.ConnectionError
+        The body stopped before its end.
+    """
+    try:
+        while piece := response.raw.read1(CHUNK, decode_content=True):
+            yield piece
+    except ReadTimeoutError as error:
+        raise requests.ReadTimeout(error) from None
+    except (HTTPError, OSError) as error:
+        raise requests.ConnectionError(error) from None
+
+
+def retry_after(response: requests.Response) -> float | None:
+    """Seconds the server asks to wait, from ``Retry-After`` (a number or a date), if it does."""
+    text = response.headers.get("Retry-After")
+    if text is None or response.status_code not in (429, 503):
+        return None
+    try:
+        return max(0.0, float(Retry().parse_retry_after(text)))
+    except Exception:  # urllib3 raises its own InvalidHeader; a header we cannot read is no header
+        return None
+
+
+def never_sent(error: requests.RequestException) -> bool:
+    """Whether the request cannot have reached the server: no connection was ever made."""
+    if isinstance(error, requests.ConnectTimeout):
+        return True
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", None), NewConnectionError)

@@ -1,0 +1,429 @@
+"""Results and label frames: what a downloaded batch holds, one row per job or label."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from infinity_frames.data.labels import Summary
+from infinity_frames.data.layout import (
+    BATCH_FILE,
+    Folder,
+    JobFiles,
+    find_folders,
+    find_jobs,
+    locate,
+    read_json,
+)
+from infinity_frames.data.parquet_cache import LabelCache
+from infinity_frames.data.problems import Problem, report
+from infinity_frames.data.type_inference import columns_of
+from infinity_frames.protocol.errors import FrameError, NoResults, SpecError
+from infinity_frames.protocol.parameters.columns import typed
+from infinity_frames.protocol.schemas import (
+    BATCH,
+    RESULTS,
+    TAG_PREFIX,
+    Frame,
+    Kind,
+    as_frame,
+    context,
+    folders,
+    with_context,
+    with_folders,
+)
+from infinity_frames.protocol.spec import Parameter
+
+__all__ = [
+    "batch_frame",
+    "build",
+    "in_context_of",
+    "job_files",
+    "read",
+    "read_results",
+    "recorded_parameters",
+    "with_columns",
+]
+
+
+def read_results(path: str | Path, *, quiet: bool = False) -> Frame:
+    """Read downloaded results as a results frame.
+
+    Parameters
+    ----------
+    path : path
+        A batch folder, a folder of batch folders, or a published data set (flat files).
+    quiet : bool
+        No progress bar.
+
+    Returns
+    -------
+    DataFrame
+        Results frame: a row per job in the order submitted, failed ones and ones that were not
+        downloaded too (their ``path`` is NA); parameters typed from their values, then tags.
+
+    Raises
+    ------
+    NoResults
+        Nothing was downloaded there.
+
+    Warns
+    -----
+    ResultsWarning
+        A job's files cannot be read; it names job and file. The rest of the batch is read.
+    """
+    return read(path, tables=False, quiet=quiet)
+
+
+def read(path: str | Path, *, tables: bool, quiet: bool = False) -> Frame:
+    """As :func:`read_results`, and build the label tables too where they are about to be asked."""
+    frames: list[Frame] = []
+    seen: dict[str, str] = {}
+    found = find_folders(path)
+    for folder in reversed(found):
+        _read_here.pop(str(folder.root), None)
+        _read_here[str(folder.root)] = None
+    for folder in found:
+        rows, problems = _rows(folder, tables=tables, quiet=quiet)
+        kept = []
+        for row in rows:
+            first = seen.setdefault(row["job_id"], str(folder.root))
+            if first == str(folder.root):
+                kept.append(row)
+            else:
+                what = f"is a second copy of a job already read from {first}"
+                problems.append(Problem(row["job_id"], str(folder.root), what))
+        report(problems, stacklevel=4)
+        frames.append(_frame(RESULTS, kept, folder))
+    return frames[0] if len(frames) == 1 else _concatenated(frames)
+
+
+def build(jobs: Sequence[JobFiles], *, quiet: bool = False) -> list[LabelCache]:
+    """Bring the label tables of jobs up to date.
+
+    Parameters
+    ----------
+    jobs : sequence of JobFiles
+        Jobs, of any number of batch folders.
+    quiet : bool
+        No progress bar.
+
+    Returns
+    -------
+    list of LabelCache
+        One per batch folder.
+    """
+    caches = []
+    for root, of_root in _by_root(jobs):
+        cache = LabelCache(root)
+        cache.refresh(of_root, tables=True, quiet=quiet)
+        caches.append(cache)
+        report(cache.problems(job.job_id for job in of_root), stacklevel=4)
+    return caches
+
+
+_read_here: dict[str, None] = {}
+"""Folders this process read, the latest last: where to look when pandas drops what a frame knew."""
+
+
+def job_files(results: pd.DataFrame, *, path: str | Path | None = None) -> list[JobFiles]:
+    """The files of every job of a frame that was downloaded.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Anything with the column ``job_id`` that has a column ``path`` too, or that remembers its
+        batch folders as the label frames do, or whose folders were read in this process.
+    path : path, optional
+        Where to look instead: a folder as for :func:`read_results`.
+
+    Raises
+    ------
+    FrameError
+        The frame lacks these columns and remembers no folder.
+    NoResults
+        A job's folder is not where the frame says.
+    """
+    frame = with_columns(results)
+    remembered = [] if "path" in frame.columns else folders(results) or _still_there()
+    places = remembered if path is None else [path]
+    needed = ["job_id"] if places else ["job_id", "path"]
+    try:
+        RESULTS.require(frame, needed, "Reading labels")
+    except FrameError as error:
+        if error.where["columns"] != ["path"]:
+            raise
+        raise FrameError(
+            error.problem,
+            advice="Pass path= with the folder the batch was downloaded to.",
+            **error.where,
+        ) from None
+    if places:
+        return find_jobs(places, frame["job_id"].dropna().astype(str).unique())
+    rows = frame[["job_id", "path"]].dropna().drop_duplicates("job_id")
+    return locate(zip(rows["job_id"].astype(str), rows["path"].astype(str), strict=True))
+
+
+def _still_there() -> list[str]:
+    """The folders read in this process that hold jobs even now, the latest first."""
+    return [folder for folder in reversed(_read_here) if _holds_jobs(folder)]
+
+
+def _holds_jobs(folder: str) -> bool:
+    try:
+        return bool(find_folders(folder))
+    except NoResults:
+        return False
+
+
+def batch_frame(results: pd.DataFrame, jobs: Sequence[JobFiles]) -> Frame:
+    """What the batch records say of a frame's jobs: a batch frame, failed ones too.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Results frame.
+    jobs : sequence of JobFiles
+        Those of its jobs that were downloaded: the records lie beside them.
+    """
+    frame = with_columns(results)
+    wanted = set(frame["job_id"].dropna())
+    frames = []
+    for root, of_root in _by_root(jobs):
+        folder = Folder(root)
+        listed, _ = _records(folder, {job.job_id: job for job in of_root})
+        rows = [row for row in listed if row["job_id"] in wanted]
+        wanted -= {row["job_id"] for row in rows}
+        frames.append(_frame(BATCH, rows, folder))
+    # Of a batch without a single download, the frame itself is all there is.
+    rest = frame[frame["job_id"].isin(wanted)].drop_duplicates("job_id")
+    own = [name for name in BATCH.columns if name in rest.columns]
+    return _concatenated([*frames, BATCH.conform(rest[own])])
+
+
+def in_context_of(results: pd.DataFrame, out: Frame, jobs: Sequence[JobFiles]) -> Frame:
+    """Labels of some results, which remember where these belong and where their files lie."""
+    known = context(results)
+    if len(known) == 2:
+        with_context(out, **known)
+    if "job_id" in out.columns and "path" not in out.columns:
+        with_folders(out, {str(job.root) for job in jobs})
+    return out
+
+
+def with_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with what its index is named for as columns, where they are not columns already."""
+    names = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    return frame.reset_index(names) if names else frame
+
+
+def _by_root(jobs: Sequence[JobFiles]) -> Iterator[tuple[Path, list[JobFiles]]]:
+    for root, of_root in groupby(sorted(jobs, key=lambda job: job.root), lambda job: job.root):
+        yield root, list(of_root)
+
+
+def _concatenated(frames: Sequence[Frame]) -> Frame:
+    contexts = [context(frame) for frame in frames]
+    # Frames without rows would only widen dtypes.
+    parts = _alike([frame for frame in frames if len(frame)] or frames[:1])
+    out = as_frame(pd.concat(parts, ignore_index=True))
+    out.attrs.clear()
+    if contexts[0] and all(found == contexts[0] for found in contexts):
+        with_context(out, **contexts[0])
+    return out
+
+
+def _alike(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """The frames with columns of the same categories; concat makes others plain objects."""
+    out = [frame.copy(deep=False) for frame in frames]
+    for name in dict.fromkeys(name for frame in frames for name in frame.columns):
+        holders = [frame for frame in out if name in frame.columns]
+        dtypes = [frame[name].dtype for frame in holders]
+        if any(isinstance(d, pd.CategoricalDtype) for d in dtypes) and len(set(dtypes)) > 1:
+            common: Any = "string"
+            if all(isinstance(dtype, pd.CategoricalDtype) for dtype in dtypes):
+                common = pd.CategoricalDtype(
+                    list(dict.fromkeys(c for f in holders for c in f[name].cat.categories))
+                )
+            for frame in holders:
+                frame[name] = frame[name].astype(common)
+    return out
+
+
+def _frame(kind: Kind, rows: Sequence[Mapping[str, Any]], folder: Folder) -> Frame:
+    """Rows as a typed frame: the kind's columns, parameters, tags."""
+    own = pd.DataFrame({name: [row.get(name) for row in rows] for name in kind.columns})
+    parameters = _as_specified(
+        columns_of([row["parameters"] for row in rows], numbers=True), folder.batch[0] or {}
+    )
+    tags = columns_of([row["tags"] for row in rows], numbers=False)
+    more = {
+        # A parameter named like one of our columns must not hide it.
+        name if name not in kind.columns else f"{name}_parameter": column
+        for name, column in parameters.items()
+    } | {f"{TAG_PREFIX}{name}": column for name, column in tags.items()}
+    fitting = _fitting(kind, own, folder)
+    frame = kind.conform(pd.concat([fitting, pd.DataFrame(more, index=own.index)], axis=1))
+    record = folder.batch[0] or {}
+    server, generator = record.get("server"), record.get("generator")
+    if isinstance(server, str) and isinstance(generator, str):
+        with_context(frame, server=server, generator=generator)
+    return frame
+
+
+def _as_specified(
+    columns: Mapping[str, pd.Series[Any]], record: Mapping[str, Any]
+) -> dict[str, pd.Series[Any]]:
+    """Columns in their parameters' dtypes, as in a jobs frame, where the batch's record has them.
+
+    One with a value that does not fit keeps the dtype of its values.
+    """
+    out = dict(columns)
+    for parameter in _described(record):
+        if parameter.name in out:
+            out[parameter.name] = typed(parameter, out[parameter.name])
+    return out
+
+
+def recorded_parameters(results: pd.DataFrame) -> list[Parameter]:
+    """Parameters as the batch records beside a frame's jobs describe them; often of several.
+
+    Empty where the frame says of no folder, or the folders hold no such record.
+    """
+    if "path" in results.columns:
+        paths = results["path"].dropna().astype(str).unique()
+        roots = list(dict.fromkeys(os.path.dirname(path) for path in paths))
+    else:
+        roots = folders(results)
+    records = (Folder(Path(root)).batch[0] for root in roots)
+    return [parameter for record in records for parameter in _described(record or {})]
+
+
+def _described(record: Mapping[str, Any]) -> Iterator[Parameter]:
+    listed = record.get("parameters")
+    for description in listed if isinstance(listed, list) else ():
+        try:
+            yield Parameter.from_json(description)
+        except SpecError:
+            continue  # written by a version that describes them otherwise
+
+
+def _fitting(kind: Kind, own: pd.DataFrame, folder: Folder) -> pd.DataFrame:
+    """The kind's columns; a value that is none of its column's is reported and missing."""
+    out, odd = kind.fitting(own)
+    problems = [
+        Problem(
+            str(own.at[row, "job_id"]),
+            str(folder.root / BATCH_FILE),
+            f"says {name} is {value!r}, which it cannot be",
+        )
+        for row, name, value in odd
+    ]
+    report(problems, stacklevel=4)
+    return out
+
+
+def _rows(
+    folder: Folder, *, tables: bool, quiet: bool
+) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """Every job of a folder with what a results frame says of it."""
+    rows, problems = _records(folder, folder.jobs)
+    jobs = [row["files"] for row in rows if row["files"] is not None]
+    summaries: dict[str, Summary] = {}
+    if jobs:
+        cache = LabelCache(folder.root)
+        cache.refresh(jobs, tables=tables, quiet=quiet)
+        ids = [job.job_id for job in jobs]
+        summaries = cache.summaries(ids)
+        problems += cache.problems(ids)
+    broken = {problem.file for problem in problems}
+    for row in rows:
+        files: JobFiles | None = row["files"]
+        if files is None or str(files.folder) in broken or str(files.record) in broken:
+            continue
+        summary = summaries.get(row["job_id"], Summary())
+        row |= {
+            "path": str(files.folder),
+            "video": None if files.video is None else str(files.video),
+            "num_frames": summary.num_frames,
+            "avg_percent_in_fov": summary.avg_percent_in_fov,
+            "avg_percent_occlusion": summary.avg_percent_occlusion,
+        }
+    return rows, problems
+
+
+def _records(
+    folder: Folder, there: Mapping[str, JobFiles]
+) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """The jobs of a folder: as its batch record lists them, then those that only lie there."""
+    record, problem = folder.batch
+    problems = [] if problem is None else [problem]
+    left = dict(there)
+    rows = []
+    for run in (record or {}).get("job_runs", ()):
+        if isinstance(run, dict) and isinstance(run.get("id"), str):
+            rows.append(_recorded(run, record or {}, folder, left.pop(run["id"], None)))
+        else:
+            what = "lists a job without an id"
+            problems.append(Problem(folder.root.name, str(folder.root / BATCH_FILE), what))
+    for files in left.values():
+        row, problem = _found(files, record or {}, folder)
+        if problem is None:
+            rows.append(row)
+        else:
+            problems.append(problem)
+    return rows, problems
+
+
+def _recorded(
+    run: Mapping[str, Any], record: Mapping[str, Any], folder: Folder, files: JobFiles | None
+) -> dict[str, Any]:
+    finished = "completed" if files is not None else "failed"
+    return {
+        **{name: run.get(name) for name in BATCH.columns},
+        "batch_id": record.get("id") or folder.root.name,
+        "batch_name": record.get("name"),
+        "job_id": run["id"],
+        "generator": run.get("name") or record.get("generator"),
+        "samples": run.get("num_samples", run.get("samples")),
+        "status": run.get("status") or ("running" if run.get("in_progress") else finished),
+        "files": files,
+        "parameters": _mapping(run.get("param_values")),
+        "tags": _mapping(run.get("tags")),
+    }
+
+
+def _found(
+    files: JobFiles, record: Mapping[str, Any], folder: Folder
+) -> tuple[dict[str, Any], Problem | None]:
+    """A job that no batch record lists, as its own record describes it."""
+    own: dict[str, Any] | None = {}
+    problem = None
+    if files.record is not None:
+        own, problem = read_json(files.record, files.job_id)
+    elif not folder.is_flat:
+        problem = Problem(files.job_id, str(files.folder), "has no job.json")
+    row = {
+        "batch_id": record.get("id") or folder.root.name,
+        "batch_name": record.get("name"),
+        "job_id": files.job_id,
+        "generator": (own or {}).get("name") or record.get("generator"),
+        "is_preview": files.is_preview,
+        "status": "completed",
+        "seed": (own or {}).get("seed"),
+        "files": files,
+        "parameters": _mapping((own or {}).get("params")),
+        "tags": {},
+    }
+    return row, problem
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Values by name; no column of a table can be called nothing, or by a control character."""
+    named = value.items() if isinstance(value, dict) else ()
+    return {name: value for name, value in named if name and name.isprintable()}

@@ -1,0 +1,114 @@
+"""The queries of ``sql/``, run by name."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import pandas as pd
+
+import infinity_frames
+from infinity_frames.data.sql import as_results, run_sql
+from infinity_frames.protocol.errors import QueryError, nearest
+from infinity_frames.protocol.schemas import Frame
+
+__all__ = ["named_query", "query"]
+
+# "--   $joint = "nose"   whose path (keypoints.name)": a parameter, with its default if it has one,
+# and the column that its values are from.
+_PARAMETER = re.compile(
+    r"^--\s+\$(?P<name>\w+)(?:\s*=\s*(?P<default>\S+))?\s"
+    r"(?:.*\((?P<table>\w+)\.(?P<column>\w+)\)\s*$)?",
+    re.MULTILINE,
+)
+
+
+class _Query(NamedTuple):
+    text: str
+    defaults: dict[str, Any]
+    takes: tuple[str, ...]
+    columns: dict[str, tuple[str, str]]
+    """Table and column in which the value of a parameter has to occur."""
+
+
+def query(name: str, path_or_results: str | Path | pd.DataFrame, **params: Any) -> Frame:
+    """Run a query of ``sql/`` over a downloaded batch.
+
+    Parameters
+    ----------
+    name : str
+        The file's name without ``.sql``.
+    path_or_results : path or DataFrame
+        A folder as for :func:`read_results`, or a results frame, possibly filtered.
+    **params
+        The query's parameters; the comment at its top lists them with their defaults.
+
+    Raises
+    ------
+    QueryError
+        There is no query of that name, it has no such parameter or lacks one, or nothing is found
+        since a value occurs nowhere in the labels.
+    """
+    asked = named_query(name)
+    values = {**asked.defaults, **params}
+    missing = [parameter for parameter in asked.takes if parameter not in values]
+    if missing:
+        raise QueryError(
+            f"The query {name} needs {', '.join(missing)}.",
+            advice=f"Pass {', '.join(f'{parameter}=...' for parameter in missing)}.",
+            query=name,
+        )
+    results = as_results(path_or_results)
+    out = run_sql(results, asked.text, values)
+    if out.empty:
+        for parameter, column in asked.columns.items():
+            _require_occurring(results, name, parameter, values[parameter], column)
+    return out
+
+
+def _require_occurring(
+    results: pd.DataFrame, name: str, parameter: str, value: Any, place: tuple[str, str]
+) -> None:
+    """Raise where a value occurs nowhere though others do: nothing found is then no finding."""
+    table, column = place
+    there = run_sql(results, f"SELECT DISTINCT {column} AS value FROM {table} ORDER BY ALL")  # noqa: S608
+    known = there["value"].dropna().astype(str).tolist()
+    if known and str(value) not in known:
+        raise QueryError(
+            f"{name} finds nothing: ${parameter} is {value!r}, and no {table}.{column} is.",
+            advice=nearest(str(value), known),
+            query=name,
+        )
+
+
+@cache
+def named_query(name: str) -> _Query:
+    """A query's text, and what the comment at its top says of its parameters.
+
+    Raises
+    ------
+    QueryError
+        There is no query of that name.
+    """
+    files = {file.stem: file for file in _folder().glob("*.sql")}
+    if name not in files:
+        raise QueryError(
+            f"There is no query {name!r}.",
+            advice=f"There are: {', '.join(sorted(files))}.",
+            query=name,
+        )
+    text = files[name].read_text(encoding="utf-8")
+    found = list(_PARAMETER.finditer(text))
+    defaults = {m["name"]: orjson.loads(m["default"]) for m in found if m["default"] is not None}
+    columns = {m["name"]: (m["table"], m["column"]) for m in found if m["table"] is not None}
+    return _Query(text, defaults, tuple(match["name"] for match in found), columns)
+
+
+def _folder() -> Path:
+    package = Path(infinity_frames.__file__).parent
+    # A wheel carries the queries inside the package; in a checkout they lie next to it.
+    installed = package / "_sql"
+    return installed if installed.is_dir() else package.parent / "sql"

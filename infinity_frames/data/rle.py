@@ -1,0 +1,104 @@
+"""Outlines as COCO writes them, run lengths or polygons, as masks of pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.protocol.errors import MediaError
+
+__all__ = ["decode_outline", "decode_rle", "polygon_mask"]
+
+Mask = NDArray[np.bool_]
+
+
+def decode_outline(segmentation: Any, height: int, width: int) -> Mask:
+    """Pixels of an outline of either kind, of shape (height, width).
+
+    Raises
+    ------
+    MediaError
+        The run lengths are of another size, or the outline is of neither kind.
+    """
+    try:
+        if not isinstance(segmentation, Mapping):
+            return polygon_mask(segmentation, height, width)
+        mask = decode_rle(segmentation)
+    except (TypeError, ValueError, KeyError, OverflowError):
+        raise MediaError("An outline is neither run lengths nor a list of polygons.") from None
+    if mask.shape != (height, width):
+        raise MediaError(
+            f"A mask is {mask.shape[1]} x {mask.shape[0]} pixels, and its picture "
+            f"{width} x {height}."
+        )
+    return mask
+
+
+def polygon_mask(polygons: Sequence[Sequence[float]], height: int, width: int) -> Mask:
+    """Pixels inside any of some polygons, their edges included.
+
+    Parameters
+    ----------
+    polygons : sequence of sequence of float
+        Each x0, y0, x1, y1, ..., px.
+    height, width : int
+        Of the picture.
+    """
+    import cv2  # only where pictures are decoded: importing it needs libGL
+
+    canvas = np.zeros((height, width), np.uint8)
+    for polygon in polygons:
+        corners = np.asarray(polygon, float).reshape(-1, 2)
+        cv2.fillPoly(canvas, [np.floor(corners).astype(np.int32)], 1)
+    return canvas.astype(bool)
+
+
+def decode_rle(code: Mapping[str, Any]) -> NDArray[np.bool_]:
+    """Decode a COCO run-length mask, exactly.
+
+    Parameters
+    ----------
+    code : mapping
+        ``size`` (height, width) and ``counts``: runs of 0 and 1 by turns in column order, as a list
+        or as COCO's text. In the text every run is a little-endian number in 5-bit digits (ASCII 48
+        up, bit 32 set where more follow, sign in the last), from the fourth run on the
+        difference to the run two before (``rleToString`` of the COCO API).
+
+    Returns
+    -------
+    array of bool, shape (height, width)
+
+    Raises
+    ------
+    MediaError
+        The runs do not add up to the size.
+    """
+    height, width = map(int, code["size"])
+    counts = code["counts"]
+    runs = _runs(counts) if isinstance(counts, (str, bytes)) else np.asarray(counts, np.int64)
+    if (runs < 0).any() or runs.sum() != height * width:
+        raise MediaError(
+            f"A mask's run lengths do not add up to its size of {width} x {height} pixels.",
+            advice="The labels are damaged: download or render the job again.",
+        )
+    flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    return np.ascontiguousarray(flat.reshape(width, height).T)
+
+
+def _runs(text: str | bytes) -> NDArray[np.int64]:
+    data = text.encode("ascii") if isinstance(text, str) else text
+    digits = np.frombuffer(data, np.uint8).astype(np.int64) - 48
+    if not len(digits):
+        return digits
+    last = np.flatnonzero(digits & 32 == 0)
+    first = np.concatenate([[0], last[:-1] + 1])
+    lengths = last - first + 1
+    place = np.arange(last[-1] + 1) - np.repeat(first, lengths)
+    runs = np.add.reduceat((digits[: last[-1] + 1] & 31) << (5 * place), first)
+    runs -= np.where(digits[last] & 16, 1 << (5 * lengths), 0)
+    runs[1::2] = np.cumsum(runs[1::2])
+    runs[2::2] = np.cumsum(runs[2::2])
+    return runs

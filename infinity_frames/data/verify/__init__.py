@@ -1,0 +1,1 @@
+"""Compare labels with masks, camera and video."""

@@ -1,0 +1,184 @@
+"""Keypoints and cuboids of an annotation against the camera and the mask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.data.verify.report import Ledger
+
+__all__ = ["PointAudit"]
+
+_NEAR = 0.05
+"""Depth in m at and before which a point is in no picture: its x, y and v are 0."""
+_PIXEL = 0.05
+"""How far a projected point may be from its label, px: labels round."""
+_METRE = 1e-3
+_ROUNDED = 1e-5
+"""To what metres are rounded; projected, the nearer the point, the more pixels."""
+_REACH = 2
+"""How far from the person's mask a visible point may be, px: a finger is thinner than a pixel."""
+_EDGE = 2e-3
+"""Points this near to the picture's edge, px, may have been rounded over it."""
+_SKELETONS = ("armature_keypoints", "vertex_keypoints")
+
+
+class PointAudit:
+    """Projection and visibility of one job's points.
+
+    Parameters
+    ----------
+    info : mapping
+        The scene's, with the camera's matrices where it has them.
+    ledger : Ledger
+        Where findings go.
+    """
+
+    def __init__(self, info: Mapping[str, Any], ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._P = _matrix(info.get("camera_P_matrix"), (3, 4))
+        inner = _matrix(info.get("camera_K_matrix"), (3, 3))
+        outer = _matrix(info.get("camera_RT_matrix"), (3, 4))
+        if self._P is not None and inner is not None and outer is not None:
+            apart = float(np.abs(self._P - inner @ outer).max())
+            what = f"P and K times RT differ by up to {apart:.3g}"
+            fits = apart <= 1e-6 * np.abs(self._P).max()
+            ledger.check("camera", fits, what, expected=0, found=apart)
+
+    def annotation(
+        self,
+        number: int,
+        image: Mapping[str, Any],
+        annotation: Mapping[str, Any],
+        mask: NDArray[np.bool_] | None,
+    ) -> None:
+        """Check one annotation; `mask` is its visible pixels where they are known."""
+        at = {"frame": number, "annotation": annotation.get("id")}
+        for skeleton in _SKELETONS:
+            points = annotation.get(skeleton)
+            if points:
+                self._points(points, image, mask, at)
+        flat = annotation.get("keypoints")
+        if flat:
+            coco = np.asarray(flat, float).reshape(-1, 3)
+            labelled = int(np.count_nonzero(coco[:, 2]))
+            count = annotation.get("num_keypoints")
+            what = f"num_keypoints is {count} and {labelled} are labelled"
+            self._ledger.check(
+                "keypoints", count == labelled, what, expected=labelled, found=count, **at
+            )
+        corners = annotation.get("cuboid_coordinates")
+        box = annotation.get("bbox")
+        if corners and box and box[2] > 0:
+            self._cuboid(corners, box, at)
+
+    def _points(
+        self,
+        points: Mapping[str, Mapping[str, Any]],
+        image: Mapping[str, Any],
+        mask: NDArray[np.bool_] | None,
+        at: Mapping[str, Any],
+    ) -> None:
+        names = list(points)
+        table = np.array(
+            [
+                [_number(p.get(key)) for key in ("x", "y", "z", "v")]
+                + [_number(p.get(f"{axis}_global")) for axis in "xyz"]
+                for p in points.values()
+            ]
+        )
+        x, y, depth, v = table[:, :4].T
+        if self._P is not None:
+            self._project(names, table, at)
+        width, height = image["width"], image["height"]
+        near_edge = (
+            np.minimum.reduce([np.abs(x), np.abs(y), np.abs(x - width), np.abs(y - height)]) < _EDGE
+        )
+        # Without a depth, being in the picture is all that can be asked.
+        ahead = ~(depth <= _NEAR)
+        within = (x >= 0) & (x < width) & (y >= 0) & (y < height) & ahead
+        wrong = ((v > 0) != within) & ~near_edge & ~np.isnan(v)
+        self._listed("visibility", wrong, names, "have a v that their place does not allow", at)
+        if mask is not None:
+            seen = (v == 2) & within
+            self._listed(
+                "visibility",
+                seen & ~_touches(mask, x, y, seen),
+                names,
+                "are labelled visible far from the person's visible pixels",
+                at,
+            )
+
+    def _project(self, names: list[str], table: NDArray[np.float64], at: Mapping[str, Any]) -> None:
+        assert self._P is not None
+        x, y, depth = table[:, :3].T
+        homogeneous = np.column_stack([table[:, 4:], np.ones(len(table))]) @ self._P.T
+        w = homogeneous[:, 2]
+        ahead = w > _NEAR
+        with np.errstate(divide="ignore", invalid="ignore"):
+            expected = np.where(ahead[:, None], homogeneous[:, :2] / w[:, None], 0.0)
+        focal = np.abs(self._P[:2, :3]).max()
+        slack = _PIXEL + _ROUNDED * focal / np.maximum(np.abs(w), _NEAR)
+        apart = np.hypot(x - expected[:, 0], y - expected[:, 1])
+        # Rounding may bring a point to the other side of the nearest depth.
+        wrong = (apart > slack) & (np.abs(w - _NEAR) > _ROUNDED)
+        wrong |= np.abs(depth - w) > _METRE
+        self._listed("projection", wrong, names, "are not where P projects them to", at)
+
+    def _cuboid(self, corners: Any, box: Any, at: Mapping[str, Any]) -> None:
+        points = [list(c.values()) if isinstance(c, Mapping) else c for c in corners]
+        x, y, depth = np.asarray(points, float).T
+        if (depth <= _NEAR).any():
+            return
+        hull = [float(x.min()), float(y.min()), float(x.max()), float(y.max())]
+        edges = [box[0], box[1], box[0] + box[2], box[1] + box[3]]
+        out = max(hull[0] - edges[0], hull[1] - edges[1], edges[2] - hull[2], edges[3] - hull[3])
+        what = f"the box reaches {out:.3g} px out of its cuboid"
+        # A pixel belongs to an object if its middle does: a box may reach half a pixel further.
+        self._ledger.check(
+            "projection", out <= 0.5 + _PIXEL, what, expected=hull, found=edges, **at
+        )
+
+    def _listed(
+        self,
+        check: str,
+        wrong: NDArray[np.bool_],
+        names: list[str],
+        message: str,
+        at: Mapping[str, Any],
+    ) -> None:
+        found = [name for name, is_wrong in zip(names, wrong, strict=True) if is_wrong]
+        few = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+        what = f"{len(found)} of {len(names)} points {message}: {few}"
+        self._ledger.check(check, not found, what, expected=0, found=len(found), **at)
+
+
+def _touches(
+    mask: NDArray[np.bool_],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    asked: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Which of the points asked about have a pixel of the mask within reach."""
+    near = np.zeros(len(x), bool)
+    for point in np.flatnonzero(asked):
+        row, column = int(y[point]), int(x[point])
+        around = mask[
+            max(row - _REACH, 0) : row + _REACH + 1, max(column - _REACH, 0) : column + _REACH + 1
+        ]
+        near[point] = around.any()
+    return near
+
+
+def _matrix(value: Any, shape: tuple[int, int]) -> NDArray[np.float64] | None:
+    if value is None:
+        return None
+    matrix = np.asarray(value, float)
+    return matrix if matrix.shape == shape else None
+
+
+def _number(value: Any) -> float:
+    return np.nan if value is None else float(value)

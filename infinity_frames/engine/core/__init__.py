@@ -1,0 +1,1 @@
+"""Random streams, compiled kernels and job files: used everywhere in the engine."""

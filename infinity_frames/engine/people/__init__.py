@@ -1,0 +1,1 @@
+"""Skeleton, exercises, motion and body of the people in a scene."""

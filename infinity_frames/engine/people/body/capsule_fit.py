@@ -1,0 +1,79 @@
+"""How thick a person is, measured on the mesh: what arms have to keep clear of."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.engine.people.motion.capsules import Bulk
+from infinity_frames.engine.people.skeleton import JOINT_INDEX
+
+__all__ = ["measured"]
+
+Array = NDArray[np.float64]
+
+_TRUNK = ("pelvis", "spine1", "spine2", "spine3")
+_HIPS = ("left_hip", "right_hip")
+_SLICE = 0.025  # half the height of a slice of the mesh that is measured, m
+_REACH = 0.15  # how far from its bone the flesh of a thigh may be, m
+_BREAST = 0.12  # from the uppermost joint of the spine to the top of the chest, m
+_HEAD = (np.array([0.0, 0.05, 0.0]), np.array([0.0, 0.11, 0.01]), 0.085)  # from its joint, m
+
+
+def measured(
+    vertices: Array, owners: NDArray[np.intp], joints: Array, standing: Array
+) -> tuple[Bulk, ...]:
+    """The flesh of trunk, thighs and head.
+
+    Parameters
+    ----------
+    vertices : (V, 3) array
+        The mesh in the A-pose, m.
+    owners : (V,) array
+        The joint that moves each vertex most.
+    joints, standing : (55, 3) array
+        The joints in the A-pose and in the T-pose, m.
+
+    Returns
+    -------
+    tuple of Bulk
+    """
+    trunk = vertices[np.isin(owners, [JOINT_INDEX[name] for name in (*_TRUNK, *_HIPS)])]
+    slices = [_slice(trunk, joints[JOINT_INDEX[name]]) for name in _TRUNK]
+    slices.append(slices[-1])
+    places = [standing[JOINT_INDEX[name]] for name in _TRUNK]
+    places.append(places[-1] + np.array([0.0, _BREAST, 0.0]))
+    out = []
+    for k, name in enumerate(_TRUNK):
+        (w0, f0, b0), (w1, f1, b1) = slices[k], slices[k + 1]
+        radii = np.array([f0 + b0, f1 + b1]) / 2
+        middle = np.array([[0.0, 0.0, (f0 - b0) / 2], [0.0, 0.0, (f1 - b1) / 2]])
+        bone = places[k + 1] - places[k]
+        wide = np.maximum(np.array([w0, w1]) - radii, 0.0)
+        out.append(Bulk(JOINT_INDEX[name], middle[0], bone + middle[1], radii, wide))
+    for side in ("left", "right"):
+        hip, knee = (JOINT_INDEX[f"{side}_{part}"] for part in ("hip", "knee"))
+        radii = _thigh(vertices, joints[hip], joints[knee])
+        out.append(Bulk(hip, np.zeros(3), standing[knee] - standing[hip], radii, np.zeros(2)))
+    start, end, radius = _HEAD
+    out.append(Bulk(JOINT_INDEX["head"], start, end, np.full(2, radius), np.zeros(2)))
+    return tuple(out)
+
+
+def _slice(vertices: Array, joint: Array) -> tuple[float, float, float]:
+    """Half-width, front and back of the trunk at a joint's height, m."""
+    level = vertices[np.abs(vertices[:, 1] - joint[1]) < _SLICE] - joint
+    return float(np.abs(level[:, 0]).max()), float(level[:, 2].max()), float(-level[:, 2].min())
+
+
+def _thigh(vertices: Array, hip: Array, knee: Array) -> Array:
+    """Radii of a thigh near its ends, (2,) m."""
+    bone = knee - hip
+    along = (vertices - hip) @ bone / (bone @ bone)
+    around = np.linalg.norm(vertices - hip - along[:, None] * bone, axis=1)
+    own = (around < _REACH) & (vertices[:, 0] * hip[0] > 0)
+    places = (0.25, 0.9)
+    radii = [np.median(around[own & (np.abs(along - at) < 0.06)]) for at in places]
+    # On a straight line through both, to the ends of the bone.
+    slope = (radii[1] - radii[0]) / (places[1] - places[0])
+    return np.array([radii[0] - places[0] * slope, radii[1] + (1.0 - places[1]) * slope])

@@ -1,0 +1,109 @@
+"""Arms kept clear of trunk, thighs and head, however thick these are.
+
+Key poses are those of a person of average build. Where an arm, or what its hand holds, would pass
+through the flesh of another, the shoulder turns it outward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from infinity_frames.engine.people.exercises import Held
+from infinity_frames.engine.people.motion.capsules import Bulk
+from infinity_frames.engine.people.motion.grip import grip_point
+from infinity_frames.engine.people.motion.ik import soft_positive
+from infinity_frames.engine.people.skeleton import JOINT_INDEX, PARENTS, forward
+
+__all__ = ["kept_clear"]
+
+Array = NDArray[np.float64]
+
+_STEPS = 4
+_SOFTNESS = 0.006  # within which an arm gives way to the flesh it comes near, m
+_NORM = 4.0
+
+# The flesh around the parts of an arm, m.
+_ELBOW, _FOREARM, _WRIST, _KNUCKLES, _FINGERS = 0.042, 0.040, 0.030, 0.022, 0.014
+_HEAD_OF_DUMBBELL = (0.10, 0.055)  # its middle from that of the bar, and its radius, m
+
+
+def kept_clear(turns: Array, rest: Array, flesh: tuple[Bulk, ...], held: Iterable[Held]) -> Array:
+    """Joint rotations with both arms outside the rest of the body.
+
+    Parameters
+    ----------
+    turns : (F, 55, 4) array
+        Rotations relative to the parents, w x y z.
+    rest : (55, 3) array
+        Joint positions of the body in the T-pose, m.
+    flesh : tuple of Bulk
+        What the arms keep clear of.
+    held : iterable of Held
+        What the hands hold.
+
+    Returns
+    -------
+    (F, 55, 4) array
+    """
+    positions, rotations = forward(turns, np.zeros((len(turns), 3)), rest)
+    out = turns.copy()
+    carried = {what.joint for what in held if what.grip == "hand"}
+    for side in ("left", "right"):
+        shoulder = JOINT_INDEX[f"{side}_shoulder"]
+        points, radii = _arm(side, positions, rotations, rest, f"{side}_wrist" in carried)
+        pivot = positions[:, None, shoulder]
+        turned = Rotation.identity(len(turns))
+        for _ in range(_STEPS):
+            arms = points - pivot
+            push = _push(points, radii, positions, rotations, flesh)
+            twists = np.cross(arms, push) / np.sum(arms * arms, axis=-1, keepdims=True)
+            step = Rotation.from_rotvec(_largest(twists))
+            turned = step * turned
+            points = pivot + np.einsum("fij,fpj->fpi", step.as_matrix(), arms)
+        above = rotations[:, PARENTS[shoulder]]
+        local = np.swapaxes(above, -1, -2) @ turned.as_matrix() @ rotations[:, shoulder]
+        out[:, shoulder] = Rotation.from_matrix(local).as_quat(canonical=True, scalar_first=True)
+    return out
+
+
+def _arm(
+    side: str, positions: Array, rotations: Array, rest: Array, dumbbell: bool
+) -> tuple[Array, Array]:
+    """Points of an arm and of what it holds, (F, P, 3), and the radii around them, (P,)."""
+    wrist_index = JOINT_INDEX[f"{side}_wrist"]
+    elbow, wrist, knuckles, fingers = (
+        positions[:, JOINT_INDEX[f"{side}_{part}"]]
+        for part in ("elbow", "wrist", "middle1", "middle3")
+    )
+    points = [elbow, 0.5 * (elbow + wrist), wrist, knuckles, fingers]
+    radii = [_ELBOW, _FOREARM, _WRIST, _KNUCKLES, _FINGERS]
+    if dumbbell:
+        reach, radius = _HEAD_OF_DUMBBELL
+        for end in (-reach, reach):
+            offset = grip_point(side, rest) + np.array([0.0, 0.0, end])
+            points.append(wrist + rotations[:, wrist_index] @ offset)
+            radii.append(radius)
+    return np.stack(points, axis=1), np.array(radii)
+
+
+def _push(
+    points: Array, radii: Array, positions: Array, rotations: Array, flesh: tuple[Bulk, ...]
+) -> Array:
+    """How far and where to each point has to move to be outside, (F, P, 3) m."""
+    pushes = []
+    for bulk in flesh:
+        distance, out = bulk.away(points, positions, rotations)
+        pushes.append(soft_positive(radii - distance, _SOFTNESS)[..., None] * out)
+    return _largest(np.stack(pushes, axis=2))
+
+
+def _largest(vectors: Array) -> Array:
+    """A smooth largest of vectors (..., N, 3)."""
+    size = np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-9
+    weight = size ** (_NORM - 1.0)
+    total = np.sum(size**_NORM, axis=-2) ** ((_NORM - 1.0) / _NORM)
+    return np.asarray(np.sum(weight * vectors, axis=-2) / total)

@@ -1,0 +1,1 @@
+"""Furniture as data: pieces for homes and for public places."""

@@ -1,0 +1,206 @@
+"""Rooms as objects of a scene: the shell, its window, what hangs and stands in it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.engine.core.rng import stream
+from infinity_frames.engine.scene.furniture.home import furniture
+from infinity_frames.engine.scene.rooms import Room, Wall, Window
+from infinity_frames.engine.scene.scene import Color, Light, Material, Object
+from infinity_frames.engine.scene.solids import Box, Part, Sheet, Turned, merge, place, yaw_matrix
+
+__all__ = ["ceiling_lamp", "room_lights", "room_objects"]
+
+_PAINT = Material((0.70, 0.70, 0.68), roughness=0.5)
+_CEILING = Material((0.72, 0.73, 0.74), roughness=0.95)
+# Brighter than any paint: it is day outside.
+_SKY = Material((2.1, 2.35, 2.6), (2.6, 2.7, 2.8), "plaster", 1.5, roughness=1.0, specular=0.0)
+_CURTAIN = Material((0.48, 0.46, 0.43), (0.38, 0.36, 0.34), "stripes", 0.12, roughness=0.95)
+_LAMP = (-0.7, -1.3)  # x and y of the lamp in the ceiling, m
+_DAYLIGHT = 55.0  # of a window, W/m^2
+_DAYLIGHT_COLOR = (0.68, 0.84, 1.0)
+_GLOW, _GLOW_EXPONENT = 0.12, 0.5  # radiance of the lamp's shade by its power
+
+
+def room_objects(room: Room, seed: int) -> list[Object]:
+    """Everything in a room that stands still, whatever the view.
+
+    Parameters
+    ----------
+    room : Room
+    seed : int
+        The job's seed: furniture is moved and turned a little.
+
+    Returns
+    -------
+    list of Object
+        In global coordinates; the shell has no category, the furniture has.
+    """
+    objects = _shell(room)
+    if room.window is not None:
+        objects.append(_window(room, room.window))
+    for index, standing in enumerate(room.furniture):
+        draw = stream(seed, "furniture", index)
+        position = np.array([standing.x, standing.y]) + draw.uniform(-1, 1, 2) * standing.play
+        yaw = standing.yaw + draw.uniform(-60, 60) * standing.play
+        objects.append(
+            furniture(room.pieces[standing.kind], f"{standing.kind}_{index}", position, yaw)
+        )
+    return objects
+
+
+def room_lights(room: Room, power: float) -> tuple[Light, ...]:
+    """The room's lamp, and the daylight of its window.
+
+    Parameters
+    ----------
+    room : Room
+    power : float
+        Of the lamp, W; the daylight is always the same.
+
+    Returns
+    -------
+    tuple of Light
+        The lamp is an area light under the ceiling, before the avatar and to its right.
+    """
+    lamp = Light((*_LAMP, room.height - 0.1), (*_LAMP, 0.0), 1.2, power, room.light)
+    if room.window is None:
+        return (lamp,)
+    window = room.window
+    yaw, spot = _wall_frame(room, window.wall, window.at)
+    inward = yaw_matrix(yaw) @ np.array([0.0, -1.0, 0.0])
+    middle = spot + 0.16 * inward + np.array([0.0, 0.0, window.sill + window.height / 2])
+    aim = middle + 2.5 * inward - np.array([0.0, 0.0, 1.2])
+    size = float(np.sqrt(window.width * window.height))
+    daylight = Light(_point(middle), _point(aim), size, _DAYLIGHT * size**2, _DAYLIGHT_COLOR)
+    return (lamp, daylight)
+
+
+def ceiling_lamp(room: Room, power: float) -> Object:
+    """What the lamp's light comes from; it glows with its power.
+
+    Parameters
+    ----------
+    room : Room
+    power : float
+        W.
+
+    Returns
+    -------
+    Object
+        ``ceiling_lamp``; part of the room, without a category.
+    """
+    glow = 1.0 + _GLOW * power**_GLOW_EXPONENT
+    shine = Material(_point(np.array(room.light) * glow), roughness=0.9, specular=0.0)
+    x, y = _LAMP
+    parts: list[Part]
+    if room.tubes:
+        parts = [
+            part
+            for side in (-0.5, 0.5)
+            for part in (
+                Box((0.16, 1.5, 0.05), (x + side, y, room.height - 0.03), 0),
+                Box((0.10, 1.46, 0.03), (x + side, y, room.height - 0.065), 1),
+            )
+        ]
+    else:
+        parts = [
+            Turned(((0.26, -0.03), (0.26, 0.0)), (x, y, room.height), material=0, segments=36),
+            Turned(
+                ((0.10, -0.11), (0.20, -0.09), (0.24, -0.03)),
+                (x, y, room.height),
+                material=1,
+                segments=36,
+            ),
+        ]
+    return _fixed("ceiling_lamp", parts, (_PAINT, shine))
+
+
+def _shell(room: Room) -> list[Object]:
+    """Floor, walls with skirting, ceiling and rug."""
+    x, y = (room.west + room.east) / 2, (room.south + room.north) / 2
+    half_x, half_y = (room.east - room.west) / 2, (room.north - room.south) / 2
+    half_z = room.height / 2
+    floor = Sheet((x, y, 0.0), (half_x, 0.0, 0.0), (0.0, half_y, 0.0))
+    ceiling = Sheet((x, y, room.height), (0.0, half_y, 0.0), (half_x, 0.0, 0.0))
+    up = (0.0, 0.0, half_z)
+    walls: list[Part] = [
+        Sheet((x, room.north, half_z), (half_x, 0.0, 0.0), up, 1),
+        Sheet((x, room.south, half_z), (-half_x, 0.0, 0.0), up, 0),
+        Sheet((room.east, y, half_z), (0.0, -half_y, 0.0), up, 0),
+        Sheet((room.west, y, half_z), (0.0, half_y, 0.0), up, 0),
+        Box((2 * half_x, 0.02, 0.09), (x, room.north - 0.01, 0.045), 2),
+        Box((0.02, 2 * half_y, 0.09), (room.west + 0.01, y, 0.045), 2),
+        Box((0.02, 2 * half_y, 0.09), (room.east - 0.01, y, 0.045), 2),
+    ]
+    objects = [
+        _fixed("floor", [floor], (room.floor,)),
+        _fixed("walls", walls, (room.walls, room.accent, _PAINT)),
+        _fixed("ceiling", [ceiling], (_CEILING,)),
+    ]
+    if room.rug is not None:
+        material, (rug_x, rug_y), (width, depth) = room.rug
+        rug = Sheet((rug_x, rug_y, 0.002), (width / 2, 0.0, 0.0), (0.0, depth / 2, 0.0))
+        objects.append(_fixed("rug", [rug], (material,)))
+    return objects
+
+
+def _fixed(name: str, parts: list[Part], materials: tuple[Material, ...]) -> Object:
+    mesh = merge([part.mesh() for part in parts])
+    return Object(name, mesh, materials, one_sided=True, casts_shadow=False)
+
+
+def _window(room: Room, window: Window) -> Object:
+    """Frame, bright panes, sill and curtains, built in a north wall and turned into theirs."""
+    wide, tall, bar = window.width, window.height, 0.05
+    middle = window.sill + tall / 2
+    parts: list[Part] = [
+        Sheet((0.0, -0.012, middle), (wide / 2, 0.0, 0.0), (0.0, 0.0, tall / 2), 1),
+        *(Box((bar, 0.05, tall + bar), (at, -0.025, middle)) for at in (-wide / 2, 0.0, wide / 2)),
+        *(
+            Box((wide + bar, 0.05, bar), (0.0, -0.025, middle + at))
+            for at in (-tall / 2, tall / 6, tall / 2)
+        ),
+        Box((wide + 0.2, 0.16, 0.03), (0.0, -0.08, window.sill - 0.04)),
+    ]
+    if window.curtains:
+        parts += [
+            Box((wide + 0.9, 0.02, 0.02), (0.0, -0.12, middle + tall / 2 + 0.18)),
+            *(
+                Box(
+                    (0.09, 0.05, 1.9),
+                    (
+                        side * (wide / 2 + 0.05 + 0.1 * fold),
+                        -0.10 - 0.03 * (fold % 2),
+                        middle + tall / 2 + 0.16 - 0.95,
+                    ),
+                    2,
+                )
+                for side in (-1, 1)
+                for fold in range(4)
+            ),
+        ]
+    mesh = merge([part.mesh() for part in parts])
+    yaw, spot = _wall_frame(room, window.wall, window.at)
+    return Object(
+        "window",
+        place(mesh, yaw_matrix(yaw), spot),
+        (_PAINT, _SKY, _CURTAIN),
+        one_sided=True,
+        casts_shadow=False,
+    )
+
+
+def _wall_frame(room: Room, wall: Wall, at: float) -> tuple[float, NDArray[np.float64]]:
+    """Turn (deg) and place of what is built for a north wall around x = 0."""
+    if wall == "north":
+        return 0.0, np.array([at, room.north, 0.0])
+    if wall == "west":
+        return 90.0, np.array([room.west, at, 0.0])
+    return -90.0, np.array([room.east, at, 0.0])
+
+
+def _point(values: NDArray[np.float64]) -> Color:
+    return (float(values[0]), float(values[1]), float(values[2]))

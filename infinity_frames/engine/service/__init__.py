@@ -1,0 +1,1 @@
+"""The web service that accepts, queues and runs jobs."""

@@ -1,0 +1,160 @@
+"""The ASGI application: the endpoints, errors as the protocol writes them, and the bookkeeping."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from infinity_frames.engine.service.routes import router
+from infinity_frames.engine.service.service import Service
+from infinity_frames.protocol.errors import (
+    AuthenticationError,
+    InfinityError,
+    InvalidJobs,
+    NotEnoughSamples,
+    NotFound,
+)
+
+__all__ = ["Application", "application"]
+
+EXTENSIONS = (
+    "idempotency, cancel, account, tags, status, seed, sha256, errors, sampling, constraints, "
+    "message, since"
+)
+_RETRY_AFTER_S = 2
+_log = logging.getLogger(__name__)
+
+
+class Application:
+    """The whole of the engine's HTTP side.
+
+    Makes a path without its last slash the same path, puts ``Infinity-Extensions`` on every
+    answer, and knows when somebody last called.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What answers.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._open = 0
+        self._last_call = time.monotonic()
+
+    @property
+    def quiet_for(self) -> float:
+        """Seconds since the last call ended; 0 while one goes on."""
+        return 0.0 if self._open else time.monotonic() - self._last_call
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+        if path.startswith("/api/") and not path.endswith("/"):
+            scope = {**scope, "path": path + "/", "raw_path": scope["raw_path"] + b"/"}
+
+        async def announce(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                header = (b"infinity-extensions", EXTENSIONS.encode())
+                message = {**message, "headers": [*message.get("headers", ()), header]}
+            await send(message)
+
+        self._open += 1
+        try:
+            await self._app(scope, receive, announce)
+        finally:
+            self._open -= 1
+            self._last_call = time.monotonic()
+
+
+def application(service: Service) -> Application:
+    """The application of a service."""
+    app = FastAPI(
+        title="Infinity API",
+        description="Batches of synthetic data, rendered on this machine.",
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    app.include_router(router)
+    handlers: dict[Any, Any] = {
+        InfinityError: _refused,
+        OperationalError: _busy,
+        HTTPException: _http,
+        RequestValidationError: _invalid,
+        ClientDisconnect: _gone,
+        Exception: _fault,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)
+    return Application(app)
+
+
+def _answer(
+    status: int, detail: str, headers: dict[str, str] | None = None, **more: Any
+) -> Response:
+    body = orjson.dumps({"detail": detail, **more})
+    return Response(body, status, headers=headers, media_type="application/json")
+
+
+def _refused(_request: Request, error: InfinityError) -> Response:
+    """A refusal of ours: the class says which, the sentence what to do."""
+    match error:
+        case AuthenticationError():
+            return _answer(401, str(error), {"WWW-Authenticate": "Token"})
+        case NotEnoughSamples():
+            needed, left = error.where["needed"], error.where["left"]
+            return _answer(402, str(error), needed=needed, left=left)
+        case NotFound():
+            return _answer(404, str(error))
+        case InvalidJobs():
+            return _answer(400, str(error), errors=error.where["errors"])
+    return _answer(error.where.get("status", 500), str(error), error.where.get("headers"))
+
+
+def _busy(_request: Request, error: OperationalError) -> Response:
+    """The database is locked or the disk is full: nothing was changed, so it may be sent again."""
+    _log.warning("the database cannot be used: %s", error.orig)
+    return _answer(
+        503,
+        f"The engine cannot write its database now ({error.orig}); nothing was changed. "
+        "See that its disk has room, and try again.",
+        {"Retry-After": str(_RETRY_AFTER_S)},
+    )
+
+
+def _http(request: Request, error: HTTPException) -> Response:
+    path = request.url.path
+    sentences = {
+        404: f"There is nothing at {path}. /docs lists the endpoints.",
+        405: f"{path} does not take {request.method}. /docs lists the endpoints.",
+    }
+    detail = sentences.get(error.status_code, str(error.detail))
+    return _answer(error.status_code, detail, dict(error.headers or {}))
+
+
+def _invalid(_request: Request, error: RequestValidationError) -> Response:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return _answer(400, f"{where}: {first['msg']}. /docs describes every request.")
+
+
+def _gone(_request: Request, _error: ClientDisconnect) -> Response:
+    return _answer(400, "The connection closed before the body was whole.")
+
+
+def _fault(request: Request, error: Exception) -> Response:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _answer(500, "The engine met an error of its own; its log says more.")

@@ -1,0 +1,1 @@
+"""Where batches, jobs and accounts are stored."""

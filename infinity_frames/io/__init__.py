@@ -1,0 +1,1 @@
+"""Files, video and progress bars: I/O that client and engine share."""

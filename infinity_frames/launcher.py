@@ -1,0 +1,301 @@
+"""Starts, finds and stops the embedded engine: a program known by the files in its home.
+
+Nothing of the engine is imported here. It outlives whoever started it, so that work goes on when a
+notebook closes, and leaves by itself when nobody needs it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from http import HTTPStatus
+from pathlib import Path
+from typing import IO
+
+from filelock import FileLock, Timeout
+
+from infinity_frames.io.home import Home
+from infinity_frames.protocol.errors import EngineNotInstalled, EngineNotStarted, EngineStopped
+
+__all__ = [
+    "find_engine",
+    "read_token",
+    "require_engine",
+    "restart_engine",
+    "start_engine",
+    "stop_engine",
+]
+
+IDLE_TIMEOUT_S = 900.0
+_START_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S = 15.0
+_POLL_S = 0.02
+_ANSWER_TIMEOUT_S = 5.0
+_LOG_LINES = 8
+_MAX_LOG_BYTES = 5 * 2**20
+_NEEDS = ("fastapi", "uvicorn", "sqlalchemy", "psutil", "numba", "skimage", "scipy", "pycocotools")
+
+_Path = str | os.PathLike[str]
+
+
+def start_engine(home: _Path | None = None, workers: int | None = None) -> str:
+    """Address of the engine of a home, started if none runs there.
+
+    Parameters
+    ----------
+    home : path, optional
+        Its folder: ``$INFINITY_HOME``, else the platform's user-data folder.
+    workers : int, optional
+        Jobs rendered at once; one per core by default. An engine that runs already keeps its own.
+
+    Returns
+    -------
+    str
+        Its URL. Two callers at once get that of the same engine.
+
+    Raises
+    ------
+    EngineNotInstalled
+        The extra ``engine`` is not installed.
+    EngineNotStarted
+        It did not come up; the message quotes the end of its log.
+    """
+    place = Home.at(home)
+    return find_engine(place.path) or _started(place, workers, wanted=True)
+
+
+def restart_engine(home: _Path | None = None) -> str:
+    """As :func:`start_engine`, for who only misses it: a stopped engine stays stopped.
+
+    Raises
+    ------
+    EngineStopped
+        It was stopped by :func:`stop_engine`, and nobody has started it since.
+    """
+    place = Home.at(home)
+    return find_engine(place.path) or _started(place, None, wanted=False)
+
+
+def find_engine(home: _Path | None = None) -> str | None:
+    """Address of the engine that runs for a home, None if there is none."""
+    place = Home.at(home)
+    # An address alone may be that of a killed engine, and its port somebody else's by now, who
+    # must never see the token. Only a living engine holds the lock.
+    address = place.address() if _is_owned(place) else None
+    if address is None:
+        return None
+    return address["url"] if _answers(address["url"], read_token(place.path)) else None
+
+
+def stop_engine(home: _Path | None = None) -> bool:
+    """Stop the engine of a home; unfinished jobs go on when it is started again.
+
+    Clients that wait for them are told with `EngineStopped`; they start it only where it died.
+
+    Returns
+    -------
+    bool
+        Whether one ran.
+
+    Raises
+    ------
+    EngineNotStarted
+        It runs and cannot be stopped.
+    """
+    place = Home.at(home)
+    if not _is_owned(place):
+        return False
+    address = _wait_for_address(place)
+    # Before it is gone: whoever misses it must find that this was meant.
+    place.stopped_file.touch(mode=0o600)
+    for force in (False, True):
+        _signal(address, force=force)
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if not _is_owned(place):
+                return True
+            time.sleep(_POLL_S)
+    raise EngineNotStarted(
+        f"The engine of {place.path} (process {address['pid']}) does not stop.",
+        advice="Stop that process yourself.",
+    )
+
+
+def read_token(home: _Path | None = None) -> str:
+    """The engine's own token.
+
+    Raises
+    ------
+    EngineNotStarted
+        There is none that can be read.
+    """
+    place = Home.at(home)
+    try:
+        return place.token_file.read_text("ascii").strip()
+    except (OSError, UnicodeError) as error:
+        raise EngineNotStarted(
+            f"The engine's token in {place.path} cannot be read.",
+            advice="Start the engine with start_engine() or `infinity-frames serve`.",
+        ) from error
+
+
+def require_engine() -> None:
+    """Raise `EngineNotInstalled` unless what the engine needs is installed."""
+    missing = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise EngineNotInstalled(
+            f"The embedded engine is not installed: {', '.join(missing)} missing.",
+            advice='Run `pip install "infinity-frames[engine]"`, or name a server in '
+            "$INFINITY_SERVER.",
+        )
+
+
+def _started(place: Home, workers: int | None, *, wanted: bool) -> str:
+    require_engine()
+    try:
+        place.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with FileLock(place.start_lock, timeout=_START_TIMEOUT_S):
+            if wanted:
+                place.stopped_file.unlink(missing_ok=True)
+            return _start(place, workers)
+    except Timeout:
+        raise EngineNotStarted(
+            f"Another program has been starting the engine of {place.path} for a minute.",
+            advice=f"See its log, {place.log_file}.",
+        ) from None
+    except OSError as error:
+        raise EngineNotStarted(
+            f"The engine's home {place.path} cannot be used: {error.strerror or error}.",
+            advice="Name another folder in $INFINITY_HOME.",
+        ) from None
+
+
+def _start(place: Home, workers: int | None) -> str:
+    engine: subprocess.Popen[bytes] | None = None
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    while time.monotonic() < deadline:
+        url = find_engine(place.path)
+        if url is not None:
+            return url
+        # One that lives and does not answer yet is starting, or busy: it is waited for.
+        if not _is_owned(place):
+            if engine is None:
+                _refuse_if_stopped(place)
+                engine = _launch(place, workers)
+            elif engine.returncode is not None:
+                break
+        time.sleep(_POLL_S)
+    if engine is not None:
+        engine.terminate()
+    raise EngineNotStarted(
+        f"The engine did not start. The end of its log, {place.log_file}:\n{_tail(place.log_file)}",
+        advice="`infinity-frames serve` starts it in the foreground.",
+    )
+
+
+def _refuse_if_stopped(place: Home) -> None:
+    if place.stopped_file.exists():
+        raise EngineStopped(
+            f"The engine of {place.path} was stopped.",
+            advice="Its jobs are kept, and go on when it is started again, by a new Session or "
+            "`infinity-frames serve`; then wait for the batch once more.",
+        )
+
+
+def _launch(place: Home, workers: int | None) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-P", "-m", "infinity_frames", "serve", "--home", str(place.path)]
+    command += ["--idle-timeout", f"{IDLE_TIMEOUT_S:g}"]
+    if workers is not None:
+        command += ["--workers", str(workers)]
+    with _open_log(place.log_file) as log:
+        engine = subprocess.Popen(  # noqa: S603 (this very interpreter and package)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=place.path,
+            start_new_session=True,
+        )
+    # Reaped when it ends, should we still be there.
+    threading.Thread(target=engine.wait, daemon=True).start()
+    return engine
+
+
+def _open_log(path: Path) -> IO[bytes]:
+    too_long = path.exists() and path.stat().st_size > _MAX_LOG_BYTES
+    return path.open("wb" if too_long else "ab")
+
+
+def _tail(path: Path) -> str:
+    try:
+        lines = path.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        lines = []
+    return "\n".join(lines[-_LOG_LINES:]) or "(it wrote none)"
+
+
+def _answers(url: str, token: str) -> bool:
+    # Not at the top: an engine imports this module and never calls itself.
+    from requests import RequestException
+
+    from infinity_frames.client.http.transport import Http, Token
+
+    with Http() as http:
+        try:
+            answer = http.get(f"{url}/api/account/", auth=Token(token), timeout=_ANSWER_TIMEOUT_S)
+        except RequestException:
+            return False
+    return answer.status_code == HTTPStatus.OK
+
+
+def _is_owned(place: Home) -> bool:
+    """Whether a living engine holds the home's lock."""
+    try:
+        descriptor = os.open(place.owner_lock, os.O_RDWR)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    try:
+        return not _shareable(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _shareable(descriptor: int) -> bool:
+    # A shared lock: clients that look at the same moment must not take each other for the engine.
+    if sys.platform == "win32":
+        return True  # no engine runs here
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _wait_for_address(place: Home) -> dict[str, int]:
+    """The address of an engine that lives: one that is just starting will write it soon."""
+    deadline = time.monotonic() + _STOP_TIMEOUT_S
+    while time.monotonic() < deadline:
+        address = place.address()
+        if address is not None:
+            return address
+        time.sleep(_POLL_S)
+    raise EngineNotStarted(
+        f"The engine of {place.path} runs but does not say where.",
+        advice=f"See its log, {place.log_file}.",
+    )
+
+
+def _signal(address: dict[str, int], *, force: bool) -> None:
+    # Windows knows only the hard way; the store is made for that too.
+    hard = getattr(signal, "SIGKILL", signal.SIGTERM)
+    try:
+        os.kill(address["pid"], hard if force else signal.SIGTERM)
+    except ProcessLookupError:
+        return

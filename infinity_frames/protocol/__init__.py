@@ -1,0 +1,1 @@
+"""What client and engine share: generator descriptions, frame schemas, errors, rules. No I/O."""

@@ -1,0 +1,421 @@
+"""Every kind of frame as a pandera schema, and the small context a jobs frame carries.
+
+A kind names its columns and their dtypes once; the typed empty frame, the pandera schema and the
+cast of whatever came from JSON, SQL or CSV all follow from that.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import numpy as np
+import pandas as pd
+
+from infinity_frames.protocol.errors import FrameError
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+
+    from infinity_frames.accessor import InfinityAccessor
+
+    class Frame(pd.DataFrame):
+        """A DataFrame whose ``.infinity`` editors and type checkers can see."""
+
+        infinity: InfinityAccessor
+else:
+    Frame = pd.DataFrame
+
+__all__ = [
+    "ANNOTATIONS",
+    "BATCH",
+    "CATEGORIES",
+    "CUBOIDS",
+    "DISCREPANCIES",
+    "IMAGES",
+    "KEYPOINTS",
+    "PARAMETERS",
+    "RESULTS",
+    "SCENES",
+    "TAG_PREFIX",
+    "TIMESERIES",
+    "UTC",
+    "VIOLATIONS",
+    "Frame",
+    "Kind",
+    "as_frame",
+    "context",
+    "folders",
+    "pandera",
+    "with_context",
+    "with_folders",
+]
+
+UTC: Final = "datetime64[us, UTC]"
+TAG_PREFIX = "tag_"
+STATUSES = ("queued", "running", "completed", "failed", "cancelled")
+RULES = ("unknown", "type", "min", "max", "choices", "constraint")
+SKELETONS = ("armature", "vertex", "coco")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of frame: the columns every frame of that kind has.
+
+    Parameters
+    ----------
+    name : str
+        What the kind is called in messages.
+    columns : mapping of str to str or tuple of str
+        Column to dtype; a tuple stands for a category of these values. More columns may follow:
+        parameters, tags, further labels, whatever a user added.
+    """
+
+    name: str
+    columns: Mapping[str, str | tuple[str, ...]]
+
+    def dtype(self, column: str) -> Any:
+        """Pandas dtype of one of the kind's own columns."""
+        dtype = self.columns[column]
+        return pd.CategoricalDtype(list(dtype)) if isinstance(dtype, tuple) else dtype
+
+    @property
+    def schema(self) -> pa.DataFrameSchema:
+        """The pandera schema: columns present, dtypes right, any value missing, more allowed."""
+        return _schema(self.name, tuple(self.columns))
+
+    def empty(self) -> Frame:
+        """A frame of this kind without rows."""
+        return as_frame(_empty(self.name).copy())
+
+    def conform(self, frame: pd.DataFrame) -> Frame:
+        """Cast to the kind's dtypes and put its columns first, adding those that are missing.
+
+        A value outside a category's list widens the category: data is what it is.
+        """
+        out = frame.copy()
+        for column in self.columns:
+            if column not in out.columns:
+                out[column] = pd.Series(pd.NA, index=out.index, dtype="object")
+            out[column] = self._cast(out[column], column)
+        more = [column for column in out.columns if column not in self.columns]
+        return as_frame(out[[*self.columns, *more]])
+
+    def fitting(self, frame: pd.DataFrame) -> tuple[Frame, list[tuple[Any, str, Any]]]:
+        """As :meth:`conform`, but values that cannot be cast are left out.
+
+        Returns
+        -------
+        DataFrame
+            The frame, missing where a value could not be cast.
+        list of (label, str, value)
+            Row, column and value of those.
+        """
+        try:
+            return self.conform(frame), []
+        except _UNCASTABLE:
+            pass
+        odd = []
+        out = frame.copy()
+        for name in frame.columns.intersection(list(self.columns)):
+            values = frame[name]
+            if not self._casts(values, name):
+                each = (values.iloc[at : at + 1] for at in range(len(values)))
+                wrong = np.array([not self._casts(value, name) for value in each])
+                out[name] = values.astype(object).where(~wrong, None)
+                odd += [(row, name, frame.at[row, name]) for row in frame.index[wrong]]
+        return self.conform(out), odd
+
+    def _casts(self, values: pd.Series[Any], column: str) -> bool:
+        try:
+            self._cast(values, column)
+        except _UNCASTABLE:
+            return False
+        return True
+
+    def require(self, frame: pd.DataFrame, columns: Iterable[str], verb: str) -> None:
+        """Raise unless the columns a verb needs are there.
+
+        Raises
+        ------
+        FrameError
+            Naming the verb, what is missing and what kind of frame the verb works on.
+        """
+        missing = [column for column in columns if column not in frame.columns]
+        if missing:
+            raise FrameError(
+                f"{verb} needs a {self.name} frame, and this one lacks {', '.join(missing)}.",
+                advice=f"Keep the column{'s' if len(missing) > 1 else ''} when selecting.",
+                verb=verb,
+                columns=missing,
+            )
+
+    def _cast(self, values: pd.Series[Any], column: str) -> pd.Series[Any]:
+        dtype = self.dtype(column)
+        if isinstance(dtype, pd.CategoricalDtype):
+            text = values.astype("string")
+            known = list(dtype.categories)
+            more = [value for value in text.dropna().unique() if value not in set(known)]
+            return text.astype(pd.CategoricalDtype([*known, *sorted(more)]))
+        if dtype == UTC:
+            # Numbers would be taken for nanoseconds, or parsed as years.
+            if pd.api.types.infer_dtype(values) not in _TIMES and values.notna().any():
+                raise TypeError(f"{column} holds what is no time")
+            return pd.to_datetime(values, utc=True, format="ISO8601").astype(UTC)
+        return values.astype(dtype)
+
+
+_UNCASTABLE = (TypeError, ValueError, OverflowError)
+_TIMES = ("string", "date", "datetime", "datetime64", "empty")
+
+
+@cache
+def _empty(name: str) -> Frame:
+    """Made once a kind: casting no rows to a dozen dtypes takes a third of drawing 10,000 jobs."""
+    return next(kind for kind in KINDS if kind.name == name).conform(pd.DataFrame())
+
+
+@cache
+def _schema(name: str, columns: tuple[str, ...]) -> pa.DataFrameSchema:
+    pandas_schemas = pandera()
+    kind = next(kind for kind in KINDS if kind.name == name)
+    # The values of a category are not pinned: readers never enforce choices.
+    fields = {
+        column: pandas_schemas.Column(
+            None if isinstance(kind.columns[column], tuple) else kind.dtype(column),
+            nullable=True,
+        )
+        for column in columns
+    }
+    return cast("pa.DataFrameSchema", pandas_schemas.DataFrameSchema(fields, name=name))
+
+
+_importing = threading.Lock()
+
+
+def pandera() -> ModuleType:
+    """``pandera.pandas``, imported at first use: a quarter of a second that only checks are worth.
+
+    One thread at a time: two that import it at once meet a deadlock between its modules.
+    """
+    with _importing:
+        import pandera.pandas
+    return pandera.pandas
+
+
+PARAMETERS = Kind(
+    "parameters",
+    {
+        "type": ("int", "float", "str", "bool", "uuid"),
+        "default": "object",
+        "min": "Float64",
+        "max": "Float64",
+        "choices": "object",
+        "unit": "string",
+        "description": "string",
+    },
+)
+VIOLATIONS = Kind(
+    "violations",
+    {
+        "position": "Int64",
+        "label": "object",
+        "parameter": "string",
+        "rule": RULES,
+        "value": "string",
+        "message": "string",
+    },
+)
+BATCH = Kind(
+    "batch",
+    {
+        "batch_id": "string",
+        "batch_name": "string",
+        "job_id": "string",
+        "generator": "string",
+        "is_preview": "boolean",
+        "status": STATUSES,
+        "seed": "Int64",
+        "estimated_samples": "Int64",
+        "samples": "Int64",
+        "error": "string",
+        "created": UTC,
+        "started": UTC,
+        "finished": UTC,
+    },
+)
+RESULTS = Kind(
+    "results",
+    {
+        "batch_id": "string",
+        "job_id": "string",
+        "generator": "string",
+        "is_preview": "boolean",
+        "status": STATUSES,
+        "error": "string",
+        "path": "string",
+        "video": "string",
+        "num_frames": "Int64",
+        "avg_percent_in_fov": "Float64",
+        "avg_percent_occlusion": "Float64",
+    },
+)
+SCENES = Kind("scenes", {"job_id": "string"})
+IMAGES = Kind(
+    "images",
+    {
+        "job_id": "string",
+        "image_id": "Int64",
+        "frame_number": "Int64",
+        "time": "Float64",
+        "width": "Int64",
+        "height": "Int64",
+    },
+)
+ANNOTATIONS = Kind(
+    "annotations",
+    {
+        "job_id": "string",
+        "image_id": "Int64",
+        "frame_number": "Int64",
+        "annotation_id": "Int64",
+        "category": "string",
+        "bbox_x": "Float64",
+        "bbox_y": "Float64",
+        "bbox_width": "Float64",
+        "bbox_height": "Float64",
+        "area": "Float64",
+        "iscrowd": "Int64",
+        "percent_in_fov": "Float64",
+        "percent_occlusion": "Float64",
+        "num_keypoints": "Int64",
+        "segmentation": "string",
+    },
+)
+KEYPOINTS = Kind(
+    "keypoints",
+    {
+        "job_id": "string",
+        "image_id": "Int64",
+        "frame_number": "Int64",
+        "annotation_id": "Int64",
+        "skeleton": SKELETONS,
+        "name": "string",
+        "x": "Float64",
+        "y": "Float64",
+        "v": "Int64",
+        "z": "Float64",
+        "x_global": "Float64",
+        "y_global": "Float64",
+        "z_global": "Float64",
+    },
+)
+CUBOIDS = Kind(
+    "cuboids",
+    {
+        "job_id": "string",
+        "image_id": "Int64",
+        "frame_number": "Int64",
+        "annotation_id": "Int64",
+        "corner": "Int64",
+        "x": "Float64",
+        "y": "Float64",
+        "z": "Float64",
+    },
+)
+TIMESERIES = Kind("timeseries", {"job_id": "string", "sample": "Int64", "time": "Float64"})
+CATEGORIES = Kind("categories", {"job_id": "string", "category_id": "Int64", "name": "string"})
+
+DISCREPANCIES = Kind(
+    "discrepancies",
+    {
+        "job_id": "string",
+        "frame_number": "Int64",
+        "annotation_id": "Int64",
+        "check": "string",
+        "expected": "string",
+        "found": "string",
+        "message": "string",
+    },
+)
+
+KINDS = (
+    PARAMETERS,
+    VIOLATIONS,
+    BATCH,
+    RESULTS,
+    SCENES,
+    IMAGES,
+    ANNOTATIONS,
+    KEYPOINTS,
+    CUBOIDS,
+    TIMESERIES,
+    CATEGORIES,
+    DISCREPANCIES,
+)
+
+RESERVED = frozenset(BATCH.columns) | frozenset(RESULTS.columns)
+"""Column names a generator's parameters may not take: they would collide in batch frames."""
+
+_CONTEXT = "infinity"
+
+
+def with_context(frame: pd.DataFrame, *, server: str, generator: str) -> Frame:
+    """Let a frame remember where it belongs: flat text only, never a token or an object.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Changed in place.
+    server : str
+        ``"embedded"`` or the server's address.
+    generator : str
+        The generator's full name.
+    """
+    frame.attrs[_CONTEXT] = {"server": server, "generator": generator}
+    return as_frame(frame)
+
+
+def with_folders(frame: pd.DataFrame, folders: Iterable[str]) -> Frame:
+    """Let a frame of labels remember which batch folders its jobs lie in.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Changed in place; what else it remembers stays.
+    folders : iterable of str
+        Absolute paths of batch folders or published data sets.
+    """
+    known = frame.attrs.get(_CONTEXT)
+    more = {"folders": sorted(set(folders))}
+    frame.attrs[_CONTEXT] = {**known, **more} if isinstance(known, Mapping) else more
+    return as_frame(frame)
+
+
+def as_frame(frame: pd.DataFrame) -> Frame:
+    """The same frame, as the type that shows ``.infinity`` to editors."""
+    return cast("Frame", frame)
+
+
+def context(frame: pd.DataFrame) -> dict[str, str]:
+    """What a frame remembers: ``server`` and ``generator``, or an empty dict.
+
+    Attributes come from files too, so anything that is not two short texts is ignored.
+    """
+    found = frame.attrs.get(_CONTEXT)
+    if not isinstance(found, Mapping):
+        return {}
+    return {key: found[key] for key in ("server", "generator") if isinstance(found.get(key), str)}
+
+
+def folders(frame: pd.DataFrame) -> list[str]:
+    """The batch folders a frame of labels remembers its jobs in; an empty list if it does not."""
+    found = frame.attrs.get(_CONTEXT)
+    listed = found.get("folders") if isinstance(found, Mapping) else None
+    if not isinstance(listed, (list, tuple)):
+        return []
+    return [folder for folder in listed if isinstance(folder, str)]

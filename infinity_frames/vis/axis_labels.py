@@ -1,0 +1,53 @@
+"""What columns are called on axes: their names, with their units where these are known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from infinity_frames.client import registry
+from infinity_frames.data import recorded_parameters
+from infinity_frames.protocol.schemas import context
+from infinity_frames.protocol.spec import Parameter
+
+__all__ = ["Headings", "headings"]
+
+_PERCENT = (
+    "avg_percent_in_fov",
+    "avg_percent_occlusion",
+    "percent_in_fov",
+    "percent_occlusion",
+)
+
+
+class Headings(dict[str, str]):
+    """Columns as a plot writes them, ``"camera_height [m]"``; one without a unit by its name."""
+
+    def __missing__(self, name: object) -> str:
+        return str(name)
+
+
+def headings(frame: pd.DataFrame) -> Headings:
+    """The headings of a frame's columns.
+
+    Units come from the batch records beside its results, and from the sessions of this process for
+    the generator that the frame remembers. Where these disagree on one, it is left out.
+    """
+    units = {name: {"%"} for name in _PERCENT}
+    for parameter in _parameters(frame):
+        if parameter.unit:  # records of older versions have none, which says nothing
+            units.setdefault(parameter.name, set()).add(parameter.unit)
+    agreed = {name: found.pop() for name, found in units.items() if len(found) == 1}
+    return Headings({name: f"{name} [{unit}]" for name, unit in agreed.items()})
+
+
+def _parameters(frame: pd.DataFrame) -> Iterator[Parameter]:
+    yield from recorded_parameters(frame)
+    known = context(frame)
+    generators = {known.get("generator")}
+    if "generator" in frame.columns:
+        generators |= set(frame["generator"].dropna())
+    for session in registry.opened:
+        if session.generator in generators and known.get("server") in (None, session.server):
+            yield from session.spec.parameters

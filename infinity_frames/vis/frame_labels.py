@@ -1,0 +1,329 @@
+"""The labels of a job, frame by frame, as small typed objects that annotators draw.
+
+A labels file is indexed, not loaded: only one frame's annotations exist as objects at a time, so
+memory stays that of the file's text however many keypoints it holds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.data.rle import decode_outline, decode_rle
+from infinity_frames.protocol.errors import MediaError
+
+__all__ = ["Annotation", "FrameLabels", "Keypoint", "Labels", "decode_rle"]
+
+COCO_KEYPOINTS = (
+    *("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder"),
+    *("left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip"),
+    *("left_knee", "right_knee", "left_ankle", "right_ankle"),
+)
+"""The order of the flat COCO list, https://cocodataset.org/#format-data."""
+
+_FAR = 1e15
+"""Pixels: from here on, and for NaN, there is no place to draw at."""
+_MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
+"""What reading a number, a list or a mapping raises where a label holds something else."""
+
+
+@dataclass(frozen=True)
+class Keypoint:
+    """A named point: pixels, visibility (0 outside, 1 hidden, 2 visible), metres in the scene."""
+
+    x: float
+    y: float
+    v: int
+    position: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One object in one frame; what the label does not say is None or empty."""
+
+    category: str
+    category_id: int
+    bbox: tuple[float, float, float, float] | None
+    segmentation: Any
+    cuboid: NDArray[np.float64] | None
+    armature: Mapping[str, Keypoint]
+    vertices: Mapping[str, Keypoint]
+    coco: Mapping[str, Keypoint]
+    area: float
+    raw: Mapping[str, Any] = field(repr=False)
+    file: Path = field(repr=False)
+    frame_number: int
+    scale: int = 1
+    """Pixels across of what was one pixel when the label was written."""
+
+    def mask(self, height: int, width: int) -> NDArray[np.bool_] | None:
+        """Pixels of the object, of shape (height, width); None where the label has no outline.
+
+        Raises
+        ------
+        MediaError
+            The outline is malformed or of another size than the picture.
+        """
+        if not self.segmentation:
+            return None
+        if self.scale > 1:
+            size = height // self.scale, width // self.scale
+            mask = replace(self, scale=1).mask(*size)
+            assert mask is not None
+            return mask.repeat(self.scale, axis=0).repeat(self.scale, axis=1)
+        try:
+            return decode_outline(self.segmentation, height, width)
+        except MediaError as error:
+            raise _unreadable(self.file, error, self.frame_number) from error
+
+
+@dataclass(frozen=True)
+class FrameLabels:
+    """Everything a job's labels say about one frame."""
+
+    frame_number: int
+    width: int
+    height: int
+    annotations: tuple[Annotation, ...]
+    scalars: Mapping[str, Any]
+
+    def enlarged(self, factor: int) -> FrameLabels:
+        """The labels of the same frame, each of its pixels become `factor` by `factor`."""
+        return replace(
+            self,
+            width=self.width * factor,
+            height=self.height * factor,
+            annotations=tuple(_enlarged(item, factor) for item in self.annotations),
+        )
+
+
+class Labels:
+    """The labels file of a job (COCO), read a frame at a time.
+
+    Parameters
+    ----------
+    path : path
+        A ``labels.json``.
+
+    Raises
+    ------
+    MediaError
+        The file is missing, is no COCO labels file, or is cut.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        try:
+            self._text = self.path.read_text(encoding="utf-8")
+            index = _Index(self._text)
+            self._spans = index.annotations
+            images = [dict(image) for image in index.parts["images"]]
+            images.sort(key=lambda image: (image.get("frame_number", image["id"]), image["id"]))
+            self._numbers = [
+                int(image.get("frame_number", position)) for position, image in enumerate(images)
+            ]
+            names = {item["id"]: str(item["name"]) for item in index.parts.get("categories", [])}
+        except (OSError, *_MALFORMED) as error:
+            raise _unreadable(self.path, error) from error
+        self.images: Sequence[Mapping[str, Any]] = images
+        self.categories: Mapping[int, str] = names
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[FrameLabels]:
+        return (self.frame(position) for position in range(len(self)))
+
+    def frame(self, position: int) -> FrameLabels:
+        """The labels of the video's frame at that position, counted from 0.
+
+        Raises
+        ------
+        MediaError
+            They are malformed.
+        """
+        image, number = self.images[position], self._numbers[position]
+        try:
+            spans = self._spans.get(image["id"], ())
+            raw = (_DECODER.raw_decode(self._text, start)[0] for start in spans)
+            return FrameLabels(
+                frame_number=number,
+                width=int(image.get("width") or 0),
+                height=int(image.get("height") or 0),
+                annotations=tuple(self._annotation(item, number) for item in raw),
+                scalars={key: value for key, value in image.items() if key not in _SHAPE},
+            )
+        except _MALFORMED as error:
+            raise _unreadable(self.path, error, number) from error
+
+    @cached_property
+    def positions(self) -> Mapping[int, int]:
+        """Position in the video of each frame number."""
+        return {number: position for position, number in enumerate(self._numbers)}
+
+    @cached_property
+    def scalar_names(self) -> list[str]:
+        """Names of the per-frame numbers: rep counts, whether a spill is visible and the like."""
+        known: dict[str, list[Any]] = {}
+        for image in self.images:
+            for name, value in image.items():
+                if name not in _SHAPE and value is not None:
+                    known.setdefault(name, []).append(value)
+        return [
+            name
+            for name, values in known.items()
+            if all(isinstance(value, (int, float)) for value in values)
+        ]
+
+    def _annotation(self, raw: dict[str, Any], frame_number: int) -> Annotation:
+        category_id = int(raw.get("category_id", -1))
+        return Annotation(
+            category=self.categories.get(category_id, str(category_id)),
+            category_id=category_id,
+            bbox=_box(raw.get("bbox")),
+            segmentation=raw.get("segmentation"),
+            cuboid=_corners(raw.get("cuboid_coordinates")),
+            armature=_named(raw.get("armature_keypoints")),
+            vertices=_named(raw.get("vertex_keypoints")),
+            coco=_coco(raw.get("keypoints")),
+            area=float(raw.get("area") or 0),
+            raw=raw,
+            file=self.path,
+            frame_number=frame_number,
+        )
+
+
+_SHAPE = frozenset(("id", "width", "height", "frame_number"))
+"""What every image has; the rest are scalars."""
+
+_DECODER = json.JSONDecoder()
+_SPACE = json.decoder.WHITESPACE  # type: ignore[attr-defined]
+
+
+class _Index:
+    """Where in the text each annotation starts, by image id; the other parts decoded."""
+
+    def __init__(self, text: str) -> None:
+        self.parts: dict[str, Any] = {}
+        self.annotations: dict[Any, list[int]] = {}
+        end = self._expect(text, 0, "{")
+        while text[end] != "}":
+            key, end = _DECODER.raw_decode(text, end)
+            end = self._expect(text, end, ":")
+            if key == "annotations":
+                end = self._read_annotations(text, end)
+            else:
+                self.parts[key], end = _DECODER.raw_decode(text, end)
+            end = self._next(text, end)
+
+    def _read_annotations(self, text: str, end: int) -> int:
+        end = self._expect(text, end, "[")
+        while text[end] != "]":
+            start = end
+            annotation, end = _DECODER.raw_decode(text, start)
+            self.annotations.setdefault(annotation["image_id"], []).append(start)
+            end = self._next(text, end)
+        return end + 1
+
+    @staticmethod
+    def _expect(text: str, end: int, token: str) -> int:
+        end = _SPACE.match(text, end).end()
+        if text[end : end + 1] != token:
+            raise ValueError(f"{token!r} expected at character {end}")
+        end = _SPACE.match(text, end + 1).end()
+        if end == len(text):
+            raise ValueError("the file is cut")
+        return int(end)
+
+    @staticmethod
+    def _next(text: str, end: int) -> int:
+        end = _SPACE.match(text, end).end()
+        if text[end : end + 1] == ",":
+            end = _SPACE.match(text, end + 1).end()
+        if end >= len(text):
+            raise ValueError("the file is cut")
+        return int(end)
+
+
+def _enlarged(annotation: Annotation, factor: int) -> Annotation:
+    def points(named: Mapping[str, Keypoint]) -> dict[str, Keypoint]:
+        return {name: replace(p, x=p.x * factor, y=p.y * factor) for name, p in named.items()}
+
+    box = annotation.bbox
+    return replace(
+        annotation,
+        bbox=None
+        if box is None
+        else (box[0] * factor, box[1] * factor, box[2] * factor, box[3] * factor),
+        cuboid=None if annotation.cuboid is None else annotation.cuboid * (factor, factor, 1),
+        armature=points(annotation.armature),
+        vertices=points(annotation.vertices),
+        coco=points(annotation.coco),
+        scale=annotation.scale * factor,
+    )
+
+
+def _unreadable(file: Path, error: Exception, frame_number: int | None = None) -> MediaError:
+    why = error.problem.rstrip(".") if isinstance(error, MediaError) else str(error)
+    why = f"there is no {why}" if isinstance(error, KeyError) else why
+    what = "The labels" if frame_number is None else f"Frame {frame_number} of the labels"
+    return MediaError(
+        f"{what} {file} cannot be read: {why}.",
+        advice="Download or render the job again.",
+        file=str(file),
+    )
+
+
+def _drawable(*places: float) -> bool:
+    return all(abs(place) < _FAR for place in places)
+
+
+def _box(box: Sequence[float] | None) -> tuple[float, float, float, float] | None:
+    """A box, unless it is missing or empty: an object that is not in the picture has 0 0 0 0."""
+    if not box:
+        return None
+    left, top, width, height = map(float, box)
+    there = width > 0 and height > 0 and _drawable(left, top, width, height)
+    return (left, top, width, height) if there else None
+
+
+def _named(points: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Keypoint]:
+    """Points by name; one without a place in the picture cannot be drawn and is left out."""
+    placed = {
+        name: _keypoint(point)
+        for name, point in (points or {}).items()
+        if point.get("x") is not None and point.get("y") is not None
+    }
+    return {name: point for name, point in placed.items() if _drawable(point.x, point.y)}
+
+
+def _keypoint(point: Mapping[str, Any]) -> Keypoint:
+    x, y, z = (point.get(f"{axis}_global") for axis in "xyz")
+    position = None if x is None or y is None or z is None else (x, y, z)
+    position = position if position is not None and _drawable(*position) else None
+    return Keypoint(float(point["x"]), float(point["y"]), int(point.get("v", 2)), position)
+
+
+def _coco(flat: Sequence[float] | None) -> dict[str, Keypoint]:
+    rows = np.asarray(flat or [], float).reshape(-1, 3).tolist()
+    return {
+        name: Keypoint(x, y, int(v))
+        for name, (x, y, v) in zip(COCO_KEYPOINTS, rows, strict=False)
+        if _drawable(x, y, v)
+    }
+
+
+def _corners(corners: Sequence[Any] | None) -> NDArray[np.float64] | None:
+    if not corners:
+        return None
+    rows = [list(c.values()) if isinstance(c, Mapping) else c for c in corners]
+    cuboid = np.asarray(rows, float).reshape(8, 3)
+    return cuboid if _drawable(*cuboid.flat) else None

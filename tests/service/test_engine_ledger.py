@@ -1,0 +1,245 @@
+"""granted = reserved + settled + left, whatever happens to jobs, and in whatever order."""
+
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from infinity_frames.engine.service import ledger, queue
+from infinity_frames.engine.service import repository as records
+from infinity_frames.engine.service.requests import Job
+from infinity_frames.engine.service.stores import database as store
+from infinity_frames.engine.service.stores.database import Store
+from infinity_frames.protocol.errors import AuthenticationError, EngineError, NotEnoughSamples
+
+GRANTED = 60
+
+
+class Crash(Exception):
+    """The process dies before its transaction commits."""
+
+
+class Books(RuleBasedStateMachine):
+    """Two accounts; their jobs submitted, leased, ended, lost, cancelled by engines that die."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.store = Store(Path(self.folder.name) / "engine.sqlite")
+        self.owner = 0
+        self.leased = []
+        self.stale = []
+        self.batches = []
+
+    def teardown(self):
+        self.store.close()
+        self.folder.cleanup()
+
+    def transact(self, crashes, work):
+        """Do `work` in a transaction; where it crashes, nothing of it may remain."""
+        try:
+            with self.store.write() as connection:
+                result = work(connection)
+                if crashes:
+                    raise Crash
+                return result
+        except Crash:
+            return None
+
+    @initialize()
+    def accounts(self):
+        with self.store.write() as connection:
+            ledger.new_token(connection, "metered", GRANTED)
+            ledger.new_token(connection, "free")
+
+    @rule(
+        account=st.sampled_from([1, 2]),
+        estimates=st.lists(st.integers(0, 25), min_size=1, max_size=4),
+        crashes=st.booleans(),
+    )
+    def submit(self, account, estimates, crashes):
+        jobs = [Job("toy", False, {}, {}, 1, estimate) for estimate in estimates]
+        left = self.left(account)
+
+        def work(connection):
+            batch_id = records.new_batch(connection, account, "batch")
+            records.add_jobs(connection, account, batch_id, jobs)
+            return batch_id
+
+        if left is not None and sum(estimates) > left:
+            with pytest.raises(NotEnoughSamples) as refusal:
+                self.transact(crashes, work)
+            assert refusal.value.where == {"needed": sum(estimates), "left": left}
+            return
+        batch_id = self.transact(crashes, work)
+        if batch_id:
+            self.batches.append(batch_id)
+
+    @rule(count=st.integers(1, 3), crashes=st.booleans())
+    def lease(self, count, crashes):
+        rows = self.transact(crashes, lambda c: queue.lease(c, str(self.owner), count))
+        self.leased += [(row.id, str(self.owner)) for row in rows or ()]
+
+    @precondition(lambda self: self.leased)
+    @rule(
+        ending=st.sampled_from(["complete", "fail", "lose", "return"]),
+        samples=st.integers(0, 40),
+        crashes=st.booleans(),
+        again=st.booleans(),
+    )
+    def end(self, ending, samples, crashes, again):
+        job_id, owner = self.leased[0]
+
+        def work(connection):
+            for _ in range(1 + again):
+                match ending:
+                    case "complete":
+                        queue.complete(connection, job_id, owner, samples, "digest")
+                    case "fail":
+                        queue.fail(connection, job_id, owner, "it broke")
+                    case "lose" | "return":
+                        counted = ending == "lose"
+                        queue.release(connection, job_id, owner, "it died", counted=counted)
+            return True
+
+        if self.transact(crashes, work):
+            self.stale.append(self.leased.pop(0))
+
+    @precondition(lambda self: self.stale)
+    @rule(samples=st.integers(0, 40), data=st.data())
+    def hear_of_a_job_too_late(self, samples, data):
+        job_id, owner = data.draw(st.sampled_from(self.stale))
+        if (job_id, owner) not in self.leased:
+            with self.store.write() as connection:
+                before = self.row(connection, job_id)
+                if before.lease != owner:
+                    assert not queue.complete(connection, job_id, owner, samples, "late")
+                    assert self.row(connection, job_id) == before
+
+    @precondition(lambda self: self.batches)
+    @rule(data=st.data(), crashes=st.booleans())
+    def cancel(self, data, crashes):
+        batch_id = data.draw(st.sampled_from(self.batches))
+        stopped = self.transact(crashes, lambda c: queue.cancel(c, batch_id))
+        ended = [pair for pair in self.leased if pair[0] in (stopped or ())]
+        self.stale += ended
+        self.leased = [pair for pair in self.leased if pair not in ended]
+
+    @rule(crashes=st.booleans(), data=st.data())
+    def restart(self, crashes, data):
+        running = [job_id for job_id, _ in self.leased]
+        rendering = {job_id for job_id in running if data.draw(st.booleans())}
+
+        def work(connection):
+            queue.recover(connection, rendering)
+            return True
+
+        if self.transact(crashes, work):
+            self.stale += self.leased
+            self.leased = []
+            self.owner += 1
+
+    @invariant()
+    def the_books_balance(self):
+        with self.store.read() as connection:
+            for account in connection.execute(sa.select(store.accounts)).all():
+                entries = connection.execute(
+                    sa.select(
+                        *(
+                            sa.func.coalesce(sa.func.sum(store.ledger.c[name]), 0)
+                            for name in ("granted", "reserved", "settled")
+                        )
+                    ).where(store.ledger.c.account_id == account.id)
+                ).one()
+                assert tuple(entries) == (account.granted, account.reserved, account.settled)
+                mine = store.jobs.c.account_id == account.id
+                jobs = connection.execute(sa.select(store.jobs).where(mine)).all()
+                busy = [job for job in jobs if job.status in ("queued", "running")]
+                assert account.reserved == sum(job.estimated for job in busy)
+                done = [job for job in jobs if job.status == "completed"]
+                assert account.settled == sum(job.samples for job in done)
+                assert all(job.samples is None for job in jobs if job.status != "completed")
+                balance = ledger.balance(connection, account.id)
+                if account.metered:
+                    assert balance.reserved + account.settled + balance.left == GRANTED
+                else:
+                    assert balance.left is None
+
+    @invariant()
+    def leases_are_known_and_attempts_bounded(self):
+        with self.store.read() as connection:
+            jobs = connection.execute(sa.select(store.jobs)).all()
+        running = {(job.id, job.lease) for job in jobs if job.status == "running"}
+        assert running == set(self.leased)
+        assert all(job.attempts <= queue.MAX_ATTEMPTS for job in jobs)
+        assert all((job.finished is None) == (job.status in ("queued", "running")) for job in jobs)
+
+    def left(self, account):
+        with self.store.read() as connection:
+            return ledger.balance(connection, account).left
+
+    def row(self, connection, job_id):
+        return connection.execute(sa.select(store.jobs).where(store.jobs.c.id == job_id)).one()
+
+
+TestBooks = Books.TestCase
+TestBooks.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+
+
+@pytest.fixture
+def books(tmp_path):
+    with closing(Store(tmp_path / "engine.sqlite")) as made:
+        yield made
+
+
+def test_a_token_stands_for_its_account_and_is_not_kept(books, tmp_path):
+    with books.write() as connection:
+        token = ledger.new_token(connection, "one", 5)
+        other = ledger.new_token(connection, "two")
+        assert ledger.account_of_token(connection, token) == 1
+        assert ledger.account_of_token(connection, other) == 2
+        for wrong in (token[:-1], token + "x", token[:12], other[:12] + token[12:], "", "\udcff"):
+            with pytest.raises(AuthenticationError):
+                ledger.account_of_token(connection, wrong)
+    books.close()
+    for file in tmp_path.iterdir():
+        assert token.encode() not in file.read_bytes()
+
+
+def test_samples_are_granted_on_top(books):
+    with books.write() as connection:
+        ledger.new_token(connection, "one", 5)
+        ledger.new_token(connection, "one", 7)
+        ledger.new_token(connection, "one")
+        assert ledger.balance(connection, 1).left == 12
+        ledger.new_token(connection, "free")
+        with pytest.raises(EngineError, match="not metered"):
+            ledger.new_token(connection, "free", 1)
+
+
+def test_a_database_of_another_version_is_refused(books, tmp_path):
+    with books.write() as connection:
+        connection.exec_driver_sql("PRAGMA user_version = 99")
+    with pytest.raises(EngineError, match="another version"):
+        Store(tmp_path / "engine.sqlite")
+
+
+def test_what_an_owner_that_died_says_late_is_not_heard(books):
+    with books.write() as connection:
+        ledger.new_token(connection, "one", 10)
+        batch_id = records.new_batch(connection, 1, "batch")
+        (job_id,) = records.add_jobs(connection, 1, batch_id, [Job("toy", False, {}, {}, 1, 4)])
+        queue.lease(connection, "dead", 1)
+        queue.recover(connection, {job_id})
+        queue.lease(connection, "alive", 1)
+        assert not queue.complete(connection, job_id, "dead", 9, "digest")
+        assert not queue.fail(connection, job_id, "dead", "it broke")
+        queue.release(connection, job_id, "dead", "it died", counted=True)
+        assert ledger.balance(connection, 1) == ledger.Balance(reserved=4, left=6)
+        assert queue.complete(connection, job_id, "alive", 5, "digest")
+        assert ledger.balance(connection, 1) == ledger.Balance(reserved=0, left=5)

@@ -1,0 +1,215 @@
+"""Engines for tests: real processes, the toy generator installed as a user's package would be.
+
+``conftest.py`` makes these fixtures everybody's.
+"""
+
+import os
+import queue
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from wire_client import WireClient
+
+from infinity_frames.engine.service.main import issue_token
+from infinity_frames.io.home import Home
+
+TESTS = Path(__file__).parent
+START_TIMEOUT_S = 30
+
+
+def install_toys(folder: Path) -> dict[str, str]:
+    """Declare the toys as an installed package does; the environment that sees them."""
+    package = folder / "toys-1.0.dist-info"
+    package.mkdir(parents=True)
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text(
+        "[infinity_frames.generators]\n"
+        "toy-v1.0.0 = toy_generator:Toy\n"
+        "sound-v1.0.0 = toy_generator:SoundToy\n"
+        "broken-v1.0.0 = toy_generator:Missing\n"
+    )
+    marks = folder / "marks"
+    marks.mkdir()
+    path = os.pathsep.join([str(folder), str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {"PYTHONPATH": path, "TOY_MARKS": str(marks)}
+
+
+class EngineProcess:
+    """An engine program and its home."""
+
+    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+        self.home = home
+        self.environment = {**os.environ, "INFINITY_HOME": str(home), **environment}
+        self.process: subprocess.Popen | None = None
+        self.url = ""
+
+    @property
+    def token(self) -> str:
+        return (self.home / "token").read_text()
+
+    def command(self, *arguments: str, **more) -> subprocess.CompletedProcess:
+        """Run ``infinity-frames`` with this home, as a program of its own."""
+        return subprocess.run(
+            [sys.executable, "-m", "infinity_frames", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            **more,
+        )
+
+    def new_token(self, name: str | None = None, samples: int | None = None) -> str:
+        """What ``infinity-frames token`` prints."""
+        return issue_token(Home(self.home), name, samples)
+
+    def start(self, *arguments: str) -> "EngineProcess":
+        log = (self.home.parent / "engine.log").open("ab")
+        with log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "infinity_frames", "serve", *arguments],
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        lines: queue.Queue[str] = queue.Queue()
+        threading.Thread(target=lambda: lines.put(self.process.stdout.readline())).start()
+        self.url = lines.get(timeout=START_TIMEOUT_S).strip()
+        assert self.url.startswith("http://"), (self.home.parent / "engine.log").read_text()
+        return self
+
+    def family(self) -> list[psutil.Process]:
+        """The engine and its workers."""
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def kill(self) -> None:
+        """SIGKILL the engine, as a crash would; its workers must notice by themselves."""
+        family = self.family()
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        _end(family)
+
+    def stop(self) -> None:
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            family = self.family()
+            self.process.terminate()
+            try:
+                self.process.wait(15)
+            finally:
+                _end(family)
+        self.process.stdout.close()
+        self.process = None
+
+    def log(self) -> str:
+        return (self.home.parent / "engine.log").read_text()
+
+
+def _end(family: list[psutil.Process]) -> None:
+    """See that a family of processes is gone; one that is not is ended, and the test fails."""
+    try:
+        eventually(lambda: not any(_lives(process) for process in family), timeout=10)
+    finally:
+        for process in filter(_lives, family):
+            process.kill()
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def eventually(condition, timeout=20.0, step=0.02):
+    """The first true value of `condition`, asked again and again."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(step)
+
+
+def books(home):
+    """The ledger of every account, and the sums kept beside it."""
+    connection = sqlite3.connect(home / "engine.sqlite")
+    try:
+        accounts = connection.execute("select id, granted, reserved, settled from accounts")
+        sums = {row[0]: row[1:] for row in accounts}
+        entries = connection.execute(
+            "select account_id, sum(granted), sum(reserved), sum(settled) from ledger group by 1"
+        )
+        ledger = {row[0]: row[1:] for row in entries}
+        open_ = connection.execute(
+            "select account_id, sum(estimated) from jobs"
+            " where status in ('queued', 'running') group by 1"
+        )
+        spent = connection.execute("select account_id, sum(samples) from jobs group by 1")
+        return sums, ledger, dict(open_.fetchall()), dict(spent.fetchall())
+    finally:
+        connection.close()
+
+
+def check_books(home):
+    """Granted = reserved + settled + left, in the ledger, in the sums, and as the jobs stand."""
+    sums, ledger, open_, spent = books(home)
+    for account, kept in sums.items():
+        assert ledger.get(account, (0, 0, 0)) == kept
+        assert kept[1] == open_.get(account, 0)
+        assert kept[2] == (spent.get(account) or 0)
+
+
+@pytest.fixture(scope="session")
+def toys(tmp_path_factory) -> dict[str, str]:
+    """The environment in which the toy generators are installed."""
+    return install_toys(tmp_path_factory.mktemp("toys") / "site")
+
+
+@pytest.fixture
+def idle_engine(tmp_path, toys):
+    """An engine that is not started yet; stopped at the end whatever happens."""
+    made = EngineProcess(tmp_path / "home", toys)
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_engine(tmp_path_factory, toys):
+    """A running engine that tests share: two workers, and jobs of at most 4 s and 700 MB."""
+    made = EngineProcess(tmp_path_factory.mktemp("shared") / "home", toys)
+    try:
+        yield made.start("--workers", "2", "--job-timeout", "4", "--job-memory", "700")
+    finally:
+        made.stop()
+
+
+@pytest.fixture(scope="session")
+def client(shared_engine):
+    """A client with the engine's own token."""
+    with WireClient(shared_engine.url, shared_engine.token) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def stranger(shared_engine):
+    """A client of another account."""
+    with WireClient(shared_engine.url, shared_engine.new_token("stranger")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def done(client):
+    """A finished batch of two jobs."""
+    made = client.submit({"frames": 4, "random_seed": 7}, {"kilobytes": 300}, name="done").json()
+    return client.finished(made["id"])

@@ -1,0 +1,49 @@
+"""Really rendered results that the tests of a session share; copy them before changing them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from infinity_frames import Session, read_results
+
+SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
+needs_samples = pytest.mark.skipif(
+    not SAMPLES.is_dir(), reason="the real samples are not on this machine"
+)
+
+
+@pytest.fixture(scope="session")
+def rendered(studio, tmp_path_factory):
+    """A folder of two batches: two short videos, and previews: a job and a sweep of it."""
+    root = tmp_path_factory.mktemp("rendered")
+    before = os.environ["INFINITY_HOME"]
+    os.environ["INFINITY_HOME"] = str(studio.home)
+    try:
+        session = Session("visionfit-v0.4.0")
+        common = {"image_width": 128, "image_height": 128, "num_reps": 1, "frame_rate": 6}
+        fast = {"rel_baseline_speed": 3.0, "inter_rep_delay_avg": 0.0, "inter_rep_delay_var": 0.0}
+        jobs = session.sample(
+            2,
+            seed=3,
+            **common,
+            **fast,
+            exercise=["BICEP_CURL-BARBELL", "PUSHUP"],
+            allowable_occlusion=60.0,
+        )
+        jobs["tag_fold"] = ["a", "b"]
+        jobs.infinity.run(root / "videos", name="videos")
+        first = session.sample(1, seed=4, **common).infinity.run(root / "looks", preview=True)
+        sweep = first.infinity.sweep(camera_height=[0.5, 1.5])
+        sweep.infinity.run(root / "sweep", preview=True)
+    finally:
+        os.environ["INFINITY_HOME"] = before
+    return root
+
+
+@pytest.fixture
+def real(rendered):
+    """The results frame of all of them."""
+    return read_results(rendered, quiet=True)
