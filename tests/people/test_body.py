@@ -287,7 +287,13 @@ def test_coco_keypoints(body: Body) -> None:
     assert list(points)[:5] == ["nose", "left_eye", "right_eye", "left_ear", "right_ear"]
     assert len(points) == 17
     np.testing.assert_array_equal(points["left_knee"], body.rest_joints[JOINT_INDEX["left_knee"]])
-    assert points["left_hip"][0] > body.rest_joints[JOINT_INDEX["left_hip"], 0] + 0.02
+    for side in ("left", "right"):
+        joint = body.rest_joints[JOINT_INDEX[f"{side}_hip"]]
+        to_skin = np.linalg.norm(vertices[body.vertex_keypoints[f"{side}_hip"]] - joint)
+        assert np.linalg.norm(points[f"{side}_hip"] - joint) == pytest.approx(0.1 * to_skin)
+        rise = points[f"{side}_shoulder"] - body.rest_joints[JOINT_INDEX[f"{side}_shoulder"]]
+        assert 0.010 < rise[1] < 0.020
+        assert abs(rise[0]) < 1e-9
     np.testing.assert_allclose(points["left_hip"], points["right_hip"] * (-1, 1, 1), atol=0.02)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -12,7 +14,7 @@ from infinity_frames.engine.people.body.head import Face
 from infinity_frames.engine.people.body.shape import hand_points
 from infinity_frames.engine.people.skeleton import JOINT_INDEX
 
-__all__ = ["COCO", "locate"]
+__all__ = ["COCO", "coco_points", "locate"]
 
 Array = NDArray[np.float64]
 
@@ -35,7 +37,43 @@ COCO: dict[str, tuple[str | None, str | None]] = {
         for side in ("left", "right")
     },
 }
-"""The 17 COCO keypoints in order: joint and vertex keypoint of each; both means halfway."""
+"""The 17 COCO keypoints in order: the joint and the point on the skin that each is made of."""
+
+# Annotators of COCO click the hip near the joint, not halfway to the skin, and the shoulder at the
+# top of the joint. Share of the way from the hip joint to the skin beside it, and share of the
+# distance from spine3 to the neck (0.21 m) by which the shoulder is above its joint.
+HIP_SHARE, SHOULDER_RISE = 0.1, 0.07
+
+
+def coco_points(vertices: Array, joints: Array, skin_points: Mapping[str, int]) -> Array:
+    """Compute the 17 COCO points of a pose.
+
+    Parameters
+    ----------
+    vertices : (V, 3) array
+        Posed vertices, m.
+    joints : (55, 3) array
+        Joint positions of the same pose, m.
+    skin_points : mapping of str to int
+        Vertex of each named point on the skin.
+
+    Returns
+    -------
+    (17, 3) array
+        In the order of `COCO`, m.
+    """
+    up = joints[JOINT_INDEX["neck"]] - joints[JOINT_INDEX["spine3"]]
+    points = np.empty((len(COCO), 3))
+    for row, (name, (joint, vertex)) in enumerate(COCO.items()):
+        if joint is None:
+            points[row] = vertices[skin_points[str(vertex)]]
+            continue
+        points[row] = joints[JOINT_INDEX[joint]]
+        if vertex is not None:
+            points[row] += HIP_SHARE * (vertices[skin_points[vertex]] - points[row])
+        elif name.endswith("shoulder"):
+            points[row] += SHOULDER_RISE * up
+    return points
 
 
 def _targets(body: Proportions, face: Face) -> dict[str, Array]:

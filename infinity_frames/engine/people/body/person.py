@@ -16,12 +16,12 @@ from infinity_frames.engine.people.body.assembly import assemble
 from infinity_frames.engine.people.body.capsule_fit import measured
 from infinity_frames.engine.people.body.hands import FINGERS
 from infinity_frames.engine.people.body.head import Face
-from infinity_frames.engine.people.body.keypoints import COCO, locate
+from infinity_frames.engine.people.body.keypoints import coco_points, locate
 from infinity_frames.engine.people.body.mesh import coarsen, merge
 from infinity_frames.engine.people.body.palette import look, materials
 from infinity_frames.engine.people.body.skin import OWNER, bone_transforms, pack, skin
 from infinity_frames.engine.people.motion.capsules import Bulk
-from infinity_frames.engine.people.skeleton import JOINT_INDEX, forward
+from infinity_frames.engine.people.skeleton import forward
 from infinity_frames.engine.scene.scene import Material, Mesh
 
 __all__ = ["Body", "build_body"]
@@ -134,17 +134,9 @@ class Body:
         Returns
         -------
         (17, 3) array
-            In the order of `keypoints.COCO`. Hips lie halfway from the joint to the skin beside it.
+            In the order of `keypoints.COCO`, as `keypoints.coco_points` defines them.
         """
-        points = np.empty((len(COCO), 3))
-        for row, (joint, vertex) in enumerate(COCO.values()):
-            on_skin = vertex is not None and vertices[self.vertex_keypoints[vertex]]
-            inside = joint is not None and joints[JOINT_INDEX[joint]]
-            if joint is None:
-                points[row] = on_skin
-            else:
-                points[row] = inside if vertex is None else 0.5 * (inside + on_skin)
-        return points
+        return coco_points(vertices, joints, self.vertex_keypoints)
 
 
 @lru_cache(maxsize=16)
