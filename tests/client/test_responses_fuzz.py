@@ -1,6 +1,6 @@
 """A server whose answers are damaged: the client says so in its own words, and goes on if it can.
 
-``FUZZ=1000 pytest tests/client/test_responses_fuzz.py -s`` tries so many and says what came of them.
+``FUZZ=1000 pytest tests/client/test_responses_fuzz.py -s`` tries that many and prints the outcome.
 """
 
 from __future__ import annotations

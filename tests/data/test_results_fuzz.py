@@ -1,7 +1,7 @@
 """Damaged results, read through the public readers: named, skipped, and nobody else's trouble.
 
-``FUZZ=1000 pytest tests/data/test_results_fuzz.py -s`` tries so many damages of each layout and says how
-many of them were reported.
+``FUZZ=1000 pytest tests/data/test_results_fuzz.py -s`` tries that many damages of each layout and
+prints how many of them were reported.
 """
 
 from __future__ import annotations

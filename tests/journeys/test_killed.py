@@ -1,6 +1,6 @@
 """SIGKILL of the client and of the engine at random moments of a batch and its download.
 
-``KILLS=100 pytest tests/journeys/test_killed.py -s`` runs a hundred of each and says what came of them.
+``KILLS=100 pytest tests/journeys/test_killed.py -s`` runs a hundred of each and prints the outcome.
 """
 
 import contextlib
