@@ -2,7 +2,9 @@
 # make test   lint, types and tests, in a venv of the project's own
 # make bench  speed and memory against stated baselines
 # make docs   the pictures of the docs and the notebooks' outputs
-.PHONY: demo test bench docs format clean
+# make site   the documentation as web pages under dist/site
+# make lowest the fast tests with the lowest versions that pyproject.toml promises
+.PHONY: demo test bench docs site lowest format clean
 
 PY := .venv/bin/python
 
@@ -24,6 +26,12 @@ docs: .venv/.test
 	$(PY) -m scripts.contact_sheets
 	$(PY) -m scripts.notebooks
 
+site: .venv/.test
+	$(PY) -m sphinx -q -W --keep-going -b html docs dist/site
+
+lowest:
+	./scripts/lowest.sh
+
 format: .venv/.test
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
@@ -33,7 +41,7 @@ format: .venv/.test
 	touch $@
 
 .venv/.test: pyproject.toml scripts/setup.sh
-	./scripts/setup.sh engine,test
+	./scripts/setup.sh engine,test,docs
 	touch $@
 
 clean:
