@@ -36,7 +36,7 @@ from infinity_frames.engine.generators.visionfit.trajectory import Instant
 from infinity_frames.engine.people.actor import extent
 from infinity_frames.engine.people.exercises import VISIONFIT_EXERCISES, exercise
 from infinity_frames.engine.people.skeleton import JOINT_INDEX
-from infinity_frames.engine.render import Renderer, auto_exposure, develop
+from infinity_frames.engine.render import Renderer, auto_exposure, tonemap
 from infinity_frames.engine.scene.camera import look
 
 Picture = NDArray[np.uint8]
@@ -97,7 +97,7 @@ def shot(params: dict[str, Any], phases: Sequence[float] = (0.0,)) -> list[Pictu
     }
     noisy = filled["enable_sensor_noise"]
     return [
-        develop(
+        tonemap(
             renderer.picture(seen[frame].placements),
             rng=stream(seed, "sensor_noise", frame) if noisy else None,
         )
@@ -170,7 +170,7 @@ def portrait(params: dict[str, Any]) -> Picture:
     place = [float(head[0]), float(head[1]) - 0.8, float(head[2])]
     camera = look(place, 0.0, 88.0, RENDERED, RENDERED)
     scene = replace(stage.scene, camera=camera)
-    picture = develop(Renderer(scene).picture(instant.placements), rng=None)
+    picture = tonemap(Renderer(scene).picture(instant.placements), rng=None)
     return picture[76:376, 181:331]
 
 
@@ -243,7 +243,7 @@ def wrist_row(name: str) -> Row:
     frames = [round(share * (count - 1)) for share in (0.0, 0.25, 0.5, 0.75)]
     tiles = []
     for frame in frames:
-        picture = develop(renderer.picture(wearer.placements(every[frame])), rng=None)
+        picture = tonemap(renderer.picture(wearer.placements(every[frame])), rng=None)
         sketch.draw(picture, every[frame])
         tiles.append(picture)
     return Row(name, tuple(f"{wearer.time[frame]:.2f} s" for frame in frames), tiles)
@@ -268,7 +268,7 @@ def spill_row(scene: str) -> Row:
     floor = Floor(place.scene(seed), spill, LIQUIDS[params["color"]], params["depth"])
     exposure = auto_exposure(floor.dry)
     shares = (0.1, 0.4, 1.0)
-    tiles = [develop(floor.picture(grown), rng=None, exposure=exposure) for grown in shares]
+    tiles = [tonemap(floor.picture(grown), rng=None, exposure=exposure) for grown in shares]
     said = ", ".join(f"{name} = {value}" for name, value in _SPILT[scene].items())
     return Row(f"{scene}   {said}", tuple(f"{grown:.0%}" for grown in shares), tiles)
 
@@ -313,7 +313,7 @@ def _write(picture: Picture, text: str, left: int, color: tuple[int, int, int]) 
     cv2.putText(picture, text, (left, CAPTION - 6), font, 0.38, color, 1, cv2.LINE_AA)
 
 
-class Sheet(NamedTuple):
+class Quad(NamedTuple):
     """What a sheet is made of."""
 
     make: Callable[[Any], Row]
@@ -323,11 +323,11 @@ class Sheet(NamedTuple):
 
 
 SHEETS = {
-    "exercises": Sheet(exercise_row, VISIONFIT_EXERCISES, 150, 2),
-    "identities": Sheet(identity_row, range(25), 150, 4),
-    "parameters": Sheet(sweep_row, range(len(_SWEEPS)), 128, 2),
-    "spills": Sheet(spill_row, tuple(_SPILT), 220, 1),
-    "wrists": Sheet(wrist_row, tuple(_WRISTS), 240, 1),
+    "exercises": Quad(exercise_row, VISIONFIT_EXERCISES, 150, 2),
+    "identities": Quad(identity_row, range(25), 150, 4),
+    "parameters": Quad(sweep_row, range(len(_SWEEPS)), 128, 2),
+    "spills": Quad(spill_row, tuple(_SPILT), 220, 1),
+    "wrists": Quad(wrist_row, tuple(_WRISTS), 240, 1),
 }
 
 

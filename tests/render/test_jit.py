@@ -50,6 +50,23 @@ def test_a_change_in_what_a_kernel_calls_is_noticed(tmp_path: Path) -> None:
     assert run(package.parent)[0] == 10
 
 
+def test_a_change_in_another_package_is_noticed(tmp_path: Path) -> None:
+    # A user's generator with kernels of its own, outside of the engine.
+    (tmp_path / "kernels/core").mkdir(parents=True)
+    (tmp_path / "kernels/render").mkdir()
+    shutil.copy(SOURCE, tmp_path / "kernels/core")
+    users = tmp_path / "mine"
+    users.mkdir()
+    (users / "__init__.py").touch()
+    (tmp_path / "kernels/render/caller.py").write_text("from mine.caller import twice\n")
+    (users / "caller.py").write_text(CALLER.replace("kernels.render.callee", "mine.callee"))
+    (users / "callee.py").write_text(CALLEE.format(value=3))
+    assert run(tmp_path)[0] == 6
+    assert run(tmp_path) == (6, 0), "an unchanged kernel is loaded, not compiled"
+    (users / "callee.py").write_text(CALLEE.format(value=5))
+    assert run(tmp_path)[0] == 10
+
+
 def test_the_folder_is_one_that_can_be_written() -> None:
     assert os.access(machine_code_folder(), os.W_OK)
 

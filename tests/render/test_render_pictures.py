@@ -12,7 +12,7 @@ import pytest
 from numba.core import event
 
 from infinity_frames.engine.generators.visionfit import VisionFit
-from infinity_frames.engine.render import PATTERNS, Renderer, auto_exposure, develop
+from infinity_frames.engine.render import PATTERNS, Renderer, auto_exposure, tonemap
 from infinity_frames.engine.render.tonemap import FULL_WELL, READ_NOISE, tone
 from infinity_frames.engine.scene.scene import (
     Camera,
@@ -139,7 +139,7 @@ def test_more_power_is_brighter_and_neither_end_is_lost():
         picture = render(item, lights=[lamp(power)])
         assert np.isfinite(picture).all()
         assert picture.min() >= 0
-        developed = develop(picture, rng=None)
+        developed = tonemap(picture, rng=None)
         means.append(developed.mean())
         assert 5 < developed.mean() < 245
         assert (developed.max(axis=2) < 255).mean() > 0.5
@@ -212,22 +212,22 @@ def test_a_pattern_sticks_to_what_moves():
 
 def test_sensor_noise_is_drawn_from_the_generator_and_grows_with_gain():
     picture = render(lights=[lamp()])
-    clean = develop(picture, rng=None).astype(int)
-    one = develop(picture, rng=np.random.default_rng(1))
-    np.testing.assert_array_equal(one, develop(picture, rng=np.random.default_rng(1)))
-    assert (one != develop(picture, rng=np.random.default_rng(2))).any()
+    clean = tonemap(picture, rng=None).astype(int)
+    one = tonemap(picture, rng=np.random.default_rng(1))
+    np.testing.assert_array_equal(one, tonemap(picture, rng=np.random.default_rng(1)))
+    assert (one != tonemap(picture, rng=np.random.default_rng(2))).any()
     assert 0.3 < np.abs(one - clean).mean() < 6
     exposure = auto_exposure(picture)
-    brighter = develop(picture, rng=None, exposure=2 * exposure)
+    brighter = tonemap(picture, rng=None, exposure=2 * exposure)
     assert brighter.mean() > clean.mean()
-    np.testing.assert_array_equal(develop(picture, rng=None, exposure=exposure), clean)
+    np.testing.assert_array_equal(tonemap(picture, rng=None, exposure=exposure), clean)
 
 
 def test_nothing_to_see_is_black():
     scene = Scene((FLOOR,), Camera(above().K, np.eye(4)[:3], 64, 64), ())
     picture = Renderer(scene).picture({})
     assert not picture.any()
-    assert not develop(picture, rng=None).any()
+    assert not tonemap(picture, rng=None).any()
 
 
 SCRIPT = """
@@ -248,7 +248,7 @@ def frames() -> bytes:
         parts.append(renderer.labels({"box": moved}).ids.tobytes())
         radiance = renderer.picture({"box": moved})
         parts.append(radiance.tobytes())
-        parts.append(develop(radiance, rng=np.random.default_rng(step)).tobytes())
+        parts.append(tonemap(radiance, rng=np.random.default_rng(step)).tobytes())
     return b"".join(parts)
 
 
@@ -314,7 +314,7 @@ def test_noise_is_that_of_photons_and_of_reading_out():
     # Patches of one radiance each: the variance in electrons is their number plus the reading's.
     exposure, levels = 1.0, np.linspace(0.02, 0.5, 7, dtype=np.float32)
     flat = np.repeat(levels, 40_000).reshape(len(levels), -1, 1).repeat(3, axis=2)
-    noisy = develop(flat, rng=np.random.default_rng(0), exposure=exposure).astype(float)
+    noisy = tonemap(flat, rng=np.random.default_rng(0), exposure=exposure).astype(float)
     shades = np.linspace(0.0, 1.0, 4001)
     signal = np.interp(noisy, 255 * tone(shades), shades) * FULL_WELL  # back to electrons
     variances = signal.var(axis=(1, 2))

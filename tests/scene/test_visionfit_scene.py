@@ -15,8 +15,8 @@ from infinity_frames.engine.scene.scene import Mesh, Object
 from infinity_frames.engine.scene.solids import (
     Box,
     Cushion,
-    Sheet,
-    Turned,
+    Quad,
+    Revolved,
     merge,
     place,
     yaw_matrix,
@@ -58,7 +58,7 @@ def test_a_box_has_the_volume_of_its_sides(size: tuple[float, float, float]) -> 
 @pytest.mark.parametrize("axis", ["x", "y", "z"])
 @pytest.mark.parametrize("segments", [6, 48])
 def test_a_turned_cylinder_is_a_prism_along_its_axis(axis: str, segments: int) -> None:
-    mesh = Turned(((0.5, -1.0), (0.5, 1.0)), axis=axis, segments=segments).mesh()
+    mesh = Revolved(((0.5, -1.0), (0.5, 1.0)), axis=axis, segments=segments).mesh()
     ring = segments / 2 * np.sin(2 * np.pi / segments) * 0.5**2
     assert volume(mesh) == pytest.approx(2 * ring)
     assert np.ptp(mesh.vertices, axis=0)["xyz".index(axis)] == 2
@@ -74,7 +74,7 @@ def test_a_cushion_lies_between_an_ellipsoid_and_its_box(squareness: float) -> N
 
 
 def test_a_sheet_faces_u_cross_v_and_is_cut_into_cells() -> None:
-    mesh = Sheet((0, 0, 0), (1, 0, 0), (0, 2, 0), cell=0.5).mesh()
+    mesh = Quad((0, 0, 0), (1, 0, 0), (0, 2, 0), cell=0.5).mesh()
     assert len(mesh.faces) == 2 * 4 * 8
     assert np.allclose(mesh.normals, [0, 0, 1])
     assert outward(mesh).all()

@@ -28,7 +28,7 @@ class Surfaces(NamedTuple):
     owner: NDArray[np.int32]  # (F,) index of the object
     material: NDArray[np.int32]  # (F,) row of the tables below
     axis: NDArray[np.int32]  # (F,) axis the texture-space face looks along
-    tint: NDArray[np.float32]  # (V, 3) vertex colours
+    tint: NDArray[np.float32]  # (V, 3) vertex colors
     texture: NDArray[np.float64]  # (V, 3) where patterns are evaluated, m
     color: NDArray[np.float64]  # (M, 3)
     color2: NDArray[np.float64]  # (M, 3)

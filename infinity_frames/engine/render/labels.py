@@ -1,4 +1,4 @@
-"""The label pass: what is seen at each pixel, one sample at its centre."""
+"""The label pass: what is seen at each pixel, one sample at its center."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.render.geometry import Geometry
-from infinity_frames.engine.render.raster import NEAREST, nearest, rasterise
+from infinity_frames.engine.render.raster import NEAREST, nearest, rasterize
 
 __all__ = ["LabelPass", "Visibility"]
 
@@ -19,14 +19,14 @@ class Visibility:
 
     Parameters
     ----------
-    nearness : (H, W) float64 array
+    inverse_depth : (H, W) float64 array
         1/z, 1/m; 0 where nothing is.
-    winner : (H, W) int32 array
+    face_id : (H, W) int32 array
         Face; -1 where nothing is.
     """
 
-    nearness: NDArray[np.float64]
-    winner: NDArray[np.int32]
+    inverse_depth: NDArray[np.float64]
+    face_id: NDArray[np.int32]
 
     @classmethod
     def empty(cls, height: int, width: int) -> Visibility:
@@ -35,7 +35,7 @@ class Visibility:
 
     def copy(self) -> Visibility:
         """Draw on without changing the original."""
-        return Visibility(self.nearness.copy(), self.winner.copy())
+        return Visibility(self.inverse_depth.copy(), self.face_id.copy())
 
     def draw(
         self,
@@ -45,7 +45,7 @@ class Visibility:
         shift: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         """Add faces, seen from the camera that ``clip`` is of."""
-        rasterise(
+        rasterize(
             clip,
             np.ones(len(clip)),
             geometry.surfaces.faces,
@@ -54,14 +54,14 @@ class Visibility:
             shift[0],
             shift[1],
             1.0 / NEAREST,
-            self.nearness,
-            self.winner,
+            self.inverse_depth,
+            self.face_id,
         )
 
 
 @dataclass(eq=False)
 class LabelPass:
-    """What every pixel's centre sees.
+    """What every pixel's center sees.
 
     Parameters
     ----------
@@ -83,11 +83,11 @@ class LabelPass:
         """Name what a visibility buffer sees."""
         owners = np.append(geometry.surfaces.owner + 1, 0).astype(np.int32)  # [-1] is nothing
         with np.errstate(divide="ignore"):
-            depth = (1.0 / visibility.nearness).astype(np.float32)
-        return cls(owners[visibility.winner], depth, geometry, clip)
+            depth = (1.0 / visibility.inverse_depth).astype(np.float32)
+        return cls(owners[visibility.face_id], depth, geometry, clip)
 
     def depth_at(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Depth of what is seen exactly at some places, not at the centres of their pixels.
+        """Depth of what is seen exactly at some places, not at the centers of their pixels.
 
         Parameters
         ----------
@@ -125,4 +125,4 @@ class LabelPass:
         """
         alone = Visibility.empty(*self.ids.shape)
         alone.draw(self.geometry, self.clip, self.geometry.members([object_id - 1]))
-        return alone.winner >= 0
+        return alone.face_id >= 0

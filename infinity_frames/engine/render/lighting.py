@@ -26,9 +26,9 @@ class Lamps(NamedTuple):
     position: NDArray[np.float64]  # (N, 3) m
     facing: NDArray[np.float64]  # (N, 3)
     intensity: NDArray[np.float64]  # (N, 3) along facing, W/sr
-    spacing: NDArray[np.float64]  # (N,) how far a point is from its neighbours, m
+    spacing: NDArray[np.float64]  # (N,) how far a point is from its neighbors, m
     first: NDArray[np.int64]  # (L + 1,) where each light's points begin
-    centre: NDArray[np.float64]  # (L, 3) m
+    center: NDArray[np.float64]  # (L, 3) m
     size: NDArray[np.float64]  # (L,) m
 
 
@@ -51,14 +51,14 @@ def sample_lights(lights: Sequence[Light]) -> Lamps:
     square = (steps + 0.5) % 1.0 - 0.5
     positions, facings, intensities = [], [], []
     for light in lit:
-        centre = np.array(light.location, float)
-        facing = np.array(light.target, float) - centre
+        center = np.array(light.location, float)
+        facing = np.array(light.target, float) - center
         facing /= np.linalg.norm(facing)
         helper = np.array([1.0, 0.0, 0.0]) if abs(facing[2]) > 0.9 else np.array([0.0, 0.0, 1.0])
         right = np.cross(facing, helper)
         right /= np.linalg.norm(right)
         plane = np.stack([right, np.cross(right, facing)]) * light.size
-        positions.append(centre + square @ plane)
+        positions.append(center + square @ plane)
         facings.append(np.tile(facing, (count, 1)))
         # A Lambertian emitter of power P sends P / pi per steradian along its normal.
         intensities.append(
@@ -90,9 +90,9 @@ def ambient_light(scene: Scene, geometry: Geometry, members: NDArray[np.int32]) 
     power = sum((np.array(i.color) * i.power for i in scene.lights), np.zeros(3))
     reflected = 0.8 * power * mean_color / (1 - mean_color) / (area * math.pi)
     around = np.array(scene.ambient) * 0.5 + reflected
-    # What the floor sends up meets other things on its way and loses half its colour.
-    grey = floor_color @ np.array([0.2126, 0.7152, 0.0722])
-    bounced = 0.5 * (floor_color + grey)
+    # What the floor sends up meets other things on its way and loses half its color.
+    gray = floor_color @ np.array([0.2126, 0.7152, 0.0722])
+    bounced = 0.5 * (floor_color + gray)
     floor = bounced * (around + 0.7 * _floor_irradiance(scene) / math.pi)
     # A Fibonacci lattice on the sphere, nowhere denser than elsewhere.
     k = np.arange(_DIRECTIONS) + 0.5
@@ -108,7 +108,7 @@ def ambient_light(scene: Scene, geometry: Geometry, members: NDArray[np.int32]) 
 def _albedos(
     surfaces: Surfaces, members: NDArray[np.int32], corners: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean colour of what faces up near the lowest level, and of everything, by area."""
+    """Mean color of what faces up near the lowest level, and of everything, by area."""
     if not len(members):
         return np.full(3, 0.3), np.full(3, 0.4)
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

@@ -1,7 +1,7 @@
 """Flat mirrors: what they show is a picture of its own, from behind them.
 
 A material of roughness 0 is a mirror. All its faces that are seen are taken to lie in one plane,
-and what it reflects of other mirrors is their own colour.
+and what it reflects of other mirrors is their own color.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ class Mirror:
     scene : Scene
     geometry : Geometry
         Of the scene.
-    winner : (H, W) int32 array
-        The face that each pixel sees of what stands still; -1 where nothing is.
+    face_id : (H, W) int32 array
+        The static face that each pixel sees; -1 where there is none.
     """
 
-    def __init__(self, scene: Scene, geometry: Geometry, winner: NDArray[np.int32]) -> None:
+    def __init__(self, scene: Scene, geometry: Geometry, face_id: NDArray[np.int32]) -> None:
         surfaces = geometry.surfaces
         self._is_mirror = np.append(surfaces.finish[surfaces.material, 1] == 0.0, False)
-        rows, columns = self._is_mirror[winner].nonzero()
+        rows, columns = self._is_mirror[face_id].nonzero()
         self.scene: Scene | None = None
         """What to draw to know what the mirror shows; None where no mirror is in view."""
         if not len(rows):
             return
         self._first, self._last = (rows.min(), columns.min()), (rows.max() + 1, columns.max() + 1)
-        face = winner[rows[0], columns[0]]
+        face = face_id[rows[0], columns[0]]
         self._tint = surfaces.color[surfaces.material[face]].astype(np.float32)
         owner = int(surfaces.owner[face])
         others = tuple(item for i, item in enumerate(scene.objects) if i != owner)
@@ -49,11 +49,11 @@ class Mirror:
         self.scene = replace(scene, objects=others, camera=self._behind(scene.camera, corners))
 
     def show(
-        self, picture: NDArray[np.float32], winner: NDArray[np.int32], color: NDArray[np.float32]
+        self, picture: NDArray[np.float32], face_id: NDArray[np.int32], color: NDArray[np.float32]
     ) -> None:
         """Put a picture of ``scene`` where a frame sees the mirror, into ``color`` (H, W, 3)."""
         part = tuple(slice(a, b) for a, b in zip(self._first, self._last, strict=True))
-        seen = self._is_mirror[winner[part]]
+        seen = self._is_mirror[face_id[part]]
         color[part][seen] = picture[:, ::-1][seen] * self._tint
 
     def _behind(self, camera: Camera, corners: NDArray[np.float64]) -> Camera:

@@ -1,9 +1,9 @@
-"""Procedural patterns: how a material's colour and gloss vary over a surface.
+"""Procedural patterns: how a material's color and gloss vary over a surface.
 
 A pattern is a kernel ``pattern(u, v, w, footprint) -> (mix, tint, gloss)``, less the coordinates it
-has no use for. Those are in repeats (metres over the material's ``scale``), ``w`` along the axis
+has no use for. Those are in repeats (meters over the material's ``scale``), ``w`` along the axis
 that the surface faces; ``footprint`` is the width of a pixel in repeats, by which detail too fine
-to be drawn is faded out instead of aliasing. ``mix`` blends the material's first colour into its
+to be drawn is faded out instead of aliasing. ``mix`` blends the material's first color into its
 second, ``tint`` multiplies the result, ``gloss`` multiplies the roughness.
 
 A new pattern is a function here, its name in ``PATTERNS``, and its line in ``evaluate``.
@@ -91,7 +91,7 @@ def _fractal(x: float, y: float, z: float, footprint: float) -> float:
 
 @kernel
 def _line(distance: float, width: float, footprint: float) -> float:
-    """Coverage of a line of some width by a pixel whose centre is at that distance."""
+    """Coverage of a line of some width by a pixel whose center is at that distance."""
     reach = 0.5 * max(footprint, 1e-6)
     return min(max((0.5 * width + reach - abs(distance)) / (2 * reach), 0.0), 1.0) * min(
         1.0, width / (2 * reach)
@@ -161,7 +161,7 @@ def _plaster(u: float, v: float, w: float, footprint: float) -> _Texel:
 
 @kernel
 def _fabric(u: float, v: float, w: float, footprint: float) -> _Texel:
-    # Wavelengths in repeats: threads 1, slubs some, and soft folds of several centimetres.
+    # Wavelengths in repeats: threads 1, slubs some, and soft folds of several centimeters.
     keep = _keep(footprint, 0.5)
     thread = math.sin(6.2832 * (u + 0.5 * w)) * math.sin(6.2832 * (v - 0.5 * w)) * keep
     slub = _fractal(u * 0.16, v * 0.16, w * 0.16, footprint * 0.16) - 0.5
@@ -242,8 +242,8 @@ def _wood(u: float, v: float, w: float, footprint: float) -> _Texel:
     ring = math.sqrt(y * y + z * z) * 5.0 + 2.0 * bend
     keep = _keep(footprint, 0.12)
     grain = (ring - math.floor(ring) - 0.5) * keep
-    fibre = (_noise(u * 1.5, v * 40.0, w * 40.0) - 0.5) * _keep(footprint, 0.04)
-    return 0.4 + 0.45 * grain + 0.5 * (bend - 0.5), 1.0 + 0.12 * fibre, 1.0 + 0.2 * grain
+    fiber = (_noise(u * 1.5, v * 40.0, w * 40.0) - 0.5) * _keep(footprint, 0.04)
+    return 0.4 + 0.45 * grain + 0.5 * (bend - 0.5), 1.0 + 0.12 * fiber, 1.0 + 0.2 * grain
 
 
 @kernel

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from infinity_frames.engine.core.jit import inlined, kernel
 from infinity_frames.engine.render.geometry import Surfaces
 from infinity_frames.engine.render.lighting import Lamps
-from infinity_frames.engine.render.shading import Lighting, attenuate, influenced, receive
+from infinity_frames.engine.render.shading import Lighting, attenuate, influenced, irradiance
 from infinity_frames.engine.render.surface import Frame, point_at
 
 __all__ = [
@@ -23,11 +23,11 @@ __all__ = [
     "coarse_grid",
     "compose",
     "edge_samples",
-    "receive_points",
+    "irradiate_points",
 ]
 
 SAMPLES = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125))
-"""Where in a pixel further samples lie, from its centre, px: a rotated grid."""
+"""Where in a pixel further samples lie, from its center, px: a rotated grid."""
 
 _FLAT = 0.1  # attenuations that differ by less are interpolated
 
@@ -76,7 +76,7 @@ class Lit(NamedTuple):
 
 
 @kernel
-def receive_points(
+def irradiate_points(
     surfaces: Surfaces,
     frame: Frame,
     lighting: Lighting,
@@ -84,7 +84,7 @@ def receive_points(
     moves: bool,
     out: Lit,
 ) -> None:
-    """Fill ``out`` with what every sample receives past what stands still."""
+    """Fill ``out`` with the light that reaches every sample past the static objects."""
     hidden = np.empty(lighting.probes.hidden.shape[3], np.float32)
     parts = np.empty(len(lighting.lamps.position))
     for i in range(len(samples.face)):
@@ -93,7 +93,7 @@ def receive_points(
             continue
         point = point_at(surfaces, frame, face, samples.x[i], samples.y[i])
         share, direct = out.share[i], out.direct[i]
-        ambient = receive(lighting, point, frame.eye, moves, hidden, parts, share, direct)
+        ambient = irradiance(lighting, point, frame.eye, moves, hidden, parts, share, direct)
         for k in range(3):
             out.point[i, k] = point.position[k]
             out.point[i, 3 + k] = point.normal[k]
@@ -126,17 +126,17 @@ def compose(lit: Lit, left: NDArray[np.float32], color: NDArray[np.float32]) -> 
 
 @kernel
 def coarse_grid(
-    lighting: Lighting, lit: Lit, still: NDArray[np.bool_], step: int
+    lighting: Lighting, lit: Lit, static: NDArray[np.bool_], step: int
 ) -> NDArray[np.int64]:
     """Pixels of every ``step``-th row and column whose light what moves can change."""
-    height, width = still.shape
-    chosen = np.empty(still.size, np.int64)
+    height, width = static.shape
+    chosen = np.empty(static.size, np.int64)
     count = 0
     for row in range(0, height, step):
         for column in range(0, width, step):
             i = row * width + column
             p = lit.point[i]
-            if still[row, column] and influenced(lighting, (p[0], p[1], p[2])):
+            if static[row, column] and influenced(lighting, (p[0], p[1], p[2])):
                 chosen[count] = i
                 count += 1
     return chosen[:count]
@@ -145,7 +145,7 @@ def coarse_grid(
 @kernel
 def between(
     lit: Lit,
-    still: NDArray[np.bool_],
+    static: NDArray[np.bool_],
     owner: NDArray[np.int32],
     step: int,
     left: NDArray[np.float32],
@@ -155,8 +155,8 @@ def between(
     It does where the four around lie on one flat surface, for each light that hardly differs among
     them; what must be computed is left NaN.
     """
-    height, width = still.shape
-    chosen = np.empty(still.size, np.int64)
+    height, width = static.shape
+    chosen = np.empty(static.size, np.int64)
     count = 0
     corners = np.empty(4, np.int64)
     for row in range(height):
@@ -165,7 +165,7 @@ def between(
         for column in range(width):
             near = column - column % step
             far = near if near == column else near + step
-            if not still[row, column] or (top == row and near == column):
+            if not static[row, column] or (top == row and near == column):
                 continue
             i = row * width + column
             fits = bottom < height and far < width
@@ -173,7 +173,7 @@ def between(
                 corners[0], corners[1] = top * width + near, top * width + far
                 corners[2], corners[3] = bottom * width + near, bottom * width + far
                 for j in corners:
-                    fits = fits and still[j // width, j % width] and owner[j] == owner[i]
+                    fits = fits and static[j // width, j % width] and owner[j] == owner[i]
                     fits = fits and _parallel(lit.point, i, j)
             if fits:
                 fx, fy = (column - near) / step, (row - top) / step
@@ -214,7 +214,7 @@ def _alike(surfaces: Surfaces, frame: Frame, one: int, other: int) -> bool:
 
 @inlined
 def _near(one: float, other: float) -> bool:
-    """Whether two nearnesses may belong to one surface: a step in depth of 3 % is an edge."""
+    """Whether two inverse_depths may belong to one surface: a step in depth of 3 % is an edge."""
     return abs(one - other) < 0.03 * max(one, other)
 
 
@@ -222,15 +222,15 @@ def _near(one: float, other: float) -> bool:
 def edge_samples(
     surfaces: Surfaces,
     frame: Frame,
-    winner: NDArray[np.int32],
-    nearness: NDArray[np.float64],
-    winners: NDArray[np.int32],
-    nearnesses: NDArray[np.float64],
+    face_id: NDArray[np.int32],
+    inverse_depth: NDArray[np.float64],
+    face_ids: NDArray[np.int32],
+    inverse_depths: NDArray[np.float64],
     shifts: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Find the pixels that edges run through, and where each of their samples has its light from.
 
-    Only visibility is sampled more often: a sample takes its light from the neighbouring pixel
+    Only visibility is sampled more often: a sample takes its light from the neighboring pixel
     that sees the same surface, and is shaded itself only where there is none (Chajdas, McGuire and
     Luebke, "Subpixel reconstruction antialiasing", 2011).
 
@@ -241,20 +241,20 @@ def edge_samples(
     (E, S) int64 array
         The pixel that each sample takes its light from; -1 for none.
     """
-    height, width = winner.shape
+    height, width = face_id.shape
     count = len(shifts)
-    pixels = np.empty(winner.size, np.int64)
-    sources = np.empty((winner.size, count), np.int64)
+    pixels = np.empty(face_id.size, np.int64)
+    sources = np.empty((face_id.size, count), np.int64)
     found = 0
     for row in range(height):
         for column in range(width):
-            centre, depth = winner[row, column], nearness[row, column]
+            center, depth = face_id[row, column], inverse_depth[row, column]
             flat = True
             for s in range(count):
-                face = winners[s, row, column]
-                if face != centre and not (
-                    _alike(surfaces, frame, centre, face)
-                    and _near(depth, nearnesses[s, row, column])
+                face = face_ids[s, row, column]
+                if face != center and not (
+                    _alike(surfaces, frame, center, face)
+                    and _near(depth, inverse_depths[s, row, column])
                 ):
                     flat = False
                     break
@@ -262,7 +262,7 @@ def edge_samples(
                 continue
             pixels[found] = row * width + column
             for s in range(count):
-                face, near = winners[s, row, column], nearnesses[s, row, column]
+                face, near = face_ids[s, row, column], inverse_depths[s, row, column]
                 best, source = 1e30, -1
                 for r in range(max(row - 1, 0), min(row + 2, height)):
                     for c in range(max(column - 1, 0), min(column + 2, width)):
@@ -270,8 +270,8 @@ def edge_samples(
                         distance = dx * dx + dy * dy
                         if (
                             distance < best
-                            and _alike(surfaces, frame, face, winner[r, c])
-                            and _near(near, nearness[r, c])
+                            and _alike(surfaces, frame, face, face_id[r, c])
+                            and _near(near, inverse_depth[r, c])
                         ):
                             best, source = distance, r * width + c
                 sources[found, s] = source

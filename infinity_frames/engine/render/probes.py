@@ -1,4 +1,4 @@
-"""What stands still hides from what moves: looked up on a lattice of points in the room.
+"""How static objects shade moving ones: looked up on a lattice of points in the room.
 
 A body's surface meets other light at every frame, and asking every depth map at every pixel misses
 the processor's caches each time. Shadows of furniture on it are soft: between lattice points a few
@@ -21,7 +21,7 @@ from infinity_frames.engine.render.shadow_maps import DepthMaps, occluded, shado
 __all__ = ["REACH", "Probes", "gather", "lattice"]
 
 REACH = 1.2
-"""How far away a thing can be and still dim the ambient light of a point, m."""
+"""Greatest distance at which an object still dims the ambient light of a point, m."""
 
 _CELL = 0.18  # m
 _MOST = 60_000  # lattice points; larger scenes get wider cells
@@ -42,7 +42,7 @@ def lattice(vertices: NDArray[np.float64], lights: int) -> Probes:
     Parameters
     ----------
     vertices : (V, 3) array
-        Of what stands still and blocks light, m.
+        Vertices of the static objects that block light, m.
     lights : int
         Lamp points and ambient directions.
 

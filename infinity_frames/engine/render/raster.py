@@ -1,4 +1,4 @@
-"""Which triangle is seen at each pixel: 2-D homogeneous rasterisation.
+"""Which triangle is seen at each pixel: 2-D homogeneous rasterization.
 
 Edge functions of the homogeneous vertices (Olano and Greer, "Triangle scan conversion using 2D
 homogeneous coordinates", 1997) need no clipping: what lies behind the camera never covers a pixel.
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.engine.core.jit import inlined, kernel
 
-__all__ = ["NEAREST", "clip_coordinates", "nearest", "rasterise"]
+__all__ = ["NEAREST", "clip_coordinates", "nearest", "rasterize"]
 
 NEAREST = 1e-3
 """What is closer to the camera plane than this is not seen, m."""
@@ -74,7 +74,7 @@ def _span(
 
 
 @kernel
-def rasterise(
+def rasterize(
     clip: NDArray[np.float64],
     weight: NDArray[np.float64],
     faces: NDArray[np.int32],
@@ -83,18 +83,18 @@ def rasterise(
     shift_x: float,
     shift_y: float,
     limit: float,
-    nearness: NDArray[np.float64],
-    winner: NDArray[np.int32],
+    inverse_depth: NDArray[np.float64],
+    face_id: NDArray[np.int32],
 ) -> None:
-    """Draw triangles into a nearness buffer and an index buffer, in place.
+    """Draw triangles into a inverse_depth buffer and an index buffer, in place.
 
     Parameters
     ----------
     clip : (V, 3) float64 array
         Homogeneous pixel coordinates of the vertices; w is 1 for an orthographic view.
     weight : (V,) float64 array
-        What is interpolated as nearness (larger wins): ones give 1/z of a perspective view, and
-        the negative depth of the vertices serves an orthographic one.
+        Interpolated as inverse depth (larger wins): ones give 1/z of a perspective view; an
+        orthographic view takes the negative depth of the vertices.
     faces : (F, 3) int32 array
         Vertex indices.
     members : (M,) int32 array
@@ -102,14 +102,14 @@ def rasterise(
     one_sided : (F,) bool array
         Faces that are left out when seen from behind.
     shift_x, shift_y : float
-        Where in a pixel its sample lies, from its centre, px.
+        Where in a pixel its sample lies, from its center, px.
     limit : float
-        Nearness at and beyond which nothing is seen.
-    nearness, winner : (H, W) arrays
-        The buffers. At equal nearness the face of the smaller index wins, in whatever order they
-        are drawn.
+        Inverse depth at and beyond which nothing is seen.
+    inverse_depth, face_id : (H, W) arrays
+        The buffers. At equal inverse depth the face of the smaller index wins, whatever the
+        drawing order.
     """
-    height, width = winner.shape
+    height, width = face_id.shape
     offset_x = 0.5 + shift_x
     offset_y = 0.5 + shift_y
     for k in range(members.size):
@@ -173,12 +173,12 @@ def rasterise(
                 if (f0 == 0.0 and not own0) or (f1 == 0.0 and not own1) or (f2 == 0.0 and not own2):
                     continue
                 value = f0 * n0 + f1 * n1 + f2 * n2
-                held = nearness[row, column]
+                held = inverse_depth[row, column]
                 if value < limit and (
-                    value > held or (value == held and face < winner[row, column])
+                    value > held or (value == held and face < face_id[row, column])
                 ):
-                    nearness[row, column] = value
-                    winner[row, column] = face
+                    inverse_depth[row, column] = value
+                    face_id[row, column] = face
 
 
 @kernel
@@ -194,7 +194,7 @@ def nearest(
     Parameters
     ----------
     clip, faces, one_sided, limit
-        As for `rasterise`; all faces are looked at.
+        As for `rasterize`; all faces are looked at.
     points : (N, 2) float64 array
         px.
 

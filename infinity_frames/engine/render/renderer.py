@@ -23,7 +23,7 @@ from infinity_frames.engine.render.picture import (
     coarse_grid,
     compose,
     edge_samples,
-    receive_points,
+    irradiate_points,
 )
 from infinity_frames.engine.render.probes import lattice
 from infinity_frames.engine.render.raster import clip_coordinates
@@ -34,7 +34,7 @@ from infinity_frames.engine.scene.scene import Placement, Scene
 
 __all__ = ["Renderer"]
 
-_STILL_MAPS = (384, 144)  # sizes of shadow and ambient maps, px
+_STATIC_MAPS = (384, 144)  # sizes of shadow and ambient maps, px
 _MOVING_MAPS = (144, 72)
 _SHELL_MAPS = 160
 _GRID = 128  # pixels along the longer side at which moving shadows are always computed
@@ -43,8 +43,8 @@ _GRID = 128  # pixels along the longer side at which moving shadows are always c
 class Renderer:
     """Draws one scene, frame after frame.
 
-    What is in no placement stands still: it is drawn and shaded once, and again only when other
-    objects are placed than in the frame before.
+    Objects without a placement are static: they are drawn and shaded once, and again only when
+    the set of placed objects changes.
 
     Parameters
     ----------
@@ -61,10 +61,10 @@ class Renderer:
         self.scene = scene
         self._geometry = flatten(scene)
         self._lamps = sample_lights(scene.lights)
-        self._still: _Still | None = None
+        self._static: _Static | None = None
 
     def labels(self, placements: Mapping[str, Placement]) -> LabelPass:
-        """What every pixel's centre sees, one sample each.
+        """What every pixel's center sees, one sample each.
 
         Parameters
         ----------
@@ -81,11 +81,11 @@ class Renderer:
         RenderError
             A placement fits no object of the scene.
         """
-        still = self._still_for(placements)
+        static = self._static_for(placements)
         vertices, _ = self._geometry.placed(placements)
         clip = clip_coordinates(self.scene.camera.P, vertices)
-        seen = still.seen[0].copy()
-        seen.draw(self._geometry, clip, still.drawn)
+        seen = static.seen[0].copy()
+        seen.draw(self._geometry, clip, static.drawn)
         return LabelPass.of(seen, self._geometry, clip)
 
     def picture(self, placements: Mapping[str, Placement]) -> NDArray[np.float32]:
@@ -99,72 +99,72 @@ class Renderer:
         Returns
         -------
         (H, W, 3) float32 array
-            Linear radiance, W/m^2/sr; around 1 under a lamp of 100 W. ``develop`` makes it 8-bit.
+            Linear radiance, W/m^2/sr; around 1 under a lamp of 100 W. ``tonemap`` makes it 8-bit.
 
         Raises
         ------
         RenderError
             A placement fits no object of the scene.
         """
-        still = self._still_for(placements)
+        static = self._static_for(placements)
         vertices, normals = self._geometry.placed(placements)
         frame = self._frame(vertices, normals)
-        light = self._light(still)
+        light = self._light(static)
         lighting = light.lighting._replace(
             moving=_body(self._lamps, light.lighting.ambient, light.casters(vertices), _MOVING_MAPS)
         )
-        passes = [seen.copy() for seen in still.seen]
+        passes = [seen.copy() for seen in static.seen]
         for seen, shift in zip(passes, ((0.0, 0.0), *SAMPLES), strict=True):
-            seen.draw(self._geometry, frame.clip, still.drawn, shift)
-        winner = passes[0].winner
-        color = self._relit(still, light.lit, lighting, winner)
-        moved = (winner != still.seen[0].winner).reshape(-1).nonzero()[0]
-        row, column = np.divmod(moved, winner.shape[1])
-        samples = Samples(winner.reshape(-1)[moved], column + 0.5, row + 0.5)
+            seen.draw(self._geometry, frame.clip, static.drawn, shift)
+        face_id = passes[0].face_id
+        color = self._relit(static, light.lit, lighting, face_id)
+        moved = (face_id != static.seen[0].face_id).reshape(-1).nonzero()[0]
+        row, column = np.divmod(moved, face_id.shape[1])
+        samples = Samples(face_id.reshape(-1)[moved], column + 0.5, row + 0.5)
         color[moved] = self._shaded(frame, lighting, samples)
         if light.mirrored is not None:
             picture = light.mirrored.picture(placements)
-            light.mirror.show(picture, winner, color.reshape(*winner.shape, 3))
+            light.mirror.show(picture, face_id, color.reshape(*face_id.shape, 3))
         self._smooth(frame, lighting, passes, color)
-        return color.reshape(*winner.shape, 3)
+        return color.reshape(*face_id.shape, 3)
 
     def _relit(
-        self, still: _Still, lit: Lit, lighting: Lighting, winner: NDArray[np.int32]
+        self, static: _Static, lit: Lit, lighting: Lighting, face_id: NDArray[np.int32]
     ) -> NDArray[np.float32]:
-        """What stands still, with the shadows of what moves, (H W, 3)."""
-        unmoved = (winner == still.seen[0].winner) & (winner >= 0)
-        left = np.ones((winner.size, len(self._lamps.size) + 1), np.float32)
-        step = max(3, max(winner.shape) // _GRID)
+        """Static objects with the shadows of moving ones, (H W, 3)."""
+        unmoved = (face_id == static.seen[0].face_id) & (face_id >= 0)
+        left = np.ones((face_id.size, len(self._lamps.size) + 1), np.float32)
+        step = max(3, max(face_id.shape) // _GRID)
         grid = coarse_grid(lighting, lit, unmoved, step)
         left[grid] = np.nan
         attenuate_points(lighting, lit, grid, left)
-        rest = between(lit, unmoved, still.owner, step, left)
+        rest = between(lit, unmoved, static.owner, step, left)
         attenuate_points(lighting, lit, rest, left)
-        color = np.empty((winner.size, 3), np.float32)
+        color = np.empty((face_id.size, 3), np.float32)
         compose(lit, left, color)
         return color
 
     def _lit(self, frame: Frame, lighting: Lighting, samples: Samples) -> Lit:
-        """What stands still, past nothing that moves.
+        """Light of static objects without any moving ones.
 
         It is the longest step before a first picture, and all else waits for it: so two at a time.
         """
         lit = Lit.empty(len(samples.face), self._lamps)
         middle = len(samples.face) // 2
 
-        def receive(which: slice) -> None:
+        def irradiate(which: slice) -> None:
             here, out = samples.part(which), lit.part(which)
-            receive_points(self._geometry.surfaces, frame, lighting, here, False, out)
+            irradiate_points(self._geometry.surfaces, frame, lighting, here, False, out)
 
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(receive, (slice(middle), slice(middle, None))))
+            list(pool.map(irradiate, (slice(middle), slice(middle, None))))
         return lit
 
     def _shaded(self, frame: Frame, lighting: Lighting, samples: Samples) -> NDArray[np.float32]:
-        """Colours of samples, from nothing, (n, 3)."""
+        """Colors of samples, from nothing, (n, 3)."""
         count = len(samples.face)
         lit = Lit.empty(count, self._lamps)
-        receive_points(self._geometry.surfaces, frame, lighting, samples, True, lit)
+        irradiate_points(self._geometry.surfaces, frame, lighting, samples, True, lit)
         left = np.full((count, len(self._lamps.size) + 1), np.nan, np.float32)
         attenuate_points(lighting, lit, np.arange(count), left)
         color = np.empty((count, 3), np.float32)
@@ -179,21 +179,21 @@ class Renderer:
         color: NDArray[np.float32],
     ) -> None:
         """Average the samples of the pixels that edges run through, in place."""
-        winners = np.stack([seen.winner for seen in passes[1:]])
+        face_ids = np.stack([seen.face_id for seen in passes[1:]])
         pixels, sources = edge_samples(
             self._geometry.surfaces,
             frame,
-            passes[0].winner,
-            passes[0].nearness,
-            winners,
-            np.stack([seen.nearness for seen in passes[1:]]),
+            passes[0].face_id,
+            passes[0].inverse_depth,
+            face_ids,
+            np.stack([seen.inverse_depth for seen in passes[1:]]),
             np.array(SAMPLES),
         )
         sampled = color[sources]
         edge, sample = (sources < 0).nonzero()
-        row, column = np.divmod(pixels[edge], winners.shape[2])
+        row, column = np.divmod(pixels[edge], face_ids.shape[2])
         shift = np.array(SAMPLES)[sample] + 0.5
-        own = Samples(winners[sample, row, column], column + shift[:, 0], row + shift[:, 1])
+        own = Samples(face_ids[sample, row, column], column + shift[:, 0], row + shift[:, 1])
         sampled[edge, sample] = self._shaded(frame, lighting, own)
         color[pixels] = (color[pixels] + sampled.sum(axis=1)) / np.float32(len(SAMPLES) + 1)
 
@@ -202,13 +202,13 @@ class Renderer:
         clip = clip_coordinates(camera.P, vertices)
         return Frame(clip, vertices, normals, camera.location, float(camera.K[1, 1]))
 
-    def _still_for(self, placements: Mapping[str, Placement]) -> _Still:
+    def _static_for(self, placements: Mapping[str, Placement]) -> _Static:
         names = frozenset(placements)
-        if self._still is None or self._still.names != names:
-            self._still = self._prepare(names)
-        return self._still
+        if self._static is None or self._static.names != names:
+            self._static = self._prepare(names)
+        return self._static
 
-    def _prepare(self, names: frozenset[str]) -> _Still:
+    def _prepare(self, names: frozenset[str]) -> _Static:
         geometry, camera = self._geometry, self.scene.camera
         geometry.check(names)
         moving = [i for name, i in geometry.names.items() if name in names]
@@ -220,40 +220,40 @@ class Renderer:
             view = Visibility.empty(camera.height, camera.width)
             view.draw(geometry, clip, members, shift)
             seen.append(view)
-        owner = np.append(geometry.surfaces.owner, -1).astype(np.int32)[seen[0].winner]
+        owner = np.append(geometry.surfaces.owner, -1).astype(np.int32)[seen[0].face_id]
         drawn = geometry.members(moving)
-        return _Still(names, moving, unmoving, drawn, seen, owner.reshape(-1))
+        return _Static(names, moving, unmoving, drawn, seen, owner.reshape(-1))
 
-    def _light(self, still: _Still) -> _Light:
+    def _light(self, static: _Static) -> _Light:
         """Everything that only pictures need, when the first is asked for."""
-        if still.light is not None:
-            return still.light
+        if static.light is not None:
+            return static.light
         geometry, objects = self._geometry, self.scene.objects
         lamps = self._lamps
-        ambient = ambient_light(self.scene, geometry, geometry.members(still.unmoving))
-        solid = [i for i in still.unmoving if objects[i].casts_shadow]
-        shell = [i for i in still.unmoving if not objects[i].casts_shadow]
+        ambient = ambient_light(self.scene, geometry, geometry.members(static.unmoving))
+        solid = [i for i in static.unmoving if objects[i].casts_shadow]
+        shell = [i for i in static.unmoving if not objects[i].casts_shadow]
         blocking = self._casters(solid)(geometry.vertices)
         nothing = self._casters([])(geometry.vertices)
         walls = self._casters(shell)(geometry.vertices)
         lighting = Lighting(
             lamps,
             ambient,
-            _body(lamps, ambient, blocking, _STILL_MAPS),
+            _body(lamps, ambient, blocking, _STATIC_MAPS),
             _body(lamps, ambient, nothing, (2, 2)),
             orthographic(ambient.direction, walls, _SHELL_MAPS),
             lattice(blocking.vertices, len(lamps.position) + len(ambient.direction)),
         )
-        winner = still.seen[0].winner
-        row, column = np.divmod(np.arange(winner.size), winner.shape[1])
-        samples = Samples(winner.reshape(-1), column + 0.5, row + 0.5)
+        face_id = static.seen[0].face_id
+        row, column = np.divmod(np.arange(face_id.size), face_id.shape[1])
+        samples = Samples(face_id.reshape(-1), column + 0.5, row + 0.5)
         frame = self._frame(geometry.vertices, geometry.normals)
         lit = self._lit(frame, lighting, samples)
-        casters = self._casters([i for i in still.moving if objects[i].casts_shadow])
-        mirror = Mirror(self.scene, geometry, winner)
+        casters = self._casters([i for i in static.moving if objects[i].casts_shadow])
+        mirror = Mirror(self.scene, geometry, face_id)
         mirrored = None if mirror.scene is None else Renderer(mirror.scene)
-        still.light = _Light(lighting, lit, casters, mirror, mirrored)
-        return still.light
+        static.light = _Light(lighting, lit, casters, mirror, mirrored)
+        return static.light
 
     def _casters(self, objects: list[int]) -> Callable[[NDArray[np.float64]], Casters]:
         """What casts the shadows of some objects, as a function of all vertices."""
@@ -281,8 +281,8 @@ class _Light(NamedTuple):
 
 
 @dataclass(eq=False)
-class _Still:
-    """What stays the same while the same objects move."""
+class _Static:
+    """Everything that stays the same while the same objects move."""
 
     names: frozenset[str]
     moving: list[int]

@@ -1,8 +1,8 @@
 """How light reaches a point and leaves it towards the camera.
 
-It is done in two steps, so that what stands still takes the first one once: ``receive`` finds what
-each lamp and the room would send past the unmoving things, ``attenuate`` what the moving ones
-leave of it. Units: W/m^2/sr; a diffuse white sheet 2.5 m below a lamp of 100 W has about 1.6.
+There are two steps, so that static objects need the first one only once: ``irradiance`` computes
+the light of each lamp and the room past the static objects, ``attenuate`` the share that moving
+ones leave. Units: W/m^2/sr; a diffuse white sheet 2.5 m below a lamp of 100 W has about 1.6.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from infinity_frames.engine.render.probes import REACH, Probes, gather
 from infinity_frames.engine.render.shadow_maps import DepthMaps, occluded, shadowed
 from infinity_frames.engine.render.surface import Point, Vector, unit
 
-__all__ = ["Body", "Lighting", "attenuate", "influenced", "receive"]
+__all__ = ["Body", "Lighting", "attenuate", "influenced", "irradiance"]
 
 _BIAS = 0.012  # m, by which maps are not trusted: texels and coarser shadow faces
-_TEXEL = 0.045  # m, the same for the coarser maps of what stands still
+_TEXEL = 0.045  # m, the same for the coarser maps of static objects
 _SHELL = 0.6  # how much of its ambient light a wall takes from a corner; it reflects light itself
 _BODY = 0.9  # the same of any other thing
 
@@ -41,10 +41,10 @@ class Lighting(NamedTuple):
 
     lamps: Lamps
     ambient: Ambient
-    still: Body
+    static: Body
     moving: Body
     shell: DepthMaps  # walls and the like, which block no lamp
-    probes: Probes  # of what ``still`` hides
+    probes: Probes  # of what ``static`` hides
 
 
 @inlined
@@ -84,13 +84,13 @@ def influenced(lighting: Lighting, position: Vector) -> bool:
         return True
     lamps = lighting.lamps
     for light in range(len(lamps.size)):
-        if _crosses(lighting.moving, *position, lamps.centre[light], 0.5 * lamps.size[light]):
+        if _crosses(lighting.moving, *position, lamps.center[light], 0.5 * lamps.size[light]):
             return True
     return False
 
 
 @inlined
-def receive(
+def irradiance(
     lighting: Lighting,
     point: Point,
     eye: NDArray[np.float64],
@@ -107,8 +107,8 @@ def receive(
     lighting, point, eye
         The scene's light, what is lit, and where it is seen from.
     moves : bool
-        Whether it is part of what moves: then shadows of what stands still are interpolated, and
-        walls do not dim their corners.
+        Whether the point is on a moving object: shadows of static objects are then interpolated,
+        and walls do not dim their corners.
     hidden : (N + D,) float32 array
     parts : (N,) float64 array
         Scratch space.
@@ -133,14 +133,14 @@ def receive(
     matt = (1.0 - fresnel) * (1.0 - metal)
     lamps = lighting.lamps
     if moves:
-        still = lighting.still
-        gather(lighting.probes, still.shadow, still.ambient, point.position, hidden)
+        static = lighting.static
+        gather(lighting.probes, static.shadow, static.ambient, point.position, hidden)
     for light in range(len(lamps.size)):
         first, last = lamps.first[light], lamps.first[light + 1]
-        sent = _irradiance(lighting, point, first, last, moves, hidden, parts, share)
+        sent = _lamp_irradiance(lighting, point, first, last, moves, hidden, parts, share)
         lobe = 0.0
         if sent > 0.0:
-            c = lamps.centre[light]
+            c = lamps.center[light]
             lx, ly, lz = c[0] - x, c[1] - y, c[2] - z
             wide = 0.5 * lamps.size[light] / math.sqrt(lx * lx + ly * ly + lz * lz)
             lx, ly, lz = unit(lx, ly, lz)
@@ -158,7 +158,7 @@ def receive(
 
 
 @inlined
-def _irradiance(
+def _lamp_irradiance(
     lighting: Lighting,
     point: Point,
     first: int,
@@ -186,7 +186,7 @@ def _irradiance(
             if moves:
                 part *= 1.0 - hidden[i]
             else:
-                part *= 1.0 - shadowed(lighting.still.shadow, i, bx, by, bz, _BIAS)
+                part *= 1.0 - shadowed(lighting.static.shadow, i, bx, by, bz, _BIAS)
         parts[i] = part
         total += part
         largest = max(largest, part)
@@ -207,7 +207,7 @@ def _surrounding(
     sx, sy, sz = x + out * nx, y + out * ny, z + out * nz
     ambient = lighting.ambient
     lamp_points = len(lighting.lamps.position)
-    near = _touched(lighting.still, x, y, z)
+    near = _touched(lighting.static, x, y, z)
     red, green, blue, total = 0.0, 0.0, 0.0, 1e-9
     for i in range(len(ambient.direction)):
         d = ambient.direction[i]
@@ -218,7 +218,7 @@ def _surrounding(
         if moves:
             cosine *= 1.0 - _BODY * hidden[lamp_points + i]
         elif near:
-            cosine *= 1.0 - _BODY * occluded(lighting.still.ambient, i, x, y, z, _BIAS, REACH)
+            cosine *= 1.0 - _BODY * occluded(lighting.static.ambient, i, x, y, z, _BIAS, REACH)
         if not moves:
             cosine *= 1.0 - _SHELL * occluded(lighting.shell, i, sx, sy, sz, _BIAS, REACH)
         red += cosine * ambient.radiance[i, 0]
@@ -235,7 +235,7 @@ def attenuate(
     share: NDArray[np.uint8],
     left: NDArray[np.float32],
 ) -> None:
-    """What the moving things leave of what ``receive`` found, 0..1.
+    """Share of the light from ``irradiance`` that moving objects leave, 0..1.
 
     Fills what is NaN in ``left`` (L + 1,): of each lamp's light, then of the room's.
     """
@@ -247,7 +247,7 @@ def attenuate(
         if not math.isnan(left[light]):
             continue
         left[light] = 1.0
-        if _crosses(lighting.moving, x, y, z, lamps.centre[light], 0.5 * lamps.size[light]):
+        if _crosses(lighting.moving, x, y, z, lamps.center[light], 0.5 * lamps.size[light]):
             total, passed = 1e-9, 1e-9
             for i in range(lamps.first[light], lamps.first[light + 1]):
                 if share[i] > 0:

@@ -24,20 +24,22 @@ class Casters(NamedTuple):
     closed: NDArray[np.bool_]  # (F,) of a mesh that encloses a volume: drawn from one side
 
     def sphere(self) -> tuple[NDArray[np.float64], float]:
-        """Centre and radius of a sphere around all; of a small one where there are none."""
+        """Center and radius of a sphere around all; of a small one where there are none."""
         if not len(self.vertices):
             return np.zeros(3), 0.02
         low, high = self.vertices.min(axis=0), self.vertices.max(axis=0)
-        centre = (low + high) / 2
-        return centre, float(np.linalg.norm(self.vertices - centre, axis=1).max()) + 0.02
+        center = (low + high) / 2
+        return center, float(np.linalg.norm(self.vertices - center, axis=1).max()) + 0.02
 
 
 class DepthMaps(NamedTuple):
     """Square depth maps, a stack of one size."""
 
     projection: NDArray[np.float64]  # (N, 3, 4) global to homogeneous map pixels
-    row: NDArray[np.float64]  # (N, 4) what is interpolated as nearness
-    nearness: NDArray[np.float32]  # (N, S, S) 1/z, or height towards the source if orthographic
+    row: NDArray[np.float64]  # (N, 4) what is interpolated as inverse_depth
+    inverse_depth: NDArray[
+        np.float32
+    ]  # (N, S, S) 1/z, or height towards the source if orthographic
     blur: NDArray[np.float64]  # (N, 4) 1/z of the casters' middle; px per 1/z off it; cos, sin
 
 
@@ -61,8 +63,8 @@ def perspective(
     A point inside of that sphere looks along ``facing`` with a field of view of 150 degrees.
     ``spacing`` is how far apart the points are, m: shadows are blurred to fill the steps between.
     """
-    centre, radius = casters.sphere()
-    offset = centre - positions
+    center, radius = casters.sphere()
+    offset = center - positions
     distance = np.maximum(np.linalg.norm(offset, axis=1), 1e-6)
     outside = distance > 1.1 * radius
     forward = np.where(outside[:, None], offset / distance[:, None], facing)
@@ -87,11 +89,11 @@ def orthographic(directions: NDArray[np.float64], casters: Casters, size: int) -
     Of closed meshes they hold the side away from the source: what a point on the far side of it
     sees first, so that its distance counts and no surface hides itself.
     """
-    centre, radius = casters.sphere()
+    center, radius = casters.sphere()
     axes = _axes(-directions)[:, :2] * (size / 2 / radius)
     projection = np.zeros((len(directions), 3, 4))
     projection[:, :2, :3] = axes
-    projection[:, :2, 3] = size / 2 - axes @ centre
+    projection[:, :2, 3] = size / 2 - axes @ center
     projection[:, 2, 3] = 1.0
     row = np.concatenate([directions, np.zeros((len(directions), 1))], axis=1)
     inside_out = np.where(casters.closed[:, None], casters.faces[:, ::-1], casters.faces)
@@ -106,9 +108,9 @@ def _rendered(
     casters: Casters,
     size: int,
 ) -> DepthMaps:
-    nearness = np.full((len(projection), size, size), _EMPTY, np.float32)
-    _render_maps(projection, row, casters.vertices, casters.faces, casters.closed, nearness)
-    return DepthMaps(projection, row, nearness, blur)
+    inverse_depth = np.full((len(projection), size, size), _EMPTY, np.float32)
+    _render_maps(projection, row, casters.vertices, casters.faces, casters.closed, inverse_depth)
+    return DepthMaps(projection, row, inverse_depth, blur)
 
 
 @kernel
@@ -118,7 +120,7 @@ def _render_maps(
     vertices: NDArray[np.float64],
     faces: NDArray[np.int32],
     one_sided: NDArray[np.bool_],
-    nearness: NDArray[np.float32],
+    inverse_depth: NDArray[np.float32],
 ) -> None:
     """Draw the casters into every map; one that crosses its source's plane is left out."""
     seen = np.empty((len(vertices), 3))
@@ -132,7 +134,7 @@ def _render_maps(
             seen[j, 1] = (p[1, 0] * x + p[1, 1] * y + p[1, 2] * z + p[1, 3]) * near
             height = r[0] * x + r[1] * y + r[2] * z + r[3]
             seen[j, 2] = height * near if w > _PLANE else math.nan
-        _deepen(seen, faces, one_sided, nearness[i])
+        _deepen(seen, faces, one_sided, inverse_depth[i])
 
 
 @inlined
@@ -140,10 +142,10 @@ def _deepen(
     seen: NDArray[np.float64],
     faces: NDArray[np.int32],
     one_sided: NDArray[np.bool_],
-    nearness: NDArray[np.float32],
+    inverse_depth: NDArray[np.float32],
 ) -> None:
-    """Keep the greatest nearness of any face at every texel's centre."""
-    size = len(nearness)
+    """Keep the greatest inverse_depth of any face at every texel's center."""
+    size = len(inverse_depth)
     for k in range(len(faces)):
         a, b, c = faces[k, 0], faces[k, 1], faces[k, 2]
         u0, v0, n0 = seen[a, 0], seen[a, 1], seen[a, 2]
@@ -169,8 +171,8 @@ def _deepen(
                 wc = 1.0 - wa - wb
                 if wa >= 0.0 and wb >= 0.0 and wc >= 0.0:
                     value = wa * n0 + wb * n1 + wc * n2
-                    if value > nearness[line, column]:
-                        nearness[line, column] = value
+                    if value > inverse_depth[line, column]:
+                        inverse_depth[line, column] = value
 
 
 @inlined
@@ -178,14 +180,14 @@ def shadowed(maps: DepthMaps, i: int, x: float, y: float, z: float, bias: float)
     """How much of the light from the source of perspective map i a point does not get, 0..1.
 
     Two texels are compared one by one and averaged (percentage-closer filtering). They lie on
-    either side, turned differently for every map, as far off as the shadows of neighbouring sources
+    either side, turned differently for every map, as far off as the shadows of neighboring sources
     are apart at the point: so a few sources look like many.
     """
     p = maps.projection
     w = p[i, 2, 0] * x + p[i, 2, 1] * y + p[i, 2, 2] * z + p[i, 2, 3]
     if w <= bias:
         return 0.0
-    size = maps.nearness.shape[1]
+    size = maps.inverse_depth.shape[1]
     near = 1.0 / w
     u = (p[i, 0, 0] * x + p[i, 0, 1] * y + p[i, 0, 2] * z + p[i, 0, 3]) * near
     v = (p[i, 1, 0] * x + p[i, 1, 1] * y + p[i, 1, 2] * z + p[i, 1, 3]) * near
@@ -195,7 +197,7 @@ def shadowed(maps: DepthMaps, i: int, x: float, y: float, z: float, bias: float)
     own = 1.0 / (w - bias)
     du, dv = ring * maps.blur[i, 2], ring * maps.blur[i, 3]
     # Written out and without branches: as a loop it takes ten times as long.
-    texels, last = maps.nearness[i], size - 1
+    texels, last = maps.inverse_depth[i], size - 1
     one = texels[_within(v + dv, last), _within(u + du, last)] > own
     other = texels[_within(v - 0.6 * dv, last), _within(u - 0.6 * du, last)] > own
     return float(0.5 * one + 0.5 * other)
@@ -215,13 +217,13 @@ def occluded(
     A thing counts less the farther it is from the point, and beyond ``reach`` not at all.
     """
     p = maps.projection
-    size = maps.nearness.shape[1]
+    size = maps.inverse_depth.shape[1]
     u = p[i, 0, 0] * x + p[i, 0, 1] * y + p[i, 0, 2] * z + p[i, 0, 3] - 0.5
     v = p[i, 1, 0] * x + p[i, 1, 1] * y + p[i, 1, 2] * z + p[i, 1, 3] - 0.5
     if u < 0.0 or v < 0.0 or u >= size - 1 or v >= size - 1:
         return 0.0
     column, line = int(u), int(v)
-    r, texels = maps.row, maps.nearness[i]
+    r, texels = maps.row, maps.inverse_depth[i]
     own = r[i, 0] * x + r[i, 1] * y + r[i, 2] * z + bias
     a, b = texels[line, column] - own, texels[line, column + 1] - own
     c, d = texels[line + 1, column] - own, texels[line + 1, column + 1] - own

@@ -1,4 +1,4 @@
-"""What lies at a point of a face: position, normal, colour, gloss."""
+"""What lies at a point of a face: position, normal, color, gloss."""
 
 from __future__ import annotations
 

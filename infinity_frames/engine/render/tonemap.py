@@ -10,7 +10,7 @@ from scipy.special import ndtri
 
 from infinity_frames.engine.core.jit import kernel
 
-__all__ = ["FULL_WELL", "READ_NOISE", "auto_exposure", "develop", "tone"]
+__all__ = ["FULL_WELL", "READ_NOISE", "auto_exposure", "tone", "tonemap"]
 
 FULL_WELL = 9000.0
 """Electrons that a pixel gathers at exposed radiance 1; a longer exposure stands for a higher gain:
@@ -52,7 +52,7 @@ def auto_exposure(radiance: NDArray[np.float32]) -> float:
     return float(_TARGET / _USUAL * (_USUAL / mean) ** _COMPENSATION)
 
 
-def develop(
+def tonemap(
     radiance: NDArray[np.float32],
     *,
     rng: np.random.Generator | None,
@@ -63,7 +63,7 @@ def develop(
     A pixel's electrons are Poisson distributed about what the light brings, and reading them adds
     normal noise: the variance grows with the brightness. Noise is added to the square root of the
     electrons, where it is normal with standard deviation 1/2 whatever the brightness (Anscombe,
-    "The transformation of Poisson, binomial and negative-binomial data", 1948, generalised to read
+    "The transformation of Poisson, binomial and negative-binomial data", 1948, generalized to read
     noise by Starck, Murtagh and Bijaoui, 1998).
 
     Parameters

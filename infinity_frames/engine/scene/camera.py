@@ -42,7 +42,7 @@ def look(location: ArrayLike, yaw: float, pitch: float, width: int, height: int)
     Parameters
     ----------
     location : (3,) array-like
-        Centre of projection, global, m.
+        Center of projection, global, m.
     yaw : float
         About the vertical, deg; 0 looks along +Y, positive turns towards -X.
     pitch : float

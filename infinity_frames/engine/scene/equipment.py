@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from infinity_frames.engine.scene.scene import Color, Material, Mesh, Object
-from infinity_frames.engine.scene.solids import Box, Part, Turned, merge, place, yaw_matrix
+from infinity_frames.engine.scene.solids import Box, Part, Revolved, merge, place, yaw_matrix
 
 __all__ = ["MAT_COLORS", "MAT_THICKNESS", "held_object", "mat"]
 
@@ -30,7 +30,7 @@ _BUMPER = Material((0.03, 0.03, 0.035), (0.05, 0.05, 0.05), "rubber", 0.05, roug
 _RING = Material((0.42, 0.03, 0.025), roughness=0.5)
 
 
-def _plate(side: float, low: float, thick: float, radius: float, material: int) -> Turned:
+def _plate(side: float, low: float, thick: float, radius: float, material: int) -> Revolved:
     """A disc with rounded rims on one side of a bar, `low` from its middle."""
     start, end = sorted((side * low, side * (low + thick)))
     rim = min(0.012, thick / 4)
@@ -40,16 +40,16 @@ def _plate(side: float, low: float, thick: float, radius: float, material: int) 
         (radius, end - rim),
         (radius - rim, end),
     )
-    return Turned(profile, axis="x", material=material, segments=32)
+    return Revolved(profile, axis="x", material=material, segments=32)
 
 
 _BARBELL: tuple[Part, ...] = (
-    Turned(((0.014, -0.66), (0.014, 0.66)), axis="x", material=1, segments=16),
+    Revolved(((0.014, -0.66), (0.014, 0.66)), axis="x", material=1, segments=16),
     *(
         part
         for side in (-1.0, 1.0)
         for part in (
-            Turned(
+            Revolved(
                 ((0.025, 0.64), (0.025, 0.95)) if side > 0 else ((0.025, -0.95), (0.025, -0.64)),
                 axis="x",
                 material=1,
@@ -62,9 +62,9 @@ _BARBELL: tuple[Part, ...] = (
     ),
 )
 _DUMBBELL: tuple[Part, ...] = (
-    Turned(((0.014, -0.07), (0.0165, 0.0), (0.014, 0.07)), axis="x", material=1, segments=16),
+    Revolved(((0.014, -0.07), (0.0165, 0.0), (0.014, 0.07)), axis="x", material=1, segments=16),
     *(
-        Turned(
+        Revolved(
             ((0.036, low), (0.052, low + 0.014), (0.052, low + 0.056), (0.036, low + 0.07)),
             axis="x",
             segments=6,

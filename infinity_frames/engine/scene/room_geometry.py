@@ -9,7 +9,7 @@ from infinity_frames.engine.core.rng import stream
 from infinity_frames.engine.scene.furniture.home import furniture
 from infinity_frames.engine.scene.rooms import Room, Wall, Window
 from infinity_frames.engine.scene.scene import Color, Light, Material, Object
-from infinity_frames.engine.scene.solids import Box, Part, Sheet, Turned, merge, place, yaw_matrix
+from infinity_frames.engine.scene.solids import Box, Part, Quad, Revolved, merge, place, yaw_matrix
 
 __all__ = ["ceiling_lamp", "room_lights", "room_objects"]
 
@@ -107,8 +107,8 @@ def ceiling_lamp(room: Room, power: float) -> Object:
         ]
     else:
         parts = [
-            Turned(((0.26, -0.03), (0.26, 0.0)), (x, y, room.height), material=0, segments=36),
-            Turned(
+            Revolved(((0.26, -0.03), (0.26, 0.0)), (x, y, room.height), material=0, segments=36),
+            Revolved(
                 ((0.10, -0.11), (0.20, -0.09), (0.24, -0.03)),
                 (x, y, room.height),
                 material=1,
@@ -123,14 +123,14 @@ def _shell(room: Room) -> list[Object]:
     x, y = (room.west + room.east) / 2, (room.south + room.north) / 2
     half_x, half_y = (room.east - room.west) / 2, (room.north - room.south) / 2
     half_z = room.height / 2
-    floor = Sheet((x, y, 0.0), (half_x, 0.0, 0.0), (0.0, half_y, 0.0))
-    ceiling = Sheet((x, y, room.height), (0.0, half_y, 0.0), (half_x, 0.0, 0.0))
+    floor = Quad((x, y, 0.0), (half_x, 0.0, 0.0), (0.0, half_y, 0.0))
+    ceiling = Quad((x, y, room.height), (0.0, half_y, 0.0), (half_x, 0.0, 0.0))
     up = (0.0, 0.0, half_z)
     walls: list[Part] = [
-        Sheet((x, room.north, half_z), (half_x, 0.0, 0.0), up, 1),
-        Sheet((x, room.south, half_z), (-half_x, 0.0, 0.0), up, 0),
-        Sheet((room.east, y, half_z), (0.0, -half_y, 0.0), up, 0),
-        Sheet((room.west, y, half_z), (0.0, half_y, 0.0), up, 0),
+        Quad((x, room.north, half_z), (half_x, 0.0, 0.0), up, 1),
+        Quad((x, room.south, half_z), (-half_x, 0.0, 0.0), up, 0),
+        Quad((room.east, y, half_z), (0.0, -half_y, 0.0), up, 0),
+        Quad((room.west, y, half_z), (0.0, half_y, 0.0), up, 0),
         Box((2 * half_x, 0.02, 0.09), (x, room.north - 0.01, 0.045), 2),
         Box((0.02, 2 * half_y, 0.09), (room.west + 0.01, y, 0.045), 2),
         Box((0.02, 2 * half_y, 0.09), (room.east - 0.01, y, 0.045), 2),
@@ -142,7 +142,7 @@ def _shell(room: Room) -> list[Object]:
     ]
     if room.rug is not None:
         material, (rug_x, rug_y), (width, depth) = room.rug
-        rug = Sheet((rug_x, rug_y, 0.002), (width / 2, 0.0, 0.0), (0.0, depth / 2, 0.0))
+        rug = Quad((rug_x, rug_y, 0.002), (width / 2, 0.0, 0.0), (0.0, depth / 2, 0.0))
         objects.append(_fixed("rug", [rug], (material,)))
     return objects
 
@@ -157,7 +157,7 @@ def _window(room: Room, window: Window) -> Object:
     wide, tall, bar = window.width, window.height, 0.05
     middle = window.sill + tall / 2
     parts: list[Part] = [
-        Sheet((0.0, -0.012, middle), (wide / 2, 0.0, 0.0), (0.0, 0.0, tall / 2), 1),
+        Quad((0.0, -0.012, middle), (wide / 2, 0.0, 0.0), (0.0, 0.0, tall / 2), 1),
         *(Box((bar, 0.05, tall + bar), (at, -0.025, middle)) for at in (-wide / 2, 0.0, wide / 2)),
         *(
             Box((wide + bar, 0.05, bar), (0.0, -0.025, middle + at))

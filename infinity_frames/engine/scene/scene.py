@@ -1,6 +1,6 @@
 """The declarative scene: objects, camera, lights. Renderers and labels only view it.
 
-Global axes: metres, Z up. Camera axes as in OpenCV: x right, y down, z forward. Colours are linear
+Global axes: meters, Z up. Camera axes as in OpenCV: x right, y down, z forward. Colors are linear
 RGB in 0..1 unless a name says sRGB.
 """
 
@@ -32,7 +32,7 @@ class Mesh:
     materials : (F,) int32 array
         Index into the object's ``materials``, per face.
     colors : (V, 3) float32 array or None
-        Linear RGB that multiplies the material's colour, interpolated over a face.
+        Linear RGB that multiplies the material's color, interpolated over a face.
     texture : (V, 3) float64 array or None
         Where procedural patterns are evaluated, m; the rest position of a body, so that a pattern
         sticks to what moves. None: the object-space vertices.
@@ -48,7 +48,7 @@ class Mesh:
 
 @dataclass(frozen=True)
 class Material:
-    """How a surface looks: a colour, a procedural pattern and a gloss.
+    """How a surface looks: a color, a procedural pattern and a gloss.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class Material:
     scale : float
         Size of the pattern's repeat, m.
     roughness : float
-        0 a mirror (flat, seen from one camera; its colour is what it reflects) to 1 matt.
+        0 a mirror (flat, seen from one camera; its color is what it reflects) to 1 matt.
     specular : float
         Reflectance at normal incidence (0.04 for most, 0.5 and more for metal).
     """
@@ -141,7 +141,7 @@ class Camera:
 
     @property
     def location(self) -> NDArray[np.float64]:
-        """Centre of projection in global coordinates, m, (3,)."""
+        """Center of projection in global coordinates, m, (3,)."""
         return -self.RT[:, :3].T @ self.RT[:, 3]
 
 
@@ -152,7 +152,7 @@ class Light:
     Parameters
     ----------
     location : tuple of float
-        Centre, m.
+        Center, m.
     target : tuple of float
         The point it faces, m.
     size : float

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.engine.scene.scene import Mesh
 
-__all__ = ["Box", "Cushion", "Part", "Sheet", "Turned", "merge", "place", "yaw_matrix"]
+__all__ = ["Box", "Cushion", "Part", "Quad", "Revolved", "merge", "place", "yaw_matrix"]
 
 Array = NDArray[np.float64]
 Point = tuple[float, float, float]
@@ -22,7 +22,7 @@ _CELL = 0.25  # of the grid on a box, m
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Quad:
     """A flat rectangle, seen from its front.
 
     Parameters
@@ -90,13 +90,13 @@ class Box:
                 v[(axis + 2) % 3] = half[(axis + 2) % 3]
                 middle = np.array(self.center) + out
                 sides.append(
-                    Sheet(_point(middle), _point(u), _point(v), self.material, _CELL).mesh()
+                    Quad(_point(middle), _point(u), _point(v), self.material, _CELL).mesh()
                 )
         return merge(sides)
 
 
 @dataclass(frozen=True)
-class Turned:
+class Revolved:
     """A solid of revolution: bars, legs, plates, pots, lamp shades.
 
     Parameters
@@ -193,7 +193,7 @@ class Cushion:
         return _mesh(vertices, _sphere_faces(rings - 1, self.segments), normals, self.material)
 
 
-Part = Sheet | Box | Turned | Cushion
+Part = Quad | Box | Revolved | Cushion
 
 
 def merge(meshes: Sequence[Mesh]) -> Mesh:
@@ -202,7 +202,7 @@ def merge(meshes: Sequence[Mesh]) -> Mesh:
     Parameters
     ----------
     meshes : sequence of Mesh
-        At least one; without colours and texture coordinates of their own.
+        At least one; without colors and texture coordinates of their own.
 
     Returns
     -------

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from infinity_frames.engine.core.rng import stream
 from infinity_frames.engine.scene.rooms import Room
 from infinity_frames.engine.scene.scene import Material, Mesh, Object
-from infinity_frames.engine.scene.solids import Box, Sheet, merge, place
+from infinity_frames.engine.scene.solids import Box, Quad, merge, place
 
 __all__ = ["wall_art"]
 
@@ -48,7 +48,7 @@ def wall_art(room: Room, kind: str, seed: int) -> Object:
     room : Room
     kind : {"ABSTRACT", "PHOTO", "MIRROR"}
     seed : int
-        The job's seed: its size, place and colours vary.
+        The job's seed: its size, place and colors vary.
 
     Returns
     -------
@@ -63,10 +63,10 @@ def wall_art(room: Room, kind: str, seed: int) -> Object:
         wide, tall = 0.62, 1.25
     frame = Box((wide + 0.07, 0.03, tall + 0.07), (0.0, -0.015, 0.0)).mesh()
     if kind == "MIRROR":
-        glass = Sheet((0.0, -0.031, 0.0), (wide / 2, 0.0, 0.0), (0.0, 0.0, tall / 2), 1).mesh()
+        glass = Quad((0.0, -0.031, 0.0), (wide / 2, 0.0, 0.0), (0.0, 0.0, tall / 2), 1).mesh()
         mesh, surface = merge([frame, glass]), _GLASS
     elif kind == "PHOTO":
-        mount = Sheet((0.0, -0.031, 0.0), (wide / 2, 0.0, 0.0), (0.0, 0.0, tall / 2), 2).mesh()
+        mount = Quad((0.0, -0.031, 0.0), (wide / 2, 0.0, 0.0), (0.0, 0.0, tall / 2), 2).mesh()
         mesh = _painted(merge([frame, mount]), _landscape, wide - 0.14, tall - 0.14, draw)
         surface = _CANVAS
     else:
@@ -81,7 +81,7 @@ def wall_art(room: Room, kind: str, seed: int) -> Object:
 def _painted(
     frame: Mesh, paint: _Painter, wide: float, tall: float, draw: np.random.Generator
 ) -> Mesh:
-    """The frame with a picture in it: a grid whose vertices are coloured."""
+    """The frame with a picture in it: a grid whose vertices are colored."""
     u, v = (
         grid.ravel() for grid in np.meshgrid(np.linspace(0, 1, _COLUMNS), np.linspace(0, 1, _ROWS))
     )
@@ -117,7 +117,7 @@ def _waves(u: Array, v: Array, draw: np.random.Generator, finest: float) -> Arra
 
 
 def _laid(picture: Array, cover: Array, color: Array) -> Array:
-    """Paint of one colour over a picture, where and as thick as ``cover`` (0..1) says."""
+    """Paint of one color over a picture, where and as thick as ``cover`` (0..1) says."""
     cover = np.clip(cover, 0.0, 1.0)[:, None]
     return np.asarray(picture * (1 - cover) + color * cover)
 
@@ -143,7 +143,7 @@ def _discs(u: Array, v: Array, draw: np.random.Generator) -> Array:
 
 
 def _fields(u: Array, v: Array, draw: np.random.Generator) -> Array:
-    """Two or three fields of colour with soft edges, one above the other."""
+    """Two or three fields of color with soft edges, one above the other."""
     colors = _palette(draw)
     wide = float(u.max())
     picture = np.tile(0.75 * colors[0], (len(u), 1))
@@ -158,7 +158,7 @@ def _fields(u: Array, v: Array, draw: np.random.Generator) -> Array:
 
 
 def _grid(u: Array, v: Array, draw: np.random.Generator) -> Array:
-    """Rectangles between black lines, some of them coloured."""
+    """Rectangles between black lines, some of them colored."""
     colors = _palette(draw)
     picture = np.tile(np.array([0.80, 0.79, 0.75]), (len(u), 1))
     columns = np.sort(draw.uniform(0.08, float(u.max()) - 0.08, 4))

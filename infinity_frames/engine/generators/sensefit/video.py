@@ -16,7 +16,7 @@ from infinity_frames.engine.generators.sensefit.picture import Sketch, build_sce
 from infinity_frames.engine.generators.sensefit.watch import readings
 from infinity_frames.engine.generators.sensefit.wearer import Wearer
 from infinity_frames.engine.people.actor import extent
-from infinity_frames.engine.render import Renderer, auto_exposure, develop
+from infinity_frames.engine.render import Renderer, auto_exposure, tonemap
 from infinity_frames.io.video import VideoWriter
 
 __all__ = ["get_ready", "render_job"]
@@ -58,7 +58,7 @@ def render_job(params: Mapping[str, Any], seed: int, directory: Path) -> int:
             radiance = renderer.picture(wearer.placements(moment))
             if exposure is None:
                 exposure = auto_exposure(radiance)
-            picture = develop(radiance, rng=None, exposure=exposure)
+            picture = tonemap(radiance, rng=None, exposure=exposure)
             sketch.draw(picture, moment)
             video.write(picture)
     series = readings(wearer.time, np.array(matrices), turned, wearer.counts)

@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 from infinity_frames.engine.people.body import Body
 from infinity_frames.engine.people.skeleton import JOINT_INDEX
 from infinity_frames.engine.scene.scene import Material, Mesh, Object
-from infinity_frames.engine.scene.solids import Box, Turned, merge
+from infinity_frames.engine.scene.solids import Box, Revolved, merge
 
 __all__ = ["Watch", "orientations", "readings"]
 
@@ -82,14 +82,14 @@ class Watch:
     def object(self) -> Object:
         """The watch to draw, in its own axes, the middle of the wrist at the origin."""
         across, out = self.radii
-        ring = Turned(((1.0, -_BAND / 2), (1.0, _BAND / 2)), axis="x", segments=32).mesh()
+        ring = Revolved(((1.0, -_BAND / 2), (1.0, _BAND / 2)), axis="x", segments=32).mesh()
         band = _squeezed(ring, across, out)
         wide, tall, thick = _CASE
         case = merge(
             [
                 Box(_CASE, (0.0, 0.0, out + thick / 2), 1).mesh(),
                 Box((wide - 0.006, tall - 0.006, 0.001), (0.0, 0.0, out + thick), 2).mesh(),
-                Turned(
+                Revolved(
                     ((0.004, wide / 2), (0.004, wide / 2 + 0.004)),
                     (0.0, 0.008, out + thick / 2),
                     axis="x",

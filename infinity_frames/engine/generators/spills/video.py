@@ -17,7 +17,7 @@ from infinity_frames.engine.generators.spills.labels import Annotator, category_
 from infinity_frames.engine.generators.spills.liquid import LIQUIDS, Spill
 from infinity_frames.engine.generators.spills.parameters import SPEC
 from infinity_frames.engine.generators.spills.places import HEIGHT, PLACES, WIDTH
-from infinity_frames.engine.render import auto_exposure, develop
+from infinity_frames.engine.render import auto_exposure, tonemap
 from infinity_frames.io.video import VideoWriter
 
 __all__ = ["get_ready", "render_job"]
@@ -75,7 +75,7 @@ def render_job(params: Mapping[str, Any], seed: int, directory: Path, preview: b
             labels.add(labelled.image, labelled.annotations)
             for name, mask in labelled.masks.items():
                 masks.add(name, mask)
-            picture = develop(floor.picture(grown), rng=None, exposure=exposure)
+            picture = tonemap(floor.picture(grown), rng=None, exposure=exposure)
             if video is not None:
                 video.write(picture)
         if picture is not None:

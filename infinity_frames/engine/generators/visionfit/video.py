@@ -22,7 +22,7 @@ from infinity_frames.engine.generators.visionfit.occlusion import Watch
 from infinity_frames.engine.generators.visionfit.parameters import SPEC
 from infinity_frames.engine.generators.visionfit.stage import build_stage
 from infinity_frames.engine.generators.visionfit.trajectory import Instant
-from infinity_frames.engine.render import Renderer, auto_exposure, develop
+from infinity_frames.engine.render import Renderer, auto_exposure, tonemap
 from infinity_frames.engine.scene.scene import Camera
 from infinity_frames.io.video import VideoWriter
 
@@ -50,7 +50,7 @@ class Film:
         if self._exposure is None:
             self._exposure = auto_exposure(radiance)
         rng = stream(self._seed, "sensor_noise", frame) if self._noisy else None
-        return develop(radiance, rng=rng, exposure=self._exposure)
+        return tonemap(radiance, rng=rng, exposure=self._exposure)
 
 
 def render_job(params: Mapping[str, Any], seed: int, directory: Path, preview: bool) -> int:

@@ -1,6 +1,6 @@
 """Furniture as data: solids and materials by name.
 
-Each piece stands on z = 0 around the origin, its back towards +Y, its front towards -Y, in metres.
+Each piece stands on z = 0 around the origin, its back towards +Y, its front towards -Y, in meters.
 A new piece is an entry of `FURNITURE`; its category follows from the entry.
 """
 
@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.scene.scene import Material, Mesh, Object
-from infinity_frames.engine.scene.solids import Box, Cushion, Part, Turned, merge, place, yaw_matrix
+from infinity_frames.engine.scene.solids import (
+    Box,
+    Cushion,
+    Part,
+    Revolved,
+    merge,
+    place,
+    yaw_matrix,
+)
 
 __all__ = ["FURNITURE", "Furniture", "furniture", "piece_mesh"]
 
@@ -63,7 +71,7 @@ def _rod(radius: float, low: float, high: float) -> tuple[tuple[float, float], .
 def _legs(x: float, y: float, height: float, radius: float, material: int) -> tuple[Part, ...]:
     profile = ((radius * 0.75, 0.0), (radius, height))
     return tuple(
-        Turned(profile, (sx * x, sy * y, 0.0), material=material, segments=12)
+        Revolved(profile, (sx * x, sy * y, 0.0), material=material, segments=12)
         for sx in (-1, 1)
         for sy in (-1, 1)
     )
@@ -115,16 +123,16 @@ FURNITURE: dict[str, Furniture] = {
         "nightstand",
         (OAK, STEEL, CLAY, LIT_SHADE),
         (
-            Turned(
+            Revolved(
                 ((0.05, 0.0), (0.07, 0.05), (0.05, 0.14), (0.015, 0.17)), (0, 0, 0.53), material=2
             ),
-            Turned(((0.13, 0.18), (0.085, 0.34)), (0, 0, 0.53), material=3, segments=28),
+            Revolved(((0.13, 0.18), (0.085, 0.34)), (0, 0, 0.53), material=3, segments=28),
             Box((0.44, 0.38, 0.40), (0, 0, 0.30)),
             Box((0.48, 0.42, 0.03), (0, 0, 0.515)),
             Box((0.38, 0.02, 0.15), (0, -0.19, 0.39)),
             Box((0.38, 0.02, 0.15), (0, -0.19, 0.21)),
-            Turned(_rod(0.012, -0.025, 0.0), (0, -0.20, 0.39), "y", 1, 12),
-            Turned(_rod(0.012, -0.025, 0.0), (0, -0.20, 0.21), "y", 1, 12),
+            Revolved(_rod(0.012, -0.025, 0.0), (0, -0.20, 0.39), "y", 1, 12),
+            Revolved(_rod(0.012, -0.025, 0.0), (0, -0.20, 0.21), "y", 1, 12),
             *_legs(0.18, 0.15, 0.10, 0.02, 0),
         ),
     ),
@@ -132,9 +140,9 @@ FURNITURE: dict[str, Furniture] = {
         "lamp",
         (BLACK, LIT_SHADE),
         (
-            Turned(_rod(0.14, 0.0, 0.025)),
-            Turned(_rod(0.012, 0.02, 1.38), segments=12),
-            Turned(((0.21, 1.30), (0.15, 1.58)), material=1, segments=28),
+            Revolved(_rod(0.14, 0.0, 0.025)),
+            Revolved(_rod(0.012, 0.02, 1.38), segments=12),
+            Revolved(((0.21, 1.30), (0.15, 1.58)), material=1, segments=28),
         ),
     ),
     "wardrobe": Furniture(
@@ -196,8 +204,8 @@ FURNITURE: dict[str, Furniture] = {
         "plant",
         (CLAY, LEAF, WALNUT),
         (
-            Turned(((0.12, 0.0), (0.17, 0.30), (0.18, 0.34), (0.15, 0.34), (0.15, 0.31))),
-            Turned(((0.022, 0.28), (0.012, 0.95)), material=2, segments=10),
+            Revolved(((0.12, 0.0), (0.17, 0.30), (0.18, 0.34), (0.15, 0.34), (0.15, 0.31))),
+            Revolved(((0.022, 0.28), (0.012, 0.95)), material=2, segments=10),
             *_leaves(22, 1.15, 0.26, 0.24, 1),
         ),
     ),
@@ -221,7 +229,7 @@ FURNITURE: dict[str, Furniture] = {
         "basket",
         (LINEN, NAVY),
         (
-            Turned(((0.18, 0.0), (0.23, 0.52), (0.24, 0.55)), segments=28),
+            Revolved(((0.18, 0.0), (0.23, 0.52), (0.24, 0.55)), segments=28),
             Cushion((0.40, 0.40, 0.20), (0, 0, 0.55), 1, 0.2),
         ),
     ),
@@ -250,17 +258,17 @@ FURNITURE: dict[str, Furniture] = {
             *(Box((0.07, 0.07, 0.95), (x, 0.12, 0.48)) for x in (-0.85, 0.85)),
             *(Box((1.76, 0.26, 0.03), (0, y, z)) for y, z in ((-0.05, 0.42), (0.05, 0.88))),
             *(
-                Turned(_rod(0.055, y - 0.13, y - 0.03), (x, 0, z), "y", 0, 6)
+                Revolved(_rod(0.055, y - 0.13, y - 0.03), (x, 0, z), "y", 0, 6)
                 for y, z in ((-0.03, 0.49), (0.07, 0.95))
                 for x in np.linspace(-0.7, 0.7, 8).tolist()
             ),
             *(
-                Turned(_rod(0.055, y + 0.05, y + 0.15), (x, 0, z), "y", 0, 6)
+                Revolved(_rod(0.055, y + 0.05, y + 0.15), (x, 0, z), "y", 0, 6)
                 for y, z in ((-0.03, 0.49), (0.07, 0.95))
                 for x in np.linspace(-0.7, 0.7, 8).tolist()
             ),
             *(
-                Turned(_rod(0.016, y - 0.04, y + 0.06), (x, 0, z), "y", 1, 12)
+                Revolved(_rod(0.016, y - 0.04, y + 0.06), (x, 0, z), "y", 1, 12)
                 for y, z in ((-0.03, 0.49), (0.07, 0.95))
                 for x in np.linspace(-0.7, 0.7, 8).tolist()
             ),
@@ -274,9 +282,9 @@ FURNITURE: dict[str, Furniture] = {
             *(Box((1.27, 0.07, 0.07), (0, y, 2.12), 1) for y in (-0.5, 0.5)),
             *(Box((0.07, 1.07, 0.07), (x, 0, 2.12), 1) for x in (-0.6, 0.6)),
             *(Box((0.07, 1.07, 0.07), (x, 0, 0.035), 0) for x in (-0.6, 0.6)),
-            Turned(_rod(0.014, -1.05, 1.05), (0, -0.57, 1.25), "x", 2, 14),
+            Revolved(_rod(0.014, -1.05, 1.05), (0, -0.57, 1.25), "x", 2, 14),
             *(
-                Turned(_rod(0.22, s * 0.90 - 0.03, s * 0.90 + 0.03), (0, -0.57, 1.25), "x", 0, 28)
+                Revolved(_rod(0.22, s * 0.90 - 0.03, s * 0.90 + 0.03), (0, -0.57, 1.25), "x", 0, 28)
                 for s in (-1, 1)
             ),
         ),
@@ -288,7 +296,7 @@ FURNITURE: dict[str, Furniture] = {
             Cushion((0.19, 0.19, 0.18), (0, 0, 0.09), 0, 0.0, 20),
             Box((0.02, 0.022, 0.10), (-0.06, 0, 0.20)),
             Box((0.02, 0.022, 0.10), (0.06, 0, 0.20)),
-            Turned(_rod(0.015, -0.07, 0.07), (0, 0, 0.25), "x", 0, 12),
+            Revolved(_rod(0.015, -0.07, 0.07), (0, 0, 0.25), "x", 0, 12),
         ),
     ),
     "exercise_ball": Furniture(

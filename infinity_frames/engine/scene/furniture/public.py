@@ -1,6 +1,6 @@
 """What stands in halls, shops and offices, as data; a dictionary of its own beside `FURNITURE`.
 
-Each piece stands on z = 0 around the origin, its back towards +Y, its front towards -Y, in metres.
+Each piece stands on z = 0 around the origin, its back towards +Y, its front towards -Y, in meters.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from infinity_frames.engine.scene.furniture.home import (
     Furniture,
 )
 from infinity_frames.engine.scene.scene import Material
-from infinity_frames.engine.scene.solids import Box, Cushion, Part, Turned
+from infinity_frames.engine.scene.solids import Box, Cushion, Part, Revolved
 
 __all__ = ["FITTINGS"]
 
@@ -205,7 +205,7 @@ FITTINGS: dict[str, Furniture] = {
             part
             for x, y in ((-0.32, 0.05), (0.32, 0.0), (0.02, -0.52))
             for part in (
-                Turned(
+                Revolved(
                     (
                         (0.28, 0.0),
                         (0.29, 0.02),
@@ -221,7 +221,7 @@ FITTINGS: dict[str, Furniture] = {
                     (x, y, 0.0),
                     segments=28,
                 ),
-                Turned(((0.03, 0.88), (0.03, 0.90)), (x + 0.15, y, 0.0), material=2, segments=12),
+                Revolved(((0.03, 0.88), (0.03, 0.90)), (x + 0.15, y, 0.0), material=2, segments=12),
             )
         ),
     ),
@@ -305,7 +305,7 @@ FITTINGS: dict[str, Furniture] = {
         (
             Box((0.32, 0.32, 0.95), (0.0, 0.0, 0.475)),
             Box((0.20, 0.06, 0.16), (0.0, -0.17, 0.74), 2),
-            Turned(
+            Revolved(
                 ((0.05, 0.95), (0.13, 1.02), (0.135, 1.30), (0.12, 1.34)), material=1, segments=24
             ),
         ),
@@ -314,14 +314,14 @@ FITTINGS: dict[str, Furniture] = {
         "table",
         (WALNUT, BLACK, WHITE, _GLASS),
         (
-            Turned(((0.46, 0.72), (0.47, 0.735), (0.46, 0.75)), segments=40),
-            Turned(((0.035, 0.02), (0.035, 0.72)), material=1, segments=16),
-            Turned(((0.28, 0.0), (0.27, 0.02), (0.05, 0.035)), material=1, segments=28),
+            Revolved(((0.46, 0.72), (0.47, 0.735), (0.46, 0.75)), segments=40),
+            Revolved(((0.035, 0.02), (0.035, 0.72)), material=1, segments=16),
+            Revolved(((0.28, 0.0), (0.27, 0.02), (0.05, 0.035)), material=1, segments=28),
             *(
-                Turned(((0.08, 0.75), (0.12, 0.765)), (x, y, 0.0), material=2, segments=28)
+                Revolved(((0.08, 0.75), (0.12, 0.765)), (x, y, 0.0), material=2, segments=28)
                 for x, y in ((-0.22, 0.1), (0.22, -0.08))
             ),
-            Turned(((0.03, 0.75), (0.034, 0.86)), (0.02, 0.2, 0.0), material=3, segments=16),
+            Revolved(((0.03, 0.75), (0.034, 0.86)), (0.02, 0.2, 0.0), material=3, segments=16),
         ),
     ),
     "bar": Furniture(
@@ -331,7 +331,7 @@ FITTINGS: dict[str, Furniture] = {
             Box((4.00, 0.60, 1.05), (0.0, 0.0, 0.525)),
             Box((4.10, 0.72, 0.05), (0.0, -0.03, 1.075), 1),
             *(Box((0.03, 0.02, 0.95), (-1.8 + 0.4 * i, -0.305, 0.53), 1) for i in range(10)),
-            Turned(((0.02, -1.95), (0.02, 1.95)), (0.0, -0.42, 0.22), "x", 2, 14),
+            Revolved(((0.02, -1.95), (0.02, 1.95)), (0.0, -0.42, 0.22), "x", 2, 14),
         ),
     ),
     "bottles": Furniture(
@@ -342,7 +342,7 @@ FITTINGS: dict[str, Furniture] = {
             *(Box((3.60, 0.26, 0.03), (0.0, 0.0, z)) for z in (1.05, 1.45, 1.85, 2.30)),
             *(Box((3.50, 0.02, 0.02), (0.0, 0.08, z), 5) for z in (1.83, 2.28)),
             *(
-                Turned(
+                Revolved(
                     ((0.036, 0.0), (0.038, 0.17), (0.014, 0.22), (0.014, 0.29)),
                     (-1.70 + 0.115 * i, 0.0, z),
                     material=1 + (7 * i + j) % 4,
