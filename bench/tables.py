@@ -45,7 +45,7 @@ print(json.dumps([answer, seconds, peak[0] / 1e6]))
 """
 
 AREAS = (
-    "import infinity_frames as inf; import infinity_frames.results.sql",
+    "import infinity_frames as inf; import infinity_frames.data.sql",
     "with inf.database(inf.read_results(root, quiet=True)) as connection:\n"
     "    answer = connection.sql('SELECT sum(area) FROM annotations').fetchall()[0][0]",
 )

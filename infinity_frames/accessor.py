@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 # Its modules load when a verb first names them: a program that uses none of them pays for none.
 import infinity_frames as inf
 from infinity_frames.client.registry import session_for
+from infinity_frames.protocol.deprecation import renamed_arguments
 from infinity_frames.protocol.errors import FrameError
 from infinity_frames.protocol.schemas import Frame, with_context
 
@@ -463,10 +464,11 @@ class InfinityAccessor:
             self._frame, path, format, pictures=pictures, source=source, quiet=quiet
         )
 
+    @renamed_arguments(label="caption")
     def previews(
         self,
         k: int = 20,
-        label: str | Sequence[str] | None = None,
+        caption: str | Sequence[str] | None = None,
         boxes: bool = False,
         keypoints: bool = False,
     ) -> Figure:
@@ -476,18 +478,19 @@ class InfinityAccessor:
         ----------
         k : int
             At most this many.
-        label : str or sequence of str, optional
+        caption : str or sequence of str, optional
             Columns to write under each picture; by default the job's id.
         boxes, keypoints : bool
             Draw the labels over the pictures.
         """
-        return inf.vis.view_previews(self._frame, k, label, boxes, keypoints)
+        return inf.vis.view_previews(self._frame, k, caption, boxes, keypoints)
 
+    @renamed_arguments(labels="draw", label="caption")
     def show(
         self,
         k: int = 20,
-        labels: str | Sequence[str] = ("boxes",),
-        label: str | Sequence[str] | None = None,
+        draw: str | Sequence[str] = ("boxes",),
+        caption: str | Sequence[str] | None = None,
         *,
         path: str | Path | None = None,
     ) -> Figure:
@@ -497,13 +500,13 @@ class InfinityAccessor:
         ----------
         k : int
             At most this many; several rows of one frame are one picture.
-        labels : str or sequence of str
+        draw : str or sequence of str
             What to draw: boxes, masks, cuboids, skeleton, keypoints, rep_count.
-        label : str or sequence of str, optional
+        caption : str or sequence of str, optional
             Columns to write under each picture, of this frame or else of its jobs' results; by
             default the job and the frame.
         """
-        return inf.vis.show(self._frame, k, labels, path, label)
+        return inf.vis.show(self._frame, k, draw, path, caption)
 
     def _jobs_session(self, session: Session | None, verb: str) -> Session:
         if self._submitted:

@@ -62,12 +62,12 @@ PAGE = (
     ),
     Shown(
         "previews",
-        'looks.infinity.previews(label=["exercise", "camera_height"])',
+        'looks.infinity.previews(caption=["exercise", "camera_height"])',
         "What the jobs look like, as previews, with the parameters that matter below.",
     ),
     Shown(
         "show",
-        'people.nlargest(6, "percent_occlusion").infinity.show(labels=("boxes", "skeleton"))',
+        'people.nlargest(6, "percent_occlusion").infinity.show(draw=("boxes", "skeleton"))',
         "Any frame with a `job_id` and a `frame_number` is one call away from its pictures: here "
         "those in which the person is hidden most.",
     ),
@@ -172,9 +172,11 @@ def _engine_pictures(scratch: Path, folder: Path, pictures: Path) -> None:
     large = large.infinity.run(scratch / "large", "large", preview=True, timeout=TIMEOUT_S)
 
     overview(looks, large).savefig(folder / "overview.png")
-    _photograph(pictures, "previews", looks.infinity.previews(label=["exercise", "camera_height"]))
+    _photograph(
+        pictures, "previews", looks.infinity.previews(caption=["exercise", "camera_height"])
+    )
     people = looks.infinity.annotations("person").nlargest(6, "percent_occlusion")
-    _photograph(pictures, "show", people.infinity.show(labels=("boxes", "skeleton")))
+    _photograph(pictures, "show", people.infinity.show(draw=("boxes", "skeleton")))
     low, high = results["path"].iloc[[1, 2]]
     _still(pictures, "labels", vis.visualize_all_labels(low, scratch / "labels.mp4"))
     _still(pictures, "compare", vis.compare(low, high, scratch / "compare.mp4"))

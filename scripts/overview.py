@@ -95,8 +95,8 @@ def _previews(figure: Figure, looks: pd.DataFrame) -> None:
 
 
 def _labelled(figure: Figure, large: pd.DataFrame) -> None:
-    code = '.infinity.show(labels=("boxes", "skeleton"))'
+    code = '.infinity.show(draw=("boxes", "skeleton"))'
     _heading(figure, 12.2, "Labels exact to the pixel", code)
     axes = _axes(figure, 12.2, TOP, TALL, TALL)
-    drawn = vis.show(large, labels=("boxes", "skeleton"))
+    drawn = vis.show(large, draw=("boxes", "skeleton"))
     axes.imshow(drawn.axes[0].images[0].get_array(), interpolation="lanczos")

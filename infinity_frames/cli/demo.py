@@ -80,7 +80,9 @@ def _loop(folder: Path) -> None:
     batch = jobs.infinity.submit(name="demo previews", preview=True, reuse=True)
     batch = batch.infinity.await_completion(timeout=600)
     previews = batch.infinity.download(folder / _named("previews", batch))
-    previews.infinity.previews(label=["exercise", "camera_height"]).savefig(folder / "previews.png")
+    previews.infinity.previews(caption=["exercise", "camera_height"]).savefig(
+        folder / "previews.png"
+    )
 
     say("Sweeping camera_height over the first squat, as short videos")
     squat = previews[previews["exercise"] == "SQUAT-BODYWEIGHT"].head(1)

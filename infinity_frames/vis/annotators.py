@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from infinity_frames.io.video import Picture
 from infinity_frames.protocol.errors import FrameError, nearest
 from infinity_frames.vis.frame_labels import Annotation, FrameLabels, Keypoint
-from infinity_frames.vis.style import PALETTE, colour, rgb
-from infinity_frames.vis.text import Colour, draw_names, draw_text
+from infinity_frames.vis.style import PALETTE, color, rgb
+from infinity_frames.vis.text import Color, draw_names, draw_text
 
 __all__ = [
     "ARMATURE",
@@ -63,7 +63,7 @@ def _bones(chains: Iterable[str]) -> tuple[tuple[str, str], ...]:
 
 
 ARMATURE = _bones(_CHAINS)
-"""Parent and child of every bone of the 55-joint armature."""
+"""Bones of the 55-joint armature, as (parent, child) pairs."""
 
 COCO = _bones(
     [
@@ -76,7 +76,7 @@ COCO = _bones(
         ),
     ]
 )
-"""The limbs of the 17 COCO keypoints."""
+"""Limbs of the 17 COCO keypoints, as pairs of names."""
 
 _CUBOID_EDGES = (
     *((0, 1), (1, 2), (2, 3), (3, 0)),
@@ -84,16 +84,16 @@ _CUBOID_EDGES = (
     *((0, 4), (1, 5), (2, 6), (3, 7)),
 )
 _CORNERS = ("top left", "top right", "bottom left", "bottom right")
-_COLOURS = 3 * len(PALETTE)
-"""How many colours there are before the first one comes again."""
+_COLORS = 3 * len(PALETTE)
+"""Number of distinct colors; after that they repeat."""
 _TINTS = np.zeros((256, 1, 3), np.uint8)
-_TINTS[1 : 1 + _COLOURS, 0] = [rgb(colour(number)) for number in range(_COLOURS)]
+_TINTS[1 : 1 + _COLORS, 0] = [rgb(color(number)) for number in range(_COLORS)]
 _NEAREST_DEPTH = 0.05
-"""Metres: a corner this near has no place in the picture (its x and y are 0)."""
+"""Depth in meters up to which a corner has no pixel position (its x and y are 0)."""
 
 
 class Annotator(Protocol):
-    """Anything that draws one frame's labels over its picture."""
+    """Protocol of an object that draws one frame's labels over its picture."""
 
     def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
         """Return the picture with the labels drawn over it."""
@@ -101,7 +101,7 @@ class Annotator(Protocol):
 
 
 class BoxAnnotator:
-    """Draws bounding boxes; the outer edge of the line is the box's first and last pixel.
+    """Draw bounding boxes; the outer edge of the line is the box's first and last pixel.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ class BoxAnnotator:
             draw_names(out, ((item.category, box, _of_category(item)) for item, box in boxed))
         return out
 
-    def _frame(self, out: Picture, bbox: tuple[float, float, float, float], ink: Colour) -> None:
+    def _frame(self, out: Picture, bbox: tuple[float, float, float, float], ink: Color) -> None:
         height, width = out.shape[:2]
         left, top = int(np.floor(bbox[0])), int(np.floor(bbox[1]))
         right, bottom = int(np.ceil(bbox[0] + bbox[2])), int(np.ceil(bbox[1] + bbox[3]))
@@ -146,7 +146,7 @@ class BoxAnnotator:
 
 
 class MaskAnnotator:
-    """Tints the pixels of each object.
+    """Tint the pixels of each object's mask.
 
     Parameters
     ----------
@@ -160,14 +160,14 @@ class MaskAnnotator:
     def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
         """Return the picture with the masks drawn over it."""
         height, width = picture.shape[:2]
-        # One picture of colour numbers, and one blend, however many objects there are.
+        # One picture of color numbers, and one blend, however many objects there are.
         numbers = np.zeros((height, width), np.uint8)
         # Small objects last: an object's mask never hides one that lies inside it.
         order = sorted(labels.annotations, key=lambda item: -item.area)
         for annotation in order:
             mask = annotation.mask(labels.height or height, labels.width or width)
             if mask is not None:
-                number = 1 + annotation.category_id % _COLOURS
+                number = 1 + annotation.category_id % _COLORS
                 np.copyto(numbers, number, where=_fitted(mask, height, width))
         tint = cv2.applyColorMap(numbers, _TINTS)
         blended = cv2.addWeighted(tint, self.opacity, picture, 1 - self.opacity, 0)
@@ -177,7 +177,7 @@ class MaskAnnotator:
 
 
 class SkeletonAnnotator:
-    """Draws the person's bones, left in orange and right in blue; hidden ones thin.
+    """Draw the person's bones: left orange, right blue, hidden ones thin.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ class SkeletonAnnotator:
     Raises
     ------
     FrameError
-        There is no such skeleton.
+        The skeleton is unknown.
     """
 
     def __init__(self, skeleton: str = "armature") -> None:
@@ -210,7 +210,7 @@ class SkeletonAnnotator:
 
 
 class KeypointAnnotator:
-    """Draws keypoints: visible ones filled, hidden ones as rings, those outside not at all.
+    """Draw keypoints: visible ones filled, hidden ones as rings; skip those outside the picture.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ class KeypointAnnotator:
     Raises
     ------
     FrameError
-        There is no such skeleton.
+        The skeleton is unknown.
     """
 
     VISIBLE, HIDDEN = rgb("#009E73"), rgb("#D55E00")
@@ -250,7 +250,7 @@ class KeypointAnnotator:
 
 
 class CuboidAnnotator:
-    """Draws the 3D boxes; the face below is thinner, so that up and down stay apart."""
+    """Draw 3D boxes; the bottom face has thinner lines, so that up and down can be told apart."""
 
     def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
         """Return the picture with the cuboids drawn over it."""
@@ -272,7 +272,7 @@ class CuboidAnnotator:
 
 
 class RepCountAnnotator:
-    """Writes the repetition count, with a bar that fills once per repetition."""
+    """Write the repetition count, with a bar that fills once per repetition."""
 
     def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
         """Return the picture with the count drawn over it."""
@@ -289,7 +289,7 @@ class RepCountAnnotator:
 
 
 class TextAnnotator:
-    """Writes a line of text in a corner.
+    """Write a line of text in a corner.
 
     Parameters
     ----------
@@ -301,7 +301,7 @@ class TextAnnotator:
     Raises
     ------
     FrameError
-        There is no such corner.
+        The corner is unknown.
     """
 
     FILL = (32, 34, 40)
@@ -323,11 +323,11 @@ class TextAnnotator:
 
 def _known(name: str, names: Sequence[str], what: str) -> str:
     if name not in names:
-        raise FrameError(f"There is no {what} called {name!r}.", advice=nearest(str(name), names))
+        raise FrameError(f"Unknown {what} {name!r}.", advice=nearest(str(name), names))
     return name
 
 
-def side(joint: str) -> Colour:
+def side(joint: str) -> Color:
     """Orange for the person's left, blue for the right, white for the middle."""
     if joint.startswith("left"):
         return LEFT
@@ -335,7 +335,7 @@ def side(joint: str) -> Colour:
 
 
 def _fitted(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool_]:
-    """A mask cut or padded to a picture that has a row or column less or more."""
+    """Crop or pad a mask to the size of a picture that has a row or column more or less."""
     if mask.shape == (height, width):
         return mask
     out = np.zeros((height, width), bool)
@@ -344,23 +344,23 @@ def _fitted(mask: NDArray[np.bool_], height: int, width: int) -> NDArray[np.bool
     return out
 
 
-def _of_category(annotation: Annotation) -> Colour:
-    return rgb(colour(annotation.category_id))
+def _of_category(annotation: Annotation) -> Color:
+    return rgb(color(annotation.category_id))
 
 
 def _stroke(picture: Picture) -> int:
     height, width = picture.shape[:2]
-    # One pixel would wash out in video, whose colours have half the resolution.
+    # One pixel would wash out in video, whose colors have half the resolution.
     return max(2, (min(int(height), int(width)) + 128) // 256)
 
 
 def _fixed(x: float, y: float) -> tuple[int, int]:
-    """A label's coordinate as OpenCV's fixed-point one, kept where its integers cannot overflow."""
+    """Convert a coordinate to OpenCV's fixed-point format, clipped so that it cannot overflow."""
     near = np.clip([x - 0.5, y - 0.5], -30_000, 30_000)
     across, down = np.round(near * (1 << _SHIFT)).astype(int)
     return int(across), int(down)
 
 
-def _line(out: Picture, start: Keypoint, end: Keypoint, ink: Colour, thickness: int) -> None:
+def _line(out: Picture, start: Keypoint, end: Keypoint, ink: Color, thickness: int) -> None:
     ends = _fixed(start.x, start.y), _fixed(end.x, end.y)
     cv2.line(out, *ends, ink, thickness, cv2.LINE_AA, _SHIFT)

@@ -1,4 +1,4 @@
-"""What columns are called on axes: their names, with their units where these are known."""
+"""Axis labels: names of columns, with their units where known."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ _PERCENT = (
 
 
 class Headings(dict[str, str]):
-    """Columns as a plot writes them, ``"camera_height [m]"``; one without a unit by its name."""
+    """Axis label by column, such as ``"camera_height [m]"``; without a unit, the name."""
 
     def __missing__(self, name: object) -> str:
         return str(name)
 
 
 def headings(frame: pd.DataFrame) -> Headings:
-    """The headings of a frame's columns.
+    """Axis labels of a frame's columns.
 
     Units come from the batch records beside its results, and from the sessions of this process for
     the generator that the frame remembers. Where these disagree on one, it is left out.
     """
     units = {name: {"%"} for name in _PERCENT}
     for parameter in _parameters(frame):
-        if parameter.unit:  # records of older versions have none, which says nothing
+        if parameter.unit:  # records of older versions have none, and are ignored
             units.setdefault(parameter.name, set()).add(parameter.unit)
     agreed = {name: found.pop() for name, found in units.items() if len(found) == 1}
     return Headings({name: f"{name} [{unit}]" for name, unit in agreed.items()})

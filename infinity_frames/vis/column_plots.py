@@ -1,4 +1,4 @@
-"""One column of a frame as one small plot, of the kind that suits it."""
+"""Plot one column of a frame: a histogram, dots or bars, depending on its values."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from matplotlib.ticker import MaxNLocator
 from infinity_frames.vis.columns import different, numbers, texts
 from infinity_frames.vis.style import Drawing, caption, short, theme, wrap
 
-__all__ = ["colours", "legend", "legend_height", "tile"]
+__all__ = ["colors", "legend", "legend_height", "tile"]
 
 _MOST_BARS, _MOST_SPLIT = 10, 6
 _MOST_SETTINGS = 6
 _FEW = 150
-"""Up to this many jobs are drawn one by one: fewer have no shape that a histogram could show."""
+"""Largest number of jobs that are drawn as single dots instead of a histogram."""
 _KEYS = 4
-"""Strata beside each other in a legend."""
+"""Number of legend entries in a row."""
 _LETTERS = 32
-"""Of a title, in a line: as many as fit above a plot."""
+"""Number of letters of a title that fit above a plot."""
 
 
 def tile(axis: Axes, values: pd.Series[Any], groups: pd.Series[Any] | None, heading: str) -> None:
@@ -63,15 +63,15 @@ def _title(axis: Axes, values: pd.Series[Any], heading: str) -> None:
     axis.set_title(wrap(heading, _LETTERS) + note, fontweight="bold")
 
 
-def colours(groups: pd.Series[Any]) -> dict[str, str]:
-    """The colour of each stratum."""
+def colors(groups: pd.Series[Any]) -> dict[str, str]:
+    """Color of each group."""
     names = cast("list[str]", list(groups.cat.categories))
-    return {name: theme().colour(index) for index, name in enumerate(names)}
+    return {name: theme().color(index) for index, name in enumerate(names)}
 
 
 def legend(drawing: Drawing, groups: pd.Series[Any], heading: str) -> None:
-    """Say below the plots which colour is which stratum."""
-    hues = colours(groups)
+    """Draw the legend of the groups below the plots."""
+    hues = colors(groups)
     drawing.legend(
         handles=[Patch(color=hue, label=short(name, 30)) for name, hue in hues.items()],
         title=heading,
@@ -81,14 +81,14 @@ def legend(drawing: Drawing, groups: pd.Series[Any], heading: str) -> None:
 
 
 def legend_height(groups: pd.Series[Any] | None) -> float:
-    """Inches of a figure that its legend takes."""
+    """Height of the legend in inches."""
     if groups is None:
         return 0.0
     return 0.3 + 0.17 * math.ceil(len(groups.cat.categories) / _KEYS)
 
 
 def _are_settings(floats: pd.Series[Any], count: int) -> bool:
-    """Whether numbers are few settings that jobs share, rather than measures or draws."""
+    """Whether the numbers are a few settings that many jobs share, not measurements."""
     return count <= _MOST_SETTINGS and (_is_whole(floats) or 2 * count <= len(floats))
 
 
@@ -102,7 +102,7 @@ def _is_whole(floats: pd.Series[Any]) -> bool:
 
 def _histogram(axis: Axes, floats: pd.Series[Any]) -> None:
     options: dict[str, Any] = {"bins": _edges(floats)}
-    options |= {"color": theme().colour(0), "edgecolor": theme().paper, "linewidth": 0.4}
+    options |= {"color": theme().color(0), "edgecolor": theme().paper, "linewidth": 0.4}
     sns.histplot(pd.DataFrame({"value": floats}), x="value", ax=axis, alpha=1, **options)
     axis.set(xlabel="", ylabel="")
     axis.grid(axis="y")
@@ -113,7 +113,7 @@ def _histogram(axis: Axes, floats: pd.Series[Any]) -> None:
 
 
 def _edges(floats: pd.Series[Any]) -> Any:
-    """Edges of bins: one per value where these are few whole numbers, else as many as are fair."""
+    """Histogram bin edges: a bin per value for a few whole numbers, else numpy's rule."""
     low, high = floats.min(), floats.max()
     if _is_whole(floats) and high - low < 30:
         return np.arange(low, high + 2) - 0.5
@@ -122,8 +122,8 @@ def _edges(floats: pd.Series[Any]) -> Any:
 
 
 def _strata(axis: Axes, floats: pd.Series[Any], groups: pd.Series[Any]) -> None:
-    """A row per stratum, so that none hides another: the jobs themselves, or their histogram."""
-    hues = colours(groups)
+    """Draw a row per group, as dots or as a histogram, so that no group hides another."""
+    hues = colors(groups)
     names = list(hues)
     if len(floats) <= _FEW:
         scatter = np.random.default_rng(0)
@@ -153,7 +153,7 @@ def _strata(axis: Axes, floats: pd.Series[Any], groups: pd.Series[Any]) -> None:
 
 
 def _bars(axis: Axes, labels: pd.Series[Any], numeric: bool, groups: pd.Series[Any] | None) -> None:
-    """Bars of the commonest values, each below its name: long names need no margin of their own."""
+    """Draw bars of the most common values, each below its name, so that long names fit."""
     counts = labels.value_counts()
     if numeric:  # settings in their own order, not by how common they are
         counts = counts.loc[sorted(counts.index, key=float)]
@@ -161,15 +161,15 @@ def _bars(axis: Axes, labels: pd.Series[Any], numeric: bool, groups: pd.Series[A
     shown, left_out = counts.iloc[:most], counts.iloc[most:]
     rows = np.arange(len(shown))
     if groups is None or groups.name == labels.name:
-        hues = {} if groups is None else colours(groups)
-        inks = [hues.get(name, theme().colour(0)) for name in shown.index]
+        hues = {} if groups is None else colors(groups)
+        inks = [hues.get(name, theme().color(0)) for name in shown.index]
         axis.barh(rows + 0.2, shown, color=inks, height=0.4)
         axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     else:
         table = pd.crosstab(labels, groups.loc[labels.index], normalize="columns")
         bar = 0.5 / len(table.columns)
         for index, group in enumerate(table.columns):
-            hue = colours(groups)[group]
+            hue = colors(groups)[group]
             heights = table[group].reindex(shown.index)
             axis.barh(rows + bar * (index + 0.5), heights, height=bar, color=hue)
     for row, name in enumerate(shown.index):

@@ -1,4 +1,4 @@
-"""What a column of a frame holds, for plots: numbers, settings, texts, one value, nothing."""
+"""Classify a frame's columns for plots: numbers, settings, texts, constants."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 OUTCOMES = ("num_frames", "avg_percent_in_fov", "avg_percent_occlusion")
-"""Columns of results that say what came of a job; the others say what caused it."""
+"""Columns of results that are outcomes of a job; the others are its inputs."""
 
 MOST_GROUPS = 7
 _SHOWN = frozenset(("generator", "is_preview", "status", "samples", *OUTCOMES))
@@ -36,7 +36,7 @@ _REST = "other"
 
 
 def identifies(values: pd.Series[Any]) -> bool:
-    """Whether a column tells jobs apart (ids, seeds, paths, times) and describes nothing."""
+    """Whether a column only identifies jobs: ids, seeds, paths, times."""
     if str(values.name) in _IDENTITY | _SEEDS:
         return True
     known = values.dropna()
@@ -46,21 +46,21 @@ def identifies(values: pd.Series[Any]) -> bool:
 
 
 def short_id(job_id: str) -> str:
-    """What stands for a job where there is little room; a name that is no UUID stays whole."""
+    """Shorten a job's UUID to eight letters; other names stay whole."""
     return job_id[:8] if UUID.fullmatch(job_id) else job_id
 
 
 def require_column(frame: pd.DataFrame, column: str, purpose: str) -> pd.Series[Any]:
-    """A column of a frame.
+    """Return a column of a frame.
 
     Raises
     ------
     FrameError
-        There is none of that name; `purpose` says what it was wanted for.
+        The column is unknown; the message ends with `purpose`.
     """
     if not isinstance(column, Hashable) or column not in frame.columns:
         raise FrameError(
-            f"There is no column {column!r} {purpose}.",
+            f"Unknown column {column!r} {purpose}.",
             advice=nearest(str(column), map(str, frame.columns)),
         )
     found: pd.Series[Any] = frame[column]
@@ -68,7 +68,7 @@ def require_column(frame: pd.DataFrame, column: str, purpose: str) -> pd.Series[
 
 
 def grouped(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
-    """The value of each job to split by, as a category; the rarer ones lumped together."""
+    """Group of each job by a column, as a category; rare values become one group."""
     values = texts(require_column(frame, column, "to stratify by")).fillna("unspecified")
     commonest = values.value_counts().index
     if len(commonest) > MOST_GROUPS:
@@ -84,7 +84,7 @@ def grouped(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
 
 
 def constant(values: pd.Series[Any]) -> str | None:
-    """What a column holds, if it holds one and the same value throughout, or none."""
+    """The value of a constant column as text, else None."""
     known = values.dropna()
     if known.empty:
         return "unspecified"
@@ -94,7 +94,7 @@ def constant(values: pd.Series[Any]) -> str | None:
 
 
 def different(known: pd.Series[Any]) -> int:
-    """How many different values there are."""
+    """Number of distinct values."""
     try:
         return known.nunique()
     except TypeError:  # lists and dicts cannot be hashed
@@ -102,7 +102,7 @@ def different(known: pd.Series[Any]) -> int:
 
 
 def numbers(known: pd.Series[Any]) -> pd.Series[Any] | None:
-    """The finite values as floats, where they are numbers and not yes and no; else None."""
+    """Finite values as floats; None if the column is not numeric (booleans are not)."""
     if pd.api.types.is_datetime64_any_dtype(known):
         return None
     kinds = set(known.map(type)) if known.dtype == object else {type(None)}
@@ -117,7 +117,7 @@ def numbers(known: pd.Series[Any]) -> pd.Series[Any] | None:
 
 
 def texts(values: pd.Series[Any]) -> pd.Series[Any]:
-    """The values as texts; lists and whatever else a column may hold by what they print."""
+    """Values as texts; other objects by their string form."""
     if isinstance(values.dtype, pd.StringDtype):
         return values
     return values.map(_text, na_action="ignore").astype("string")

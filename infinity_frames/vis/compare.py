@@ -1,4 +1,4 @@
-"""Two jobs side by side, and many of them in a grid."""
+"""Videos of two jobs side by side, and of many jobs in a grid."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ __all__ = ["compare", "visualize_videos"]
 
 _MOST_ROWS = 12
 _LETTER = 0.6
-"""How wide a letter of a heading is, of its height."""
+"""Width of a heading's letter, as a share of its height."""
 _GAIN = 4
-"""How much differences are brightened: small ones are what one looks for."""
+"""Factor by which pixel differences are brightened, so that small ones can be seen."""
 _Row = tuple[str, ...]
 _IDENTITY = frozenset(("state", "random_seed"))
 _MOST_VIDEOS = 36
 _PAGE = 960
-"""Pixels across a grid of videos."""
+"""Width of a grid of videos in pixels."""
 
 
 def compare(
@@ -43,7 +43,7 @@ def compare(
     job_b: Job,
     path: str | os.PathLike[str] | None = None,
 ) -> Path:
-    """Write a video of two jobs side by side, what differs in their parameters, and in pixels.
+    """Write a video of two jobs side by side, with their pixel difference and differing parameters.
 
     Each picture is headed by what differs, ``camera_height 0.5`` and ``camera_height 2``, as far as
     there is room; by the job's id where nothing does.
@@ -102,7 +102,7 @@ def visualize_videos(
     k: int = 16,
     label: str | Sequence[str] | None = None,
 ) -> Path:
-    """Write one video in which those of many jobs run side by side.
+    """Write one video that plays the videos of many jobs side by side.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def visualize_videos(
     Raises
     ------
     FrameError
-        There is no such column, or `k` is out of range.
+        The column is unknown, or `k` is out of range.
     MediaError
         No job has a video, or `path` is one of them.
     """
@@ -174,7 +174,7 @@ def _difference(one: Clip, other: Clip) -> Picture:
 
 
 def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[_Row]:
-    """Each parameter that differs, with both its values as texts that do too."""
+    """Map each parameter that differs to both its values, as texts that differ too."""
     rows: list[_Row] = []
     for name in dict.fromkeys([*first, *second]):
         one, other = first.get(name), second.get(name)
@@ -185,7 +185,7 @@ def _differing(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[_Row
 
 
 def _titles(rows: Sequence[_Row], letters: int) -> list[str]:
-    """What differs, for each of two jobs in a line; none where nothing does."""
+    """Summarize the differing parameters, one line per job; empty if none differs."""
     titles: list[str] = []
     for shown in range(1, len(rows) + 1):
         longer = [", ".join(f"{row[0]} {row[job]}" for row in rows[:shown]) for job in (1, 2)]
@@ -196,7 +196,7 @@ def _titles(rows: Sequence[_Row], letters: int) -> list[str]:
 
 
 def _heading(rows: Sequence[_Row], names: list[str], width: int) -> Picture:
-    """A table of the parameters that differ, a column for each job."""
+    """Draw a table of the parameters that differ, with a column per job."""
     left_out = len(rows) - _MOST_ROWS
     shown = [("differs" if rows else "the same parameters", *names), *rows[:_MOST_ROWS]]
     if left_out > 0:
@@ -205,13 +205,13 @@ def _heading(rows: Sequence[_Row], names: list[str], width: int) -> Picture:
     table = [[wrap(text, max(int(letters), 8)) for text in row] for row in shown]
     tall = [max(text.count("\n") + 1 for text in row) for row in table]
     with set_theme(DARK.name), look():
-        # The pictures below start at an even row: no seam between colour samples.
+        # The pictures below start at an even row: no seam between color samples.
         drawing = figure(width / 100, (sum(tall) * 18 + 13) // 2 * 2 / 100)
         line = 1 / (sum(tall) + 0.6)
         for index, row in enumerate(table):
             top = 1 - (sum(tall[:index]) + 0.4) * line
             for column, text in enumerate(row):
-                ink = DARK.ink if column == 0 else DARK.colour(column - 1)
+                ink = DARK.ink if column == 0 else DARK.color(column - 1)
                 weight = "bold" if index == 0 else "normal"
                 drawing.text(
                     0.01 + column / 3, top, text, va="top", color=ink, fontsize=9, weight=weight

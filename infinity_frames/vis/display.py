@@ -20,12 +20,12 @@ _PLAYED = {
     "mp4": frozenset(("h264", "vp9", "libdav1d")),
     "webm": frozenset(("vp8", "vp9", "libdav1d")),
 }
-"""What every browser opens, by container; MPEG-4 part 2, which OpenCV writes, shows as a blank."""
+"""Codecs that every browser plays, by container. MPEG-4 part 2, OpenCV's default, is not one."""
 
 
 @dataclass(frozen=True)
 class Player:
-    """A video inside the page; a notebook's cell shows it when it is its last line."""
+    """A video embedded in the page; a notebook shows it when it is the cell's last expression."""
 
     name: str
     width: int
@@ -49,7 +49,7 @@ def _base64(data: bytes) -> str:
 
 
 def display_video(path: str | os.PathLike[str], width: int | None = None) -> Player:
-    """Show a video in a notebook, inside the page: it stays there when the file is gone.
+    """Embed a video in a notebook; it stays there when the file is deleted.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def display_video(path: str | os.PathLike[str], width: int | None = None) -> Pla
     file = Path(path)
     info = video_info(file)
     if not info.frame_rate:
-        raise MediaError(f"The video {file} does not say how fast to play.", file=str(file))
+        raise MediaError(f"The video {file} states no frame rate.", file=str(file))
     shown = width or info.width
     for container in _PLAYED.keys() & info.container.split(","):
         if info.codec in _PLAYED[container]:
@@ -87,6 +87,6 @@ def display_video(path: str | os.PathLike[str], width: int | None = None) -> Pla
 
 
 def _middle(file: Path, frames: int) -> bytes:
-    """The frame in the middle, as JPEG."""
+    """The middle frame as JPEG."""
     picture = next(islice(read_frames(file), frames // 2, None))
     return encoded(picture, ".jpg")

@@ -1,4 +1,4 @@
-"""Two columns together: what a parameter does to an outcome, and how two parameters were drawn."""
+"""Plot two columns: the effect of a parameter on an outcome, or two parameters together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.protocol.errors import FrameError
 from infinity_frames.vis.axis_labels import headings
-from infinity_frames.vis.column_plots import colours, legend
+from infinity_frames.vis.column_plots import colors, legend
 from infinity_frames.vis.columns import (
     OUTCOMES,
     different,
@@ -34,7 +34,7 @@ _MOST_SETTINGS, _BINS, _MOST_LINES = 24, 12, 40
 _MOST_POINTS = 3_000
 _MOST_ABREAST = 5
 _ABREAST = 0.7
-"""Of the room of a choice, what its groups fill side by side."""
+"""Share of a choice's width that its groups fill."""
 
 
 def visualize_effect(
@@ -43,7 +43,7 @@ def visualize_effect(
     y: str | None = None,
     stratify_var: str | None = None,
 ) -> Drawing:
-    """Plot what a parameter did to an outcome: the median, with its spread.
+    """Plot the effect of a parameter on an outcome: median and spread.
 
     Over numbers the medians are a line, and the band reaches from the 10th to the 90th percentile
     of the jobs. Copies of one job in a sweep (``tag_base``) are joined by thin lines: they differ
@@ -71,7 +71,7 @@ def visualize_effect(
     Raises
     ------
     FrameError
-        There is no such column, no value in it, or `y` is no number.
+        A column is unknown or empty, or `y` is not numeric.
     """
     frame = as_results(results)
     x = x or next(iter(swept(frame)), None)
@@ -112,7 +112,7 @@ def visualize_joint(
     x, y : str
         The two columns.
     stratify_var : str, optional
-        A column that colours the dots.
+        A column that colors the dots.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def visualize_joint(
     Raises
     ------
     FrameError
-        There is nothing to plot, or no such column.
+        The frame is empty, or a column is unknown.
     """
     frame = as_jobs(jobs)
     pair = [require_column(frame, name, "to plot") for name in (x, y)]
@@ -144,7 +144,7 @@ def visualize_joint(
 
 
 def swept(frame: pd.DataFrame) -> list[str]:
-    """Parameters that differ between copies of one job; none where nothing was swept."""
+    """Parameters that differ between copies of one job; empty if nothing was swept."""
     skip = {BASE, "status", *OUTCOMES}
     columns = [str(n) for n in frame.columns if n not in skip and not identifies(frame[n])]
     return [name for name in columns if moved(frame, name)]
@@ -162,7 +162,7 @@ def moved(frame: pd.DataFrame, column: str) -> bool:
 def draw_effect(
     axis: Axes, frame: pd.DataFrame, x: str, y: str, groups: pd.Series[Any] | None
 ) -> int:
-    """Draw an outcome over a parameter; how many jobs have both.
+    """Draw an outcome over a parameter; return the number of jobs that have both.
 
     Raises
     ------
@@ -171,14 +171,14 @@ def draw_effect(
     """
     outcome = numbers(require_column(frame, y, "to plot").dropna())
     if outcome is None:
-        raise FrameError(f"{y} is no number, so no line can show it.", advice="Choose another y.")
+        raise FrameError(f"The column {y!r} is not numeric.", advice="Choose another y.")
     cause = require_column(frame, x, "to plot").dropna()
     common = outcome.index.intersection(cause.index)
     if not len(common):
         raise FrameError(f"No job has a value for both {x} and {y}.")
     table = pd.DataFrame({"y": outcome.loc[common]})
     table["group"] = "" if groups is None else groups.loc[common].astype(str)
-    hues = {"": theme().colour(0)} if groups is None else colours(groups)
+    hues = {"": theme().color(0)} if groups is None else colors(groups)
     places = numbers(cause.loc[common])
     if places is None:
         _choices(axis, table, cause.loc[common], hues)
@@ -199,7 +199,7 @@ def _varies(frame: pd.DataFrame, name: str) -> bool:
 def _copies(
     axis: Axes, table: pd.DataFrame, bases: pd.Series[Any], hues: Mapping[str, str]
 ) -> None:
-    """Join the copies of each job."""
+    """Draw a line through the copies of each job."""
     lines = [(hues[str(part["group"].iloc[0])], part) for _, part in table.groupby(bases)]
     if len(lines) <= _MOST_LINES:
         for hue, part in lines:
@@ -208,7 +208,7 @@ def _copies(
 
 
 def _line(axis: Axes, part: pd.DataFrame, hue: str) -> None:
-    """The median, and the band from the 10th to the 90th percentile."""
+    """Draw the median and the band from the 10th to the 90th percentile."""
     places = part["x"]
     if places.nunique() > _MOST_SETTINGS:
         classes = pd.qcut(places, _BINS, duplicates="drop")
@@ -224,7 +224,7 @@ def _line(axis: Axes, part: pd.DataFrame, hue: str) -> None:
 def _choices(
     axis: Axes, table: pd.DataFrame, cause: pd.Series[Any], hues: Mapping[str, str]
 ) -> None:
-    """At each choice, and side by side for each group: median, spread, and the jobs as dots."""
+    """Draw median, spread and dots at each choice, with groups side by side."""
     labels, order = texts(cause), _listed(cause)
     at = labels.map({name: float(place) for place, name in enumerate(order)}).astype(float)
     wide = _ABREAST / len(hues)
@@ -246,7 +246,7 @@ def _choices(
 
 
 def _listed(cause: pd.Series[Any]) -> list[str]:
-    """Choices as their parameter lists them, which are its column's categories; no before yes.
+    """Order choices as the parameter lists them (the column's categories); no before yes.
 
     Where no list is known, the commonest come first.
     """
@@ -278,15 +278,15 @@ def _dots(axis: Axes, x: pd.Series[Any], y: pd.Series[Any], groups: pd.Series[An
         bar = axis.figure.colorbar(shade, ax=axis, label="jobs", shrink=0.8)
         bar.outline.set_visible(False)
     else:
-        hues = None if groups is None else colours(groups)
-        inks = theme().colour(0) if hues is None else groups.loc[table.index].map(hues)  # type: ignore[union-attr]
+        hues = None if groups is None else colors(groups)
+        inks = theme().color(0) if hues is None else groups.loc[table.index].map(hues)  # type: ignore[union-attr]
         size = float(np.clip(4_000 / len(table), 3, 28))
         axis.scatter(table["x"], table["y"], c=inks, s=size, alpha=0.8, lw=0)
     axis.grid()
 
 
 def _rows(axis: Axes, x: pd.Series[Any], y: pd.Series[Any], groups: pd.Series[Any] | None) -> None:
-    """Dots per choice, with a box of their quartiles."""
+    """Draw dots per choice, with a box from quartile to quartile."""
     vertical = numbers(x) is None or different(x) <= 6
     choice, value = (x, y) if vertical else (y, x)
     order = _order(choice)
@@ -306,9 +306,9 @@ def _rows(axis: Axes, x: pd.Series[Any], y: pd.Series[Any], groups: pd.Series[An
     shown = table.head(_MOST_POINTS)
     at = shown["choice"].map({name: float(row) for row, name in enumerate(order)}).astype(float)
     at = at + np.random.default_rng(0).uniform(-0.18, 0.18, len(at))
-    inks: Any = theme().colour(0)
+    inks: Any = theme().color(0)
     if groups is not None:
-        inks = groups.loc[shown.index].map(colours(groups)).tolist()
+        inks = groups.loc[shown.index].map(colors(groups)).tolist()
     across, up = (at, shown["value"]) if vertical else (shown["value"], at)
     axis.scatter(across, up, c=inks, s=9, alpha=0.7, lw=0, zorder=3)
     if vertical:
@@ -319,7 +319,7 @@ def _rows(axis: Axes, x: pd.Series[Any], y: pd.Series[Any], groups: pd.Series[An
 
 
 def _order(choice: pd.Series[Any]) -> list[str]:
-    """Choices as they are ordered on an axis: numbers by size, texts by how common they are."""
+    """Order choices on an axis: numbers by size, texts by frequency."""
     if numbers(choice) is not None:
         return [str(text) for text in texts(choice.drop_duplicates().sort_values())]
     return [str(text) for text in texts(choice).value_counts().index[:_MOST_SETTINGS]]
@@ -345,7 +345,7 @@ def _counts(axis: Axes, x: pd.Series[Any], y: pd.Series[Any]) -> None:
 
 
 def _names_below(axis: Axes, places: NDArray[Any], names: Sequence[str]) -> None:
-    """Names on the horizontal axis: beside each other while they are few, else upright."""
+    """Label the horizontal axis; many names are written upright."""
     points = float(axis.get_window_extent().width) / axis.figure.dpi * 72
     if len(names) <= _MOST_ABREAST:
         letters = int(points / len(names) / 5)  # a letter is at most five points wide
@@ -357,6 +357,6 @@ def _names_below(axis: Axes, places: NDArray[Any], names: Sequence[str]) -> None
 
 
 def _shades() -> LinearSegmentedColormap:
-    """From the paper to the first colour of the data."""
+    """Color map from the background to the first data color."""
     now = theme()
-    return LinearSegmentedColormap.from_list("shades", [now.empty, now.colour(0)])
+    return LinearSegmentedColormap.from_list("shades", [now.empty, now.color(0)])

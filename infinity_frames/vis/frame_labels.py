@@ -27,17 +27,17 @@ COCO_KEYPOINTS = (
     *("left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip"),
     *("left_knee", "right_knee", "left_ankle", "right_ankle"),
 )
-"""The order of the flat COCO list, https://cocodataset.org/#format-data."""
+"""Names of the 17 COCO keypoints in file order, https://cocodataset.org/#format-data."""
 
 _FAR = 1e15
-"""Pixels: from here on, and for NaN, there is no place to draw at."""
+"""Coordinate limit in pixels: points beyond it, and NaN, are not drawn."""
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
-"""What reading a number, a list or a mapping raises where a label holds something else."""
+"""Exceptions raised when a label holds a value of the wrong type."""
 
 
 @dataclass(frozen=True)
 class Keypoint:
-    """A named point: pixels, visibility (0 outside, 1 hidden, 2 visible), metres in the scene."""
+    """A named point: pixels, visibility (0 outside, 1 hidden, 2 visible), meters in the scene."""
 
     x: float
     y: float
@@ -47,7 +47,7 @@ class Keypoint:
 
 @dataclass(frozen=True)
 class Annotation:
-    """One object in one frame; what the label does not say is None or empty."""
+    """One object in one frame; missing values are None or empty."""
 
     category: str
     category_id: int
@@ -62,7 +62,7 @@ class Annotation:
     file: Path = field(repr=False)
     frame_number: int
     scale: int = 1
-    """Pixels across of what was one pixel when the label was written."""
+    """Factor by which the picture was enlarged since the label was written."""
 
     def mask(self, height: int, width: int) -> NDArray[np.bool_] | None:
         """Pixels of the object, of shape (height, width); None where the label has no outline.
@@ -87,7 +87,7 @@ class Annotation:
 
 @dataclass(frozen=True)
 class FrameLabels:
-    """Everything a job's labels say about one frame."""
+    """All labels of one frame."""
 
     frame_number: int
     width: int
@@ -96,7 +96,7 @@ class FrameLabels:
     scalars: Mapping[str, Any]
 
     def enlarged(self, factor: int) -> FrameLabels:
-        """The labels of the same frame, each of its pixels become `factor` by `factor`."""
+        """Scale the labels to a picture that is enlarged by an integer `factor`."""
         return replace(
             self,
             width=self.width * factor,
@@ -171,7 +171,7 @@ class Labels:
 
     @cached_property
     def scalar_names(self) -> list[str]:
-        """Names of the per-frame numbers: rep counts, whether a spill is visible and the like."""
+        """Names of the scalar labels per frame, such as rep counts or spill_visible."""
         known: dict[str, list[Any]] = {}
         for image in self.images:
             for name, value in image.items():
@@ -209,7 +209,7 @@ _SPACE = json.decoder.WHITESPACE  # type: ignore[attr-defined]
 
 
 class _Index:
-    """Where in the text each annotation starts, by image id; the other parts decoded."""
+    """Byte offsets of the annotations by image id, and the decoded other parts of the file."""
 
     def __init__(self, text: str) -> None:
         self.parts: dict[str, Any] = {}
@@ -287,7 +287,7 @@ def _drawable(*places: float) -> bool:
 
 
 def _box(box: Sequence[float] | None) -> tuple[float, float, float, float] | None:
-    """A box, unless it is missing or empty: an object that is not in the picture has 0 0 0 0."""
+    """Read a box; None if it is missing or empty (objects outside the picture have 0 0 0 0)."""
     if not box:
         return None
     left, top, width, height = map(float, box)
@@ -296,7 +296,7 @@ def _box(box: Sequence[float] | None) -> tuple[float, float, float, float] | Non
 
 
 def _named(points: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Keypoint]:
-    """Points by name; one without a place in the picture cannot be drawn and is left out."""
+    """Points by name; points without a finite pixel position are left out."""
     placed = {
         name: _keypoint(point)
         for name, point in (points or {}).items()

@@ -1,4 +1,4 @@
-"""What users pass to plots (a frame, a list of dicts, folders) as one kind of frame."""
+"""Convert the inputs of plots (a frame, a list of dicts, folders) to one frame."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Folder = str | os.PathLike[str]
 
 
 def as_jobs(jobs: pd.DataFrame | Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """A frame with a row per job.
+    """Convert jobs to a frame with a row per job.
 
     Raises
     ------
     FrameError
-        There is no job, or no column, in it, or several columns of one name.
+        The frame has no rows, no columns, or duplicate columns.
     """
     if isinstance(jobs, pd.DataFrame):
         frame = jobs
@@ -32,19 +32,19 @@ def as_jobs(jobs: pd.DataFrame | Mapping[str, Any] | Iterable[Mapping[str, Any]]
         rows = list(jobs) if isinstance(jobs, Iterable) else [jobs]
         if not all(isinstance(row, Mapping) for row in rows):
             raise FrameError(
-                "Jobs are given as a frame, or as a list of dicts of parameters.",
+                "Expected a frame, or a list of dicts of parameters.",
                 advice="Pass a results folder to visualize_batch_results() instead.",
             )
         frame = pd.DataFrame.from_records([dict(row) for row in rows])
     if frame.empty:
         raise FrameError(
-            "There is nothing to plot: the frame has no rows or no columns.",
+            "Nothing to plot: the frame has no rows or no columns.",
             advice="Check the filter that made it.",
         )
     twice = frame.columns[frame.columns.duplicated()].unique()
     if len(twice):
         raise FrameError(
-            f"The frame has several columns called {', '.join(map(str, twice))}.",
+            f"Duplicate columns: {', '.join(map(str, twice))}.",
             advice="Rename or drop the others.",
         )
     return frame.reset_index(drop=True)
@@ -53,16 +53,16 @@ def as_jobs(jobs: pd.DataFrame | Mapping[str, Any] | Iterable[Mapping[str, Any]]
 def as_results(
     results: pd.DataFrame | Folder | Iterable[Folder | Mapping[str, Any]],
 ) -> pd.DataFrame:
-    """A results frame from one, from a batch folder, or from job folders.
+    """Convert a results frame, a batch folder or job folders to a results frame.
 
-    Job folders become rows of `path` alone.
+    Job folders become rows with only a `path`.
 
     Raises
     ------
     FrameError
-        There is no job in it.
+        The input holds no jobs.
     NoResults
-        The batch folder holds none.
+        The batch folder holds no jobs.
     """
     if isinstance(results, pd.DataFrame):
         return as_jobs(results)
@@ -73,7 +73,7 @@ def as_results(
     items = list(results) if isinstance(results, Iterable) else [results]
     if not all(isinstance(item, (Mapping, str, os.PathLike)) for item in items):
         raise FrameError(
-            "Results are given as a frame, as a batch folder, or as a list of job folders.",
+            "Expected a results frame, a batch folder, or a list of job folders.",
             advice="read_results() gives the frame of a batch folder.",
         )
     rows = [item for item in items if isinstance(item, Mapping)]
@@ -88,7 +88,7 @@ def as_results(
 
 
 def get_subdirectories(path: Folder) -> list[str]:
-    """Folders directly inside a folder, sorted by name; hidden ones left out.
+    """Folders directly inside a folder, sorted by name, without hidden ones.
 
     Parameters
     ----------
@@ -103,10 +103,10 @@ def get_subdirectories(path: Folder) -> list[str]:
     Raises
     ------
     MediaError
-        There is no such folder.
+        The folder does not exist.
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise MediaError(f"There is no folder {folder}.", file=str(folder))
+        raise MediaError(f"No such folder: {folder}.", file=str(folder))
     inside = folder.resolve().iterdir()
     return sorted(str(item) for item in inside if item.is_dir() and not item.name.startswith("."))

@@ -1,4 +1,4 @@
-"""Everything a job's labels say, in one video: a cell per kind of label."""
+"""One video of all of a job's labels: a cell per kind of label."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from infinity_frames.vis.annotators import (
 from infinity_frames.vis.frame_labels import Labels
 from infinity_frames.vis.grid_panels import ChartPanel, Moment, Panel, PicturePanel, TurningPanel
 from infinity_frames.vis.job_paths import Job, job_files, require_video
-from infinity_frames.vis.labeled_video import labelled_frames, target
+from infinity_frames.vis.labeled_video import labeled_frames, target
 
 __all__ = ["visualize_all_labels", "visualize_timeseries"]
 
@@ -123,7 +123,7 @@ def visualize_timeseries(
 def read_series(
     path: Path, columns: Sequence[str] | None = None
 ) -> tuple[NDArray[np.float64], pd.DataFrame]:
-    """Times in s, and the sensor data that vary (or the columns asked for).
+    """Times in s, and the requested columns (by default, the sensor data that vary).
 
     Raises
     ------
@@ -142,7 +142,7 @@ def read_series(
         lacks = f"no numbers called {', '.join(unknown)}" if unknown else "no numbers"
         raise MediaError(
             f"The sensor data {path} hold {lacks}.",
-            advice=f"There are: {', '.join(map(str, numbers.columns))}." if unknown else "",
+            advice=f"Available: {', '.join(map(str, numbers.columns))}." if unknown else "",
             file=str(path),
         )
     times = (
@@ -158,7 +158,7 @@ def read_series(
 
 
 def _charts(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Curves of one kind together, at most three to a chart; names without what they share."""
+    """Group curves of one kind, at most three to a chart; remove the common part of their names."""
     kinds: dict[str, list[str]] = {}
     for name in table.columns:
         kinds.setdefault(str(name).rpartition("_")[0] or str(name), []).append(str(name))
@@ -174,7 +174,7 @@ def _charts(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def _moments(files: JobFiles, frame_rate: float) -> Iterator[Moment]:
     if files.labels is not None:
-        for number, (picture, labels) in enumerate(labelled_frames(files)):
+        for number, (picture, labels) in enumerate(labeled_frames(files)):
             yield Moment(picture, labels, number / frame_rate)
     else:
         for number, picture in enumerate(read_frames(require_video(files))):
@@ -227,7 +227,7 @@ def _label_panels(labels: Labels, info: VideoInfo, width: int, height: int) -> l
 
 
 def _areas(labels: Labels) -> pd.DataFrame:
-    """Pixels of each category in each frame, the four largest; only those that change."""
+    """Pixel counts per frame of the four largest categories whose count changes."""
     rows = []
     for frame in labels:
         row: dict[str, float] = {}

@@ -29,7 +29,7 @@ _FLOOR = (70, 74, 82)
 
 @dataclass(frozen=True)
 class Moment:
-    """One frame of a job: its picture, its labels if it has any, its time in s."""
+    """One frame of a job: picture, labels (or None) and time in s."""
 
     picture: Picture
     labels: FrameLabels | None
@@ -40,12 +40,12 @@ class Panel(Protocol):
     """One cell of a grid video."""
 
     def draw(self, moment: Moment) -> Picture:
-        """The cell of a frame, of the size the panel was made with."""
+        """Draw the cell of a frame, in the panel's size."""
         ...
 
 
 class PicturePanel:
-    """The picture with labels drawn over it.
+    """Panel with the picture and labels drawn over it.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class PicturePanel:
         self.annotators = annotators
 
     def draw(self, moment: Moment) -> Picture:
-        """The cell of a frame."""
+        """Draw the cell of a frame."""
         picture = moment.picture
         if moment.labels is not None and self.annotators:
             picture = annotated(picture, moment.labels, self.annotators, self.width)
@@ -76,7 +76,7 @@ class PicturePanel:
 
 
 class TurningPanel:
-    """The person's joints in metres, on a floor, seen by a camera that walks around them.
+    """Panel with the person's joints in meters on a floor, seen by an orbiting camera.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class TurningPanel:
 
     ELEVATION = math.radians(15)
     REACH = 2.4
-    """Metres from the bottom to the top of the cell."""
+    """Height of the cell in meters."""
 
     def __init__(self, width: int, height: int, seconds_per_turn: float = 8.0) -> None:
         self.width, self.height = width, height
@@ -96,7 +96,7 @@ class TurningPanel:
         self._centre, self._found = np.zeros(3), False
 
     def draw(self, moment: Moment) -> Picture:
-        """The cell of a frame."""
+        """Draw the cell of a frame."""
         cell = np.full((self.height, self.width, 3), _DARK, np.uint8)
         annotations = () if moment.labels is None else moment.labels.annotations
         people = [item.armature for item in annotations if item.armature]
@@ -113,7 +113,7 @@ class TurningPanel:
     def _project(
         self, points: NDArray[np.float64], angle: float
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Pixels, shape (n, 2), and depth, shape (n,), of points (n, 3) in metres."""
+        """Project points (n, 3) in meters to pixels (n, 2) and depths (n,)."""
         x, y, z = (points - self._centre).T
         right = x * math.cos(angle) + y * math.sin(angle)
         away = y * math.cos(angle) - x * math.sin(angle)
@@ -142,7 +142,7 @@ class TurningPanel:
 
 
 class ChartPanel:
-    """Curves over time, drawn once, with a line that marks where the video is.
+    """Panel with curves over time and a line at the current frame.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ class ChartPanel:
         self._ink = rgb(theme().palette[5])
 
     def draw(self, moment: Moment) -> Picture:
-        """The cell of a frame."""
+        """Draw the cell of a frame."""
         cell = self._chart.copy()
         column = round(self._zero + moment.time * self._per_second)
         column = min(max(column, self._left), self._right)
@@ -191,7 +191,7 @@ def _curves(axes: Axes, times: NDArray[np.float64], curves: pd.DataFrame) -> Non
     length = times.max() - times.min()
     for index, name in enumerate(curves.columns):
         values = curves[name].astype(float).to_numpy()
-        (line,) = axes.plot(times, values, lw=1.4, color=now.colour(index), label=str(name))
+        (line,) = axes.plot(times, values, lw=1.4, color=now.color(index), label=str(name))
         if not length:  # a line needs two moments
             line.set_marker("o")
         line.set_linestyle(("-", "--", ":")[index // len(now.palette) % 3])

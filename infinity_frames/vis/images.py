@@ -1,4 +1,4 @@
-"""Pictures as files: PNG and JPEG to arrays and back."""
+"""Read and encode pictures: PNG and JPEG."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["encoded", "read_picture"]
 
 
 def read_picture(path: str | os.PathLike[str]) -> Picture:
-    """A picture file as RGB, uint8 of shape (height, width, 3).
+    """Read a picture file as RGB, uint8 of shape (height, width, 3).
 
     Raises
     ------
     MediaError
-        It is not there, or is no picture.
+        The file is missing or is not a picture.
     """
     try:
         data = np.fromfile(path, np.uint8)  # OpenCV itself cannot open every path on Windows
@@ -35,7 +35,7 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
 
 
 def encoded(picture: Picture, kind: str, width: int | None = None) -> bytes:
-    """An RGB picture as the bytes of a file.
+    """Encode an RGB picture as the bytes of a file.
 
     Parameters
     ----------

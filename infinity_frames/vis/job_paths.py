@@ -1,4 +1,4 @@
-"""A job's files by its folder, or by its video where many jobs share a folder."""
+"""Find a job's files from its folder, its video or its row of results."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from infinity_frames.protocol.errors import FrameError, MediaError
 __all__ = ["Job", "job_files", "params", "require_labels", "require_video"]
 
 Job: TypeAlias = "str | os.PathLike[str] | pd.Series[Any] | pd.DataFrame"
-"""Where one job is: its folder, its video where many jobs share one, or its row of results."""
+"""A job's folder, its video (where many jobs share a folder) or its row of results."""
 
 
 def job_files(job: Job) -> JobFiles:
-    """The files of one job.
+    """Find the files of one job.
 
     Parameters
     ----------
@@ -30,13 +30,13 @@ def job_files(job: Job) -> JobFiles:
     Raises
     ------
     MediaError
-        No job is there, or several.
+        The path holds no job, or several.
     FrameError
-        The frame has not one row, or the row has no path.
+        The frame does not have exactly one row, or the row has no path.
     """
     place = _place(job).absolute()
     if not place.exists():
-        raise MediaError(f"There is no job at {place}.", file=str(place))
+        raise MediaError(f"No job at {place}.", file=str(place))
     folder = place if place.is_dir() else place.parent
     flat = Folder(folder)
     jobs = list(flat.jobs.values()) if flat.is_flat else locate([(folder.name, str(folder))])
@@ -45,7 +45,7 @@ def job_files(job: Job) -> JobFiles:
     if len(jobs) == 1:
         return jobs[0]
     if not jobs:
-        raise MediaError(f"The file {place} belongs to no job.", file=str(place))
+        raise MediaError(f"The file {place} does not belong to a job.", file=str(place))
     example = next((job.video for job in jobs if job.video is not None), folder)
     raise MediaError(
         f"The folder {folder} holds {len(jobs)} jobs.",
@@ -58,7 +58,7 @@ def _place(job: Job) -> Path:
     if isinstance(job, pd.DataFrame):
         if len(job) != 1:
             raise FrameError(
-                f"One job is shown at a time, and the frame has {len(job)} rows.",
+                f"Expected one job, got a frame of {len(job)} rows.",
                 advice="Pass one of them: frame.iloc[0].",
             )
         job = job.iloc[0]
@@ -71,12 +71,12 @@ def _place(job: Job) -> Path:
 
 
 def require_video(files: JobFiles) -> Path:
-    """The job's video.
+    """Return the job's video.
 
     Raises
     ------
     MediaError
-        It has none.
+        The file is missing.
     """
     if files.video is None:
         raise MediaError(
@@ -88,12 +88,12 @@ def require_video(files: JobFiles) -> Path:
 
 
 def require_labels(files: JobFiles) -> Path:
-    """The job's labels.
+    """Return the job's labels file.
 
     Raises
     ------
     MediaError
-        It has none.
+        The file is missing.
     """
     if files.labels is None:
         raise MediaError(
@@ -103,12 +103,12 @@ def require_labels(files: JobFiles) -> Path:
 
 
 def params(files: JobFiles) -> Mapping[str, Any]:
-    """The parameters in the job's own record; empty where it has no record.
+    """Parameters in the job's record; empty if it has no record.
 
     Raises
     ------
     MediaError
-        The record is there and cannot be read.
+        The record cannot be read.
     """
     if files.record is None:
         return {}

@@ -1,4 +1,4 @@
-"""Labels drawn over a job's whole video, streaming: one frame in memory at a time."""
+"""Draw labels over a job's video, with one frame in memory at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from infinity_frames.vis.annotators import Annotator, BoxAnnotator
 from infinity_frames.vis.frame_labels import FrameLabels, Labels
 from infinity_frames.vis.job_paths import Job, job_files, require_labels, require_video
 
-__all__ = ["annotated", "draw_labels", "fitting", "labelled_frames", "spared", "target"]
+__all__ = ["annotated", "draw_labels", "fitting", "labeled_frames", "spared", "target"]
 
 
 def draw_labels(
@@ -50,20 +50,20 @@ def draw_labels(
     info = video_info(require_video(files))
     out = target(files, path, "labels")
     with VideoWriter(out, info.width, info.height, info.frame_rate) as video:
-        for picture, labels in labelled_frames(files):
+        for picture, labels in labeled_frames(files):
             for annotator in annotators:
                 picture = annotator.annotate(picture, labels)
             video.write(picture)
     return out
 
 
-def labelled_frames(files: JobFiles) -> Iterator[tuple[Picture, FrameLabels]]:
-    """Each frame of a job's video with its labels.
+def labeled_frames(files: JobFiles) -> Iterator[tuple[Picture, FrameLabels]]:
+    """Yield each frame of a job's video with its labels.
 
     Raises
     ------
     MediaError
-        There is no video or no labels, or they differ in size or in number of frames.
+        The video or the labels are missing, or they differ in size or number of frames.
     """
     source = require_video(files)
     labels = Labels(require_labels(files))
@@ -77,14 +77,14 @@ def labelled_frames(files: JobFiles) -> Iterator[tuple[Picture, FrameLabels]]:
     if position + 1 != len(labels):
         more = "more" if position + 1 > len(labels) else "fewer"
         raise MediaError(
-            f"The video {source} has {more} frames than the {len(labels)} its labels describe.",
-            advice="They do not belong together: download or render the job again.",
+            f"The video {source} has {more} frames than its labels ({len(labels)}).",
+            advice="Video and labels do not match: download or render the job again.",
             file=str(source),
         )
 
 
 def fitting(picture: Picture, labels: FrameLabels, source: Path) -> None:
-    """Raise unless labels are of the picture's size.
+    """Check that labels have the picture's size.
 
     A row or column may be missing or too much on either side: videos have even sizes, so encoders
     cut or pad odd ones.
@@ -100,7 +100,7 @@ def fitting(picture: Picture, labels: FrameLabels, source: Path) -> None:
         raise MediaError(
             f"Frame {labels.frame_number} of {source} is {width} x {height} pixels, and its labels "
             f"are for {labels.width} x {labels.height}.",
-            advice="They do not belong together: download or render the job again.",
+            advice="Video and labels do not match: download or render the job again.",
             file=str(source),
         )
 
@@ -108,7 +108,7 @@ def fitting(picture: Picture, labels: FrameLabels, source: Path) -> None:
 def annotated(
     picture: Picture, labels: FrameLabels, annotators: Sequence[Annotator], width: int
 ) -> Picture:
-    """The picture with labels drawn over it, on enough pixels to be shown `width` pixels wide.
+    """Draw labels over a picture, enlarged so that it has at least `width` pixels.
 
     Small pictures grow by a whole factor first, so that lines and letters stay fine.
     """
@@ -123,7 +123,7 @@ def annotated(
 
 
 def spared(out: Path, sources: Iterable[Path | None]) -> Path:
-    """Where a video goes, unless it would overwrite one of the files it is made of.
+    """Path of a new video; refuse one that would overwrite a source file.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def spared(out: Path, sources: Iterable[Path | None]) -> Path:
     """
     if out.exists() and any(source is not None and out.samefile(source) for source in sources):
         raise MediaError(
-            f"The file {out} is what would be drawn: writing there would overwrite it.",
+            f"The output {out} would overwrite a source file.",
             advice="Choose another path.",
             file=str(out),
         )
@@ -140,7 +140,7 @@ def spared(out: Path, sources: Iterable[Path | None]) -> Path:
 
 
 def target(files: JobFiles, path: str | os.PathLike[str] | None, what: str) -> Path:
-    """Where a video about a job goes: where the caller says, else beside the job's own.
+    """Path of a video about a job: the caller's path, else beside the job's video.
 
     Raises
     ------

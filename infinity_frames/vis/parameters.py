@@ -1,4 +1,4 @@
-"""How a set of jobs is distributed, and what came of it: grids of small plots."""
+"""Grids of small plots: distributions of parameters and of results."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def visualize_job_params(
     jobs : frame or list of dict
         A row per job: jobs, batch and results frames all do.
     stratify_var : str, optional
-        A column to split by: each of its values has a colour and a row of its own in every plot,
+        A column to split by: each of its values has a color and a row of its own in every plot,
         or its shares side by side. Only its seven commonest values are told apart.
 
     Returns
@@ -49,7 +49,7 @@ def visualize_job_params(
     Raises
     ------
     FrameError
-        There is nothing to plot, or `stratify_var` is no column.
+        The frame is empty, or `stratify_var` is an unknown column.
     """
     frame = as_jobs(jobs)
     groups = None if stratify_var is None else grouped(frame, stratify_var)
@@ -61,7 +61,7 @@ def visualize_batch_results(
     results: pd.DataFrame | Folder | Iterable[Folder | Mapping[str, Any]],
     stratify_var: str | None = None,
 ) -> Drawing:
-    """Plot what a batch came to, and the parameters that caused it.
+    """Plot the outcomes of a batch and its parameters.
 
     Where jobs came of a sweep, every outcome is drawn over every parameter that was swept, with its
     spread; see :func:`visualize_effect` for one of them at a time.
@@ -80,7 +80,7 @@ def visualize_batch_results(
     Raises
     ------
     FrameError
-        There is nothing to plot, or `stratify_var` is no column.
+        The frame is empty, or `stratify_var` is an unknown column.
     """
     frame = as_results(results)
     first = ["status", *OUTCOMES]
@@ -105,7 +105,7 @@ def _grid(
     effects: list[tuple[str, str]] | None = None,
 ) -> Drawing:
     if not columns:
-        raise FrameError("There is nothing to plot: every column only identifies the jobs.")
+        raise FrameError("Nothing to plot: every column only identifies the jobs.")
     heads = headings(frame)
     same = {name: constant(frame[name]) for name in columns}
     said = {name: value for name, value in same.items() if value is not None}
@@ -138,7 +138,7 @@ def _grid(
 
 
 def _table(axis: Axes, entries: list[str], lines: int, columns: int) -> None:
-    """The parameters that do not vary, as text in columns: they need no plot each."""
+    """List the constant parameters as text in columns."""
     axis.set_axis_off()
     axis.set_title("the same in every job", fontweight="bold")
     for index in range(columns):

@@ -1,4 +1,4 @@
-"""Grids of pictures: what each job looks like, and frames with their labels drawn over them."""
+"""Grids of pictures: a preview per job, or frames with their labels drawn over them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from infinity_frames.data import job_files as files_of
 from infinity_frames.data import read_results
 from infinity_frames.data.layout import JobFiles, locate
 from infinity_frames.io.video import Picture, read_frames, video_info
+from infinity_frames.protocol.deprecation import renamed_arguments
 from infinity_frames.protocol.errors import FrameError, MediaError, nearest
 from infinity_frames.vis.annotators import (
     Annotator,
@@ -44,23 +45,24 @@ LABELS: Mapping[str, Annotator] = {
     "boxes": BoxAnnotator(),
     "rep_count": RepCountAnnotator(),
 }
-"""The names that ``labels=`` takes, in the order in which they are drawn: names last."""
+"""Annotators by the names that ``draw=`` accepts, in drawing order."""
 
 _LEGIBLE = 480
-"""Pixels across that a picture with labels has at least."""
+"""Minimum width in pixels of a picture with labels."""
 
 _NARROWEST, _WIDEST, _PAGE = 2.5, 4.2, 10.0  # inches
 _Tile = tuple[Picture | str, str]
 
 
+@renamed_arguments(label="caption")
 def view_previews(
     results: pd.DataFrame | Folder | Iterable[Folder | Mapping[str, Any]],
     k: int = 20,
-    label: str | Sequence[str] | None = None,
+    caption: str | Sequence[str] | None = None,
     boxes: bool = False,
     keypoints: bool = False,
 ) -> Drawing:
-    """Show what jobs look like: a picture each, in the order given.
+    """Show a picture of each job, in the order given.
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ def view_previews(
         A results frame, a batch folder, or a list of job folders.
     k : int
         At most this many, the first ones.
-    label : str or sequence of str, optional
+    caption : str or sequence of str, optional
         Columns to write under each picture; by default the job's id.
     boxes, keypoints : bool
         Draw the labels over the pictures.
@@ -81,19 +83,20 @@ def view_previews(
     Raises
     ------
     FrameError
-        There is no job, or no such column.
+        The frame holds no jobs, or a column is unknown.
     """
     frame = as_results(results).head(_positive(k))
     drawn = [LABELS[name] for name, on in {"boxes": boxes, "keypoints": keypoints}.items() if on]
-    return _grid([(_preview(row, drawn), text) for row, text in words(frame, label)])
+    return _grid([(_preview(row, drawn), text) for row, text in words(frame, caption)])
 
 
+@renamed_arguments(labels="draw", label="caption")
 def show(
     frame: pd.DataFrame,
     k: int = 20,
-    labels: str | Sequence[str | Annotator] = ("boxes",),
+    draw: str | Sequence[str | Annotator] = ("boxes",),
     path: str | os.PathLike[str] | None = None,
-    label: str | Sequence[str] | None = None,
+    caption: str | Sequence[str] | None = None,
 ) -> Drawing:
     """Show frames of videos with their labels drawn over them.
 
@@ -104,12 +107,12 @@ def show(
         several rows of the same frame are one picture.
     k : int
         At most this many pictures, the first ones.
-    labels : sequence of str or Annotator
+    draw : sequence of str or Annotator
         Any of masks, boxes, cuboids, skeleton, keypoints, rep_count; annotators of your own are
         drawn after these.
     path : path, optional
         The batch folder, where the frame has no column `path`.
-    label : str or sequence of str, optional
+    caption : str or sequence of str, optional
         Columns to write under each picture, of the frame or else of its jobs' results (parameters,
         tags, outcomes); by default the job and the frame.
 
@@ -120,16 +123,17 @@ def show(
     Raises
     ------
     FrameError
-        The frame names no jobs or not where they are, or `labels` or `label` holds an unknown name.
+        The frame does not say which jobs it holds or where they are, or `draw` or `caption`
+        holds an unknown name.
     """
-    annotators = _annotators(labels)
+    annotators = _annotators(draw)
     rows = _asked(as_jobs(frame), _positive(k))
     order = [_moment(row) for _, row in rows.iterrows()]
     jobs = frame[frame["job_id"].astype("string").isin({job for job, _ in order})]
     places = {
         files.job_id: files for files in files_of(jobs, path=None if path is None else Path(path))
     }
-    columns = [label] if isinstance(label, str) else list(label or ())
+    columns = [caption] if isinstance(caption, str) else list(caption or ())
     named = _with_results(rows, columns, places.values())
     numbers: dict[str, list[int | None]] = {}
     for job, number in order:
@@ -145,23 +149,23 @@ def show(
 
 
 def _asked(frame: pd.DataFrame, k: int) -> pd.DataFrame:
-    """The rows of the first k different pairs of job and frame number, in the frame's order."""
+    """Rows of the first k distinct pairs of job and frame number, in the frame's order."""
     if "job_id" not in frame.columns:
         raise FrameError(
-            "Pictures belong to jobs, and this frame has no column job_id.",
+            "The frame has no column job_id, so its pictures cannot be found.",
             advice="Keep the column when selecting.",
         )
     keys = [name for name in ("job_id", "frame_number") if name in frame.columns]
     rows = frame.dropna(subset="job_id").drop_duplicates(keys).head(k)
     if rows.empty:
-        raise FrameError("There is nothing to show: the column job_id is empty.")
+        raise FrameError("Nothing to show: the column job_id is empty.")
     return rows
 
 
 def _with_results(
     rows: pd.DataFrame, columns: Iterable[str], places: Iterable[JobFiles]
 ) -> pd.DataFrame:
-    """The rows with those of the columns that they lack, from the results of their jobs."""
+    """Add missing columns to the rows, from the results of their jobs."""
     lacking = [column for column in columns if column not in rows.columns]
     if not lacking:
         return rows
@@ -170,7 +174,7 @@ def _with_results(
     nowhere = [column for column in lacking if column not in known.columns]
     if nowhere:
         raise FrameError(
-            f"There is no column {nowhere[0]!r} to write under the pictures, neither in this frame "
+            f"Unknown column {nowhere[0]!r} in caption=: neither in this frame "
             "nor in its jobs' results.",
             advice=nearest(nowhere[0], map(str, [*rows.columns, *known.columns])),
         )
@@ -195,8 +199,8 @@ def _annotators(labels: str | Sequence[str | Annotator]) -> list[Annotator]:
     unknown = [name for name in names if name not in LABELS]
     if unknown:
         raise FrameError(
-            f"There is no kind of label called {', '.join(map(repr, unknown))}.",
-            advice=f"There are: {', '.join(LABELS)}.",
+            f"Unknown kind of label in draw=: {', '.join(map(repr, unknown))}.",
+            advice=f"Available: {', '.join(LABELS)}.",
         )
     own = [item for item in given if not isinstance(item, str)]
     return [LABELS[name] for name in LABELS if name in names] + own
@@ -205,12 +209,12 @@ def _annotators(labels: str | Sequence[str | Annotator]) -> list[Annotator]:
 def words(
     frame: pd.DataFrame, label: str | Sequence[str] | None
 ) -> Iterator[tuple[dict[str, Any], str]]:
-    """Each row of a frame, and the text that stands for it: columns, or the job's id.
+    """Pair each row of a frame with its caption: the columns named, or the job's id.
 
     Raises
     ------
     FrameError
-        There is no such column.
+        The column is unknown.
     """
     columns = [label] if isinstance(label, str) else list(label or ())
     for column in columns:
@@ -234,7 +238,7 @@ def _word(value: Any) -> str:
 
 
 def _preview(row: Mapping[str, Any], annotators: Sequence[Annotator]) -> Picture | str:
-    """A job's picture, or the reason why there is none."""
+    """A job's picture, or the reason why it is missing."""
     status = row.get("status")
     if isinstance(status, str) and status != "completed":
         error = row.get("error")
@@ -258,17 +262,17 @@ def _picture(files: JobFiles, annotators: Sequence[Annotator]) -> Picture:
     if files.video is None and files.picture is not None:
         picture, position = read_picture(files.picture), 0
     else:
-        # The picture's place in the video is not recorded, so labelled ones come from the video.
+        # The picture's place in the video is not recorded, so labeled ones come from the video.
         position = _middle(files)
         picture = next(islice(read_frames(files.video or ""), position, None))
-    return _labelled(files, picture, position, annotators) if annotators else picture
+    return _labeled(files, picture, position, annotators) if annotators else picture
 
 
 def _middle(files: JobFiles) -> int:
     return video_info(files.video).num_frames // 2 if files.video is not None else 0
 
 
-def _labelled(
+def _labeled(
     files: JobFiles, picture: Picture, position: int, annotators: Sequence[Annotator]
 ) -> Picture:
     labels = Labels(require_labels(files))
@@ -290,7 +294,7 @@ def _frames(
     numbers: Sequence[int | None],
     annotators: Sequence[Annotator],
 ) -> dict[int | None, _Tile]:
-    """Pictures of one job by frame number; its video is read once, up to the last one wanted."""
+    """Pictures of one job by frame number; the video is read once, up to the last frame needed."""
     short = job_id[:8]
     if files is None:
         return dict.fromkeys(numbers, ("no results downloaded", short))

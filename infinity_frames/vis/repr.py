@@ -1,4 +1,4 @@
-"""How frames, sessions and batches show themselves: a plain summary first, HTML and text of it.
+"""Summaries of frames, sessions and batches as HTML and text.
 
 A summary is a dict of numbers, texts and lists of these; nothing in it is marked up, so that each
 view escapes what it writes, whatever users put in names.
@@ -29,7 +29,7 @@ __all__ = ["of_batch", "of_frame", "of_session", "previews", "to_html", "to_text
 
 Summary = Mapping[str, Any]
 
-_COLOURS = {  # as in plots: apart for every common kind of colour blindness
+_COLORS = {  # as in plots: apart for every common kind of color blindness
     "completed": "#009E73",
     "running": "#56B4E9",
     "queued": "#8C8C8C",
@@ -42,12 +42,12 @@ _THUMBNAIL = 128  # pixels across
 
 
 def of_frame(frame: pd.DataFrame) -> dict[str, Any]:
-    """What a frame of jobs, of a batch or of results holds.
+    """Summarize a frame of jobs, of a batch or of results.
 
     Parameters
     ----------
     frame : DataFrame
-        Any frame; its columns decide what there is to say.
+        Any frame; its columns decide what the summary contains.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def of_frame(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def of_batch(batch: Batch) -> dict[str, Any]:
-    """What a batch holds, as it was last heard of; nothing is asked of the server."""
+    """Summarize a batch from its last known state; sends no request."""
     summary = of_frame(batch.frame)
     name = f"Batch {batch.name!r}" if batch.name else "Batch"
     about = {"batch": batch.batch_id, **summary["about"]}
@@ -87,7 +87,7 @@ def of_batch(batch: Batch) -> dict[str, Any]:
 
 
 def of_session(session: Session) -> dict[str, Any]:
-    """What a session is for; nothing is asked of the server."""
+    """Summarize a session; sends no request."""
     names = list(session.parameters.index)
     about = {
         "server": session.server,
@@ -101,7 +101,7 @@ def of_session(session: Session) -> dict[str, Any]:
 
 
 def previews(frame: pd.DataFrame) -> list[tuple[str, bytes]]:
-    """Captions and small JPEG pictures of the first jobs of a results frame that have one."""
+    """Captions and JPEG thumbnails of the first jobs of a results frame."""
     if not {"job_id", "path"} <= set(frame.columns):
         return []
     rows = _told_apart(frame)[["job_id", "path"]].dropna().drop_duplicates("job_id")
@@ -118,7 +118,7 @@ def previews(frame: pd.DataFrame) -> list[tuple[str, bytes]]:
 
 
 def to_text(summary: Summary) -> str:
-    """A summary for a terminal."""
+    """Format a summary for a terminal."""
     lines = [summary["title"]]
     if summary["counts"]:
         lines.append("  " + ", ".join(f"{n:,} {status}" for status, n in summary["counts"].items()))
@@ -134,7 +134,7 @@ def to_text(summary: Summary) -> str:
 
 
 def to_html(summary: Summary, pictures: Iterable[tuple[str, bytes]] = ()) -> str:
-    """A summary for a notebook; everything in it is escaped.
+    """Format a summary as HTML; all texts are escaped.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def to_html(summary: Summary, pictures: Iterable[tuple[str, bytes]] = ()) -> str
         f'<div style="opacity: 0.75; margin: 2px 0 6px">{about}</div>',
         _bar(summary["counts"]),
         *(
-            f'<div style="color: {_COLOURS["failed"]}">failed: {escape(reason)} ({n} x)</div>'
+            f'<div style="color: {_COLORS["failed"]}">failed: {escape(reason)} ({n} x)</div>'
             for reason, n in summary["reasons"]
         ),
         _strip(pictures),
@@ -160,7 +160,7 @@ def to_html(summary: Summary, pictures: Iterable[tuple[str, bytes]] = ()) -> str
 
 
 def _told_apart(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame, the second column of a name called "name (2)": a face shows what there is."""
+    """Rename duplicate columns: the second column of a name becomes "name (2)"."""
     if frame.columns.is_unique:
         return frame
     names: list[Any] = []
@@ -213,8 +213,8 @@ def _statuses(frame: pd.DataFrame) -> dict[str, int]:
     if "status" not in frame.columns:
         return {}
     counts = frame["status"].astype("string").fillna("unknown").value_counts()
-    order = [*(name for name in _COLOURS if name in counts.index)]
-    order += [str(name) for name in counts.index if name not in _COLOURS]
+    order = [*(name for name in _COLORS if name in counts.index)]
+    order += [str(name) for name in counts.index if name not in _COLORS]
     return {name: int(counts[name]) for name in order if counts[name]}
 
 
@@ -227,7 +227,7 @@ def _reasons(frame: pd.DataFrame) -> list[tuple[str, int]]:
 
 
 def _values(values: pd.Series[Any]) -> str:
-    """What a column holds: the range of numbers, or the commonest values."""
+    """Summarize a column: the range of numbers, or the most common values."""
     known = values.dropna()
     missing = len(values) - len(known)
     note = f", {missing:,} unspecified" if missing else ""
@@ -259,16 +259,16 @@ def _code(value: Any) -> str:
 
 
 def _bar(counts: Mapping[str, int]) -> str:
-    """How many jobs are in which state: a coloured bar, and the numbers below it."""
+    """Number of jobs by status: a colored bar with the counts below it."""
     total = sum(counts.values())
     if not total:
         return ""
     cells, words = [], []
     for status, count in counts.items():
-        colour = _COLOURS.get(status, _OTHER)
-        style = f"flex: {count} 0 0; background: {colour}"
+        color = _COLORS.get(status, _OTHER)
+        style = f"flex: {count} 0 0; background: {color}"
         cells.append(f'<span style="{style}" title="{escape(status)}"></span>')
-        words.append(f'<span style="color: {colour}">■</span> {count:,} {escape(status)}')
+        words.append(f'<span style="color: {color}">■</span> {count:,} {escape(status)}')
     bar = f'<div style="display: flex; height: 8px; gap: 1px">{"".join(cells)}</div>'
     return f'{bar}<div style="margin: 3px 0 6px">{" &nbsp; ".join(words)}</div>'
 

@@ -1,4 +1,4 @@
-"""One look for every plot and overlay: colours, fonts and figures, in one place.
+"""Colors, fonts and figures shared by every plot and overlay.
 
 Figures are made without pyplot: nothing is registered globally, nothing has to be closed, and
 plots can be made in threads.
@@ -31,7 +31,7 @@ __all__ = [
     "PictureGrid",
     "Theme",
     "caption",
-    "colour",
+    "color",
     "counted",
     "figure",
     "look",
@@ -42,7 +42,7 @@ __all__ = [
     "wrap",
 ]
 
-# Okabe and Ito, "Color Universal Design" (2008): apart for every common kind of colour blindness.
+# Okabe and Ito, "Color Universal Design" (2008): apart for every common kind of color blindness.
 PALETTE = (
     "#0072B2",  # blue
     "#E69F00",  # orange
@@ -56,7 +56,7 @@ PALETTE = (
 
 @dataclass(frozen=True)
 class Theme:
-    """The colours of a plot, as ``#rrggbb``: paper, ink and the sequence of the data's colours."""
+    """Colors of a plot, as ``#rrggbb``: background, text and the palette of the data."""
 
     name: str
     paper: str
@@ -66,9 +66,9 @@ class Theme:
     empty: str
     palette: tuple[str, ...]
 
-    def colour(self, index: int) -> str:
-        """A colour for every index."""
-        return colour(index, self.palette)
+    def color(self, index: int) -> str:
+        """Color of a series by its index."""
+        return color(index, self.palette)
 
 
 LIGHT = Theme("light", "#FFFFFF", "#2B2B2B", "#8C8C8C", "#E3E3E3", "#F1F1F1", PALETTE)
@@ -88,22 +88,22 @@ _current = {"theme": LIGHT}
 
 
 def theme() -> Theme:
-    """The theme that figures are drawn in, now."""
+    """The current theme."""
     return _current["theme"]
 
 
 class set_theme:  # noqa: N801 - read as a verb, as torch.set_grad_enabled is
-    """Draw plots on light or on dark paper, from now on, or inside a ``with`` block.
+    """Set the light or dark theme of plots, for good or inside a ``with`` block.
 
     Parameters
     ----------
     name : {"light", "dark"}
-        What plots are drawn for. Pictures with labels over them look the same in both.
+        The theme. Pictures with labels over them look the same in both.
 
     Raises
     ------
     FrameError
-        There is no such theme.
+        The theme is unknown.
 
     Examples
     --------
@@ -113,9 +113,7 @@ class set_theme:  # noqa: N801 - read as a verb, as torch.set_grad_enabled is
 
     def __init__(self, name: str) -> None:
         if name not in _THEMES:
-            raise FrameError(
-                f"There is no theme called {name!r}.", advice=f"There are: {', '.join(_THEMES)}."
-            )
+            raise FrameError(f"Unknown theme {name!r}.", advice=f"Available: {', '.join(_THEMES)}.")
         self._before = theme()
         _current["theme"] = _THEMES[name]
 
@@ -164,7 +162,7 @@ def _settings(now: Theme) -> Any:
 
 
 class Drawing(Figure):
-    """A matplotlib figure that notebooks show, though pyplot has never heard of it."""
+    """A matplotlib figure that notebooks show without pyplot."""
 
     def pixels(self) -> NDArray[np.uint8]:
         """The figure as an RGB picture, (height, width, 3)."""
@@ -182,7 +180,7 @@ class Drawing(Figure):
 
 
 class PictureGrid(Drawing):
-    """A figure of photographs: notebooks keep it as JPEG, a tenth of the size."""
+    """A figure of photographs; notebooks store it as JPEG, a tenth of the size of PNG."""
 
     _repr_png_ = None  # type: ignore[assignment]
 
@@ -192,26 +190,26 @@ class PictureGrid(Drawing):
 
 @contextmanager
 def look() -> Iterator[None]:
-    """Everything drawn inside has the package's look; the user's own settings come back after."""
+    """Apply the package's matplotlib settings inside the block and restore the user's after it."""
     with mpl.rc_context(_settings(theme())):
         yield
 
 
 def figure(width: float, height: float, kind: type[Drawing] = Drawing) -> Drawing:
-    """An empty figure, sizes in inches, whose parts never overlap."""
+    """An empty figure with constrained layout; sizes in inches."""
     return kind(figsize=(width, height), layout="constrained", facecolor=theme().paper)
 
 
 def caption(axes: Axes, text: str, *, empty: bool = False) -> None:
-    """Write a text where a plot would be; `empty` shades the place a picture should have had."""
+    """Write a text in place of a plot; `empty` shades the background, for a missing picture."""
     axes.set(xticks=[], yticks=[], facecolor=theme().empty if empty else theme().paper)
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
 
 
-def colour(index: int, palette: tuple[str, ...] = PALETTE) -> str:
-    """A colour for every index: the palette, then darker, then lighter shades of it, then again."""
+def color(index: int, palette: tuple[str, ...] = PALETTE) -> str:
+    """Color by index: the palette, then darker, then lighter shades of it, then repeated."""
     lap, place = divmod(index, len(palette))
     towards, share = ((0, 0.0), (0, 0.4), (255, 0.55))[lap % 3]
     mixed = (round(value * (1 - share) + towards * share) for value in rgb(palette[place]))
@@ -219,13 +217,13 @@ def colour(index: int, palette: tuple[str, ...] = PALETTE) -> str:
 
 
 def rgb(name: str) -> tuple[int, int, int]:
-    """A ``#rrggbb`` colour as three values of 0..255."""
+    """Convert a ``#rrggbb`` color to three values of 0..255."""
     value = int(name.removeprefix("#"), 16)
     return value >> 16, value >> 8 & 255, value & 255
 
 
 def counted(count: int, noun: str) -> str:
-    """How many there are, in words: 1 job, 1,200 jobs."""
+    """Count with its noun: 1 job, 1,200 jobs."""
     return f"1 {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
@@ -240,7 +238,7 @@ def wrap(text: str, width: int) -> str:
 
 
 def short(text: str, longest: int) -> str:
-    """The text, its middle left out where it is long: both ends of a name tell it apart."""
+    """Shorten a long text in its middle, so that both ends stay readable."""
     if len(text) <= longest:
         return text
     keep = longest - 1

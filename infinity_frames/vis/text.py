@@ -1,4 +1,4 @@
-"""Text on pictures: filled labels in any script, drawn once and then copied."""
+"""Text on pictures: filled labels in any script, rendered once and cached."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 from infinity_frames.io.video import Picture
 from infinity_frames.vis.style import short
 
-__all__ = ["Colour", "draw_names", "draw_text", "text_size"]
+__all__ = ["Color", "draw_names", "draw_text", "text_size"]
 
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 _Box = tuple[int, int, int, int]
 
 _SMALLEST = 11
@@ -21,27 +21,27 @@ _WEIGHT = 500  # between regular (400) and bold: thin strokes suffer in 4:2:0 vi
 
 
 def text_size(height: int, width: int) -> int:
-    """Pixels of a capital letter and its margin that suit a picture."""
+    """Default height of a letter in pixels, for a picture's size."""
     return max(_SMALLEST, min(height, width) // 32)
 
 
 def draw_text(
-    out: Picture, text: str, left: int, bottom: int, fill: Colour, size: int | None = None
+    out: Picture, text: str, left: int, bottom: int, fill: Color, size: int | None = None
 ) -> None:
-    """Write a text on a filled label, in place, moved inside the picture where it would leave it.
+    """Write a text on a filled label, in place; the label is moved inside the picture.
 
     A text wider than the picture loses its middle.
 
     Parameters
     ----------
     out : Picture
-        Drawn on.
+        The picture; changed in place.
     text : str
         One line, in any script.
     left, bottom : int
-        Where the label's lower left corner goes.
+        Position of the label's lower left corner.
     fill : tuple of int
-        Colour of the label; the text is black or white, whichever reads better.
+        Color of the label; the text is black or white, whichever reads better.
     size : int, optional
         Height of the letters in pixels; by default it suits the picture.
     """
@@ -49,14 +49,14 @@ def draw_text(
     _paste(out, label, _placed(out, label, left, bottom))
 
 
-def draw_names(out: Picture, names: Iterable[tuple[str, Sequence[float], Colour]]) -> None:
-    """Write each box's name above it, or below, or inside where that is taken; else not at all.
+def draw_names(out: Picture, names: Iterable[tuple[str, Sequence[float], Color]]) -> None:
+    """Write each box's name above, below or inside it; skip names that would overlap others.
 
     Parameters
     ----------
     out : Picture
-        Drawn on.
-    names : iterable of (text, box, colour)
+        The picture; changed in place.
+    names : iterable of (text, box, color)
         Boxes as left, top, width, height; the first ones get the better places.
     """
     size = text_size(*out.shape[:2])
@@ -73,7 +73,7 @@ def draw_names(out: Picture, names: Iterable[tuple[str, Sequence[float], Colour]
 
 
 @lru_cache(maxsize=1024)
-def _label(text: str, fill: Colour, size: int, widest: int) -> Picture:
+def _label(text: str, fill: Color, size: int, widest: int) -> Picture:
     face = cv2.FontFace("sans")
     pad = max(2, size // 5)
     for letters in range(len(text), -1, -1):

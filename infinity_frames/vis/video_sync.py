@@ -1,4 +1,4 @@
-"""Videos read side by side, each asked for its picture at times that only grow."""
+"""Read several videos in step, at increasing times."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from infinity_frames.io.video import Picture, read_frames, video_info
 __all__ = ["Clip", "layout", "together"]
 
 _ROUNDING = 2
-"""Pixels that a size may be off its video's shape: cells have whole, even sizes."""
+"""Tolerance in pixels between a cell and its video's shape; cells have even sizes."""
 
 
 class Clip:
-    """A video fitted into a size; after its end it stays, darkened, on its last frame.
+    """A video scaled to a size; after its end it shows its last frame, darkened.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Clip:
         self.picture: Picture = np.zeros((height, width, 3), np.uint8)
 
     def advance(self, time: float) -> None:
-        """Go to the frame shown at a time in seconds."""
+        """Advance to the frame shown at a time in seconds."""
         # A hair's breadth keeps 3 * (1 / 3) s from falling into the frame before.
         while not self.ended and self._next <= int(time * self.frame_rate + 1e-6):
             frame = next(self._frames, None)
@@ -51,7 +51,7 @@ class Clip:
 
 
 def _fitted(picture: Picture, width: int, height: int) -> Picture:
-    """The picture as large as it fits into a size, in the middle of black."""
+    """Scale a picture to fit a size, centered on black."""
     scale = min(width / picture.shape[1], height / picture.shape[0])
     across, down = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
     if width - across <= _ROUNDING and height - down <= _ROUNDING:
@@ -76,7 +76,7 @@ def together(clips: Sequence[Clip]) -> Iterator[float]:
 
 
 def layout(count: int, most: int = 6) -> tuple[int, int]:
-    """Rows and columns of a grid: about square, one wider where that leaves no place empty."""
+    """Rows and columns of a grid: nearly square, one column more if that leaves no cell empty."""
     square = math.ceil(math.sqrt(count))
     across = min(square if count % (square + 1) else square + 1, most)
     return math.ceil(count / across), across

@@ -13,7 +13,7 @@ from infinity_frames.io.progress import progress
 
 WORK = """
 import time
-from infinity_frames.progress import progress
+from infinity_frames.io.progress import progress
 with progress(3, "jobs", delay=0.1) as bar:
     for _ in range(3):
         for _ in range(20):

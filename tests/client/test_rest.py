@@ -410,7 +410,7 @@ def test_odd_addresses_are_refused_without_their_secrets(given: str) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_ctrl_c_ends_a_hanging_call_at_once(base: FaultServer) -> None:
     base.fail("GET", "/api/jobs/", *[hang(30)] * 3)
-    code = f"from infinity_frames.rest import Rest; Rest({base.url!r}, 't').generators()"
+    code = f"from infinity_frames.client.http import Rest; Rest({base.url!r}, 't').generators()"
     child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
     while not base.requests:
         time.sleep(0.02)

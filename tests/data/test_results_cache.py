@@ -166,7 +166,7 @@ def test_two_processes_may_build_at_once(tmp_path):
     jobs = [{"id": f"job-{i:02}", "frames": 6} for i in range(30)]
     batch = factory.write_batch(tmp_path / "run", jobs)
     code = (
-        "import sys; from infinity_frames.results import read_results, table;"
+        "import sys; from infinity_frames.data import read_results, table;"
         "print(len(table(read_results(sys.argv[1]), 'keypoints')))"
     )
     running = [
@@ -269,7 +269,7 @@ def uneven(tmp_path):
     return root
 
 
-@pytest.mark.filterwarnings("ignore::infinity_frames.results.ResultsWarning")
+@pytest.mark.filterwarnings("ignore::infinity_frames.data.ResultsWarning")
 def test_jobs_read_together_give_the_tables_they_give_apart(uneven, monkeypatch):
     def tables():
         results = read_results(uneven)

@@ -251,7 +251,7 @@ def test_labels_are_read_in_another_process_after_a_round_trip(results, tmp_path
     file = tmp_path / "results.parquet"
     results.to_parquet(file)
     code = (
-        "import sys, pandas as pd; from infinity_frames.results import table;"
+        "import sys, pandas as pd; from infinity_frames.data import table;"
         "print(len(table(pd.read_parquet(sys.argv[1]), 'images')))"
     )
     done = subprocess.run(

@@ -52,7 +52,7 @@ def test_ctrl_c_stops_a_query_as_it_stops_python(tmp_path, query):
     script = f"""
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell's job ignores it
-from infinity_frames.results import read_results, run_sql
+from infinity_frames.data import read_results, run_sql
 results = read_results({str(factory.small_batch(tmp_path / "a"))!r}, quiet=True)
 run_sql(results, "SELECT 1 AS one")
 print("ready", flush=True)

@@ -285,7 +285,7 @@ def test_it_starts_is_found_and_stops(home):
 
 
 SCRIPT = """
-from infinity_frames.embedded import read_token, start_engine
+from infinity_frames.launcher import read_token, start_engine
 from wire_client import WireClient
 
 url = start_engine(workers=2)

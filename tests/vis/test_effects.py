@@ -117,8 +117,8 @@ def test_results_of_a_sweep_show_its_effect_first() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"x": "camera"}, "no column 'camera'"),
-        ({"y": "scene"}, "scene is no number"),
+        ({"x": "camera"}, "Unknown column 'camera'"),
+        ({"y": "scene"}, "'scene' is not numeric"),
         ({"y": "empty"}, "No job has a value"),
     ],
 )
@@ -211,5 +211,5 @@ def test_a_theme_holds_for_every_plot_and_only_as_long_as_it_should() -> None:
     with set_theme("dark"):
         assert all(brightness(plot()) < 90 for plot in plots)
     assert all(brightness(plot()) > 180 for plot in plots)
-    with pytest.raises(FrameError, match=r"no theme called 'black'.*light, dark"):
+    with pytest.raises(FrameError, match=r"Unknown theme 'black'.*light, dark"):
         set_theme("black")

@@ -153,21 +153,21 @@ def test_how_much_is_missing_is_said() -> None:
 
 @pytest.mark.parametrize("nothing", [pd.DataFrame(), jobs().head(0), [], pd.DataFrame(index=[1])])
 def test_nothing_to_plot_is_an_error(nothing: Any) -> None:
-    with pytest.raises(FrameError, match="nothing to plot"):
+    with pytest.raises(FrameError, match="Nothing to plot"):
         visualize_job_params(nothing)
 
 
 @pytest.mark.parametrize("plot", [visualize_job_params, visualize_batch_results, view_previews])
 def test_columns_of_one_name_are_named(plot: Any) -> None:
     twice = pd.DataFrame([[1, 2, 3], [4, 5, 6]], columns=["a", "b", "a"])
-    with pytest.raises(FrameError, match="several columns called a"):
+    with pytest.raises(FrameError, match="Duplicate columns: a"):
         plot(twice)
 
 
 def test_arguments_of_another_kind_are_the_packages_own_errors(
     batch: pd.DataFrame, tmp_path: Path
 ) -> None:
-    with pytest.raises(FrameError, match=r"no column \['scene'\] to stratify by"):
+    with pytest.raises(FrameError, match=r"Unknown column \['scene'\] to stratify by"):
         visualize_job_params(jobs(), stratify_var=["scene"])  # type: ignore[arg-type]
     for draw in (show, view_previews):
         with pytest.raises(FrameError, match=r"whole number of pictures.*2\.5"):
@@ -175,14 +175,14 @@ def test_arguments_of_another_kind_are_the_packages_own_errors(
     with pytest.raises(FrameError, match=r"1 to 36 videos, not 2\.5"):
         visualize_videos(batch, tmp_path / "v.mp4", k=2.5)  # type: ignore[arg-type]
     for nothing in (None, 5, [None]):
-        with pytest.raises(FrameError, match="Results are given as"):
+        with pytest.raises(FrameError, match="Expected a results frame"):
             view_previews(nothing)  # type: ignore[arg-type]
-        with pytest.raises(FrameError, match="Jobs are given as"):
+        with pytest.raises(FrameError, match="Expected a frame"):
             visualize_job_params(nothing)  # type: ignore[arg-type]
 
 
 def test_an_unknown_stratum_names_the_columns() -> None:
-    with pytest.raises(FrameError, match=r"no column 'sene'.*scene"):
+    with pytest.raises(FrameError, match=r"Unknown column 'sene'.*scene"):
         visualize_job_params(jobs(), stratify_var="sene")
 
 
@@ -230,11 +230,11 @@ def test_previews_keep_the_order_and_say_why_a_picture_is_missing(batch: pd.Data
 
 
 def test_previews_are_captioned_by_columns_and_limited(batch: pd.DataFrame) -> None:
-    figure = view_previews(batch, k=2, label=["camera_height", "error"])
+    figure = view_previews(batch, k=2, caption=["camera_height", "error"])
     assert "camera_height: 0.5 error: unspecified" in texts(figure)
     assert sum(len(axes.images) for axes in figure.axes) == 2
-    with pytest.raises(FrameError, match="no column 'camera'"):
-        view_previews(batch, label="camera")
+    with pytest.raises(FrameError, match="Unknown column 'camera'"):
+        view_previews(batch, caption="camera")
     with pytest.raises(FrameError, match="at least 1"):
         view_previews(batch, k=0)
 
@@ -271,7 +271,7 @@ def test_show_draws_each_frame_asked_for_once(batch: pd.DataFrame) -> None:
     rows = batch.head(2)[["job_id", "path"]].merge(
         pd.DataFrame({"job_id": ["b", "b", "a", "b"], "frame_number": [4, 4, 2, 99]}), on="job_id"
     )
-    figure = drawn(show(rows, labels=("boxes", "masks")))
+    figure = drawn(show(rows, draw=("boxes", "masks")))
     captions = [axes.get_title(loc="center") for axes in figure.axes if axes.get_title()]
     assert captions == ["b frame 4", "b frame 99", "a frame 2"]
     assert "there is no frame 99" in texts(figure)
@@ -284,7 +284,7 @@ def test_show_draws_each_frame_asked_for_once(batch: pd.DataFrame) -> None:
 
 def test_show_writes_columns_under_pictures(batch: pd.DataFrame) -> None:
     rows = pd.concat([batch.head(1).assign(frame_number=n, worst=10.0 * n) for n in (1, 0)])
-    figure = show(rows, label=["worst", "frame_number"], labels="boxes")
+    figure = show(rows, caption=["worst", "frame_number"], draw="boxes")
     captions = [axes.get_title(loc="center") for axes in figure.axes]
     assert captions == ["worst: 10\nframe_number: 1", "worst: 0\nframe_number: 0"]
 
@@ -295,15 +295,17 @@ def test_show_finds_what_labels_lack_in_their_jobs_results(tmp_path: Path) -> No
         factory.make_job(tmp_path / name, camera_height=height)
     people = results.table(results.read_results(tmp_path), "annotations", category="person")
     picked = people[people["frame_number"] == 2][::-1].assign(note="mine")
-    figure = show(picked, label=["note", "camera_height", "num_frames"])
+    figure = show(picked, caption=["note", "camera_height", "num_frames"])
     captions = [axes.get_title(loc="center") for axes in figure.axes]
     assert captions == [
         f"note: mine\ncamera_height: {heights[job]}\nnum_frames: 6" for job in ("b", "a")
     ]
-    with pytest.raises(FrameError, match=r"no column 'camera_hight'.*Did you mean camera_height"):
-        show(picked, label="camera_hight")
-    with pytest.raises(FrameError, match=r"no column 'nott'.*Did you mean note"):
-        show(picked, label="nott")
+    with pytest.raises(
+        FrameError, match=r"Unknown column 'camera_hight'.*Did you mean camera_height"
+    ):
+        show(picked, caption="camera_hight")
+    with pytest.raises(FrameError, match=r"Unknown column 'nott'.*Did you mean note"):
+        show(picked, caption="nott")
 
 
 def test_show_keeps_the_order_of_the_frame(batch: pd.DataFrame) -> None:
@@ -331,10 +333,10 @@ def test_show_says_what_it_lacks(
     with pytest.raises(FrameError, match="path"):
         show(batch[["job_id"]])
     with pytest.raises(FrameError, match="'boxen'"):
-        show(batch, labels=("boxen",))
+        show(batch, draw=("boxen",))
     with pytest.raises(NoResults):
         show(batch[["job_id"]], path=tmp_path / "nowhere")
-    with pytest.raises(MediaError, match="no folder"):
+    with pytest.raises(MediaError, match="No such folder"):
         get_subdirectories(tmp_path / "nowhere")
 
 
@@ -347,10 +349,21 @@ def test_importing_the_package_imports_no_plotting_and_no_opencv() -> None:
     assert found.stdout.strip() == "[]"
 
 
+def test_old_argument_names_still_work_with_a_warning(batch: pd.DataFrame) -> None:
+    rows = batch.loc[batch["job_id"] == "a", ["job_id", "path"]].assign(frame_number=2)
+    with pytest.warns(DeprecationWarning) as caught:
+        old = show(rows, labels="boxes", label="frame_number")
+    assert ["draw=" in str(w.message) for w in caught] == [True, False]
+    assert caught[0].filename == __file__
+    assert drawn(old).tobytes() == drawn(show(rows, draw="boxes", caption="frame_number")).tobytes()
+    with pytest.raises(TypeError, match="both"):
+        show(rows, label="frame_number", caption="frame_number")
+
+
 def test_show_takes_annotators_of_ones_own(batch: pd.DataFrame) -> None:
     rows = batch.loc[batch["job_id"] == "a", ["job_id", "path"]].assign(frame_number=2)
-    marked = show(rows, labels=("boxes", TextAnnotator("mine", "bottom right")))
-    plain = show(rows, labels=("boxes",))
+    marked = show(rows, draw=("boxes", TextAnnotator("mine", "bottom right")))
+    plain = show(rows, draw=("boxes",))
     first, second = (figure.axes[0].images[0].get_array() for figure in (marked, plain))
     tall, wide = first.shape[:2]
     changed = (first != second).any(axis=2)

@@ -105,7 +105,7 @@ FULL = """
 import resource, sys
 import numpy as np
 from infinity_frames.errors import MediaError
-from infinity_frames.video import VideoWriter
+from infinity_frames.io.video import VideoWriter
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 noise = np.random.default_rng(0)
 try:
