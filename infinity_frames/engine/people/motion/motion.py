@@ -81,8 +81,8 @@ class Motion:
         Joint positions of the body in the T-pose, feet on y = 0, m.
     clearances : mapping of str to float or (N,) array, optional
         Flesh between a joint and the floor it rests on, m, where it differs from
-        :data:`~infinity_frames.engine.people.motion.keyframes.CLEARANCES`; of what carries the trunk also
-        at N places, evenly along the course.
+        `CLEARANCES` of :mod:`~infinity_frames.engine.people.motion.keyframes`; for the joints that
+        carry the trunk also at N places, evenly along the course.
     flesh : tuple of Bulk, optional
         What the arms keep clear of; default: nothing.
     """
