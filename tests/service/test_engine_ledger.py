@@ -10,11 +10,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from infinity_frames.engine.service import ledger, queue
-from infinity_frames.engine.service import repository as records
-from infinity_frames.engine.service.requests import Job
-from infinity_frames.engine.service.stores import database as store
-from infinity_frames.engine.service.stores.database import Store
+from infinity_frames.engine.service import ledger, queue, repository
+from infinity_frames.engine.service.requests import NewJob
+from infinity_frames.engine.service.stores import tables
+from infinity_frames.engine.service.stores.sqlite import SqliteStore
 from infinity_frames.protocol.errors import AuthenticationError, EngineError, NotEnoughSamples
 
 GRANTED = 60
@@ -30,7 +29,7 @@ class Books(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.store = Store(Path(self.folder.name) / "engine.sqlite")
+        self.store = SqliteStore(Path(self.folder.name) / "engine.sqlite")
         self.owner = 0
         self.leased = []
         self.stale = []
@@ -63,12 +62,12 @@ class Books(RuleBasedStateMachine):
         crashes=st.booleans(),
     )
     def submit(self, account, estimates, crashes):
-        jobs = [Job("toy", False, {}, {}, 1, estimate) for estimate in estimates]
+        jobs = [NewJob("toy", False, {}, {}, 1, estimate) for estimate in estimates]
         left = self.left(account)
 
         def work(connection):
-            batch_id = records.new_batch(connection, account, "batch")
-            records.add_jobs(connection, account, batch_id, jobs)
+            batch_id = repository.new_batch(connection, account, "batch")
+            repository.add_jobs(connection, account, batch_id, jobs)
             return batch_id
 
         if left is not None and sum(estimates) > left:
@@ -147,18 +146,18 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def the_books_balance(self):
         with self.store.read() as connection:
-            for account in connection.execute(sa.select(store.accounts)).all():
+            for account in connection.execute(sa.select(tables.accounts)).all():
                 entries = connection.execute(
                     sa.select(
                         *(
-                            sa.func.coalesce(sa.func.sum(store.ledger.c[name]), 0)
+                            sa.func.coalesce(sa.func.sum(tables.ledger.c[name]), 0)
                             for name in ("granted", "reserved", "settled")
                         )
-                    ).where(store.ledger.c.account_id == account.id)
+                    ).where(tables.ledger.c.account_id == account.id)
                 ).one()
                 assert tuple(entries) == (account.granted, account.reserved, account.settled)
-                mine = store.jobs.c.account_id == account.id
-                jobs = connection.execute(sa.select(store.jobs).where(mine)).all()
+                mine = tables.jobs.c.account_id == account.id
+                jobs = connection.execute(sa.select(tables.jobs).where(mine)).all()
                 busy = [job for job in jobs if job.status in ("queued", "running")]
                 assert account.reserved == sum(job.estimated for job in busy)
                 done = [job for job in jobs if job.status == "completed"]
@@ -173,7 +172,7 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def leases_are_known_and_attempts_bounded(self):
         with self.store.read() as connection:
-            jobs = connection.execute(sa.select(store.jobs)).all()
+            jobs = connection.execute(sa.select(tables.jobs)).all()
         running = {(job.id, job.lease) for job in jobs if job.status == "running"}
         assert running == set(self.leased)
         assert all(job.attempts <= queue.MAX_ATTEMPTS for job in jobs)
@@ -184,7 +183,7 @@ class Books(RuleBasedStateMachine):
             return ledger.balance(connection, account).left
 
     def row(self, connection, job_id):
-        return connection.execute(sa.select(store.jobs).where(store.jobs.c.id == job_id)).one()
+        return connection.execute(sa.select(tables.jobs).where(tables.jobs.c.id == job_id)).one()
 
 
 TestBooks = Books.TestCase
@@ -193,7 +192,7 @@ TestBooks.settings = settings(max_examples=15, stateful_step_count=25, deadline=
 
 @pytest.fixture
 def books(tmp_path):
-    with closing(Store(tmp_path / "engine.sqlite")) as made:
+    with closing(SqliteStore(tmp_path / "engine.sqlite")) as made:
         yield made
 
 
@@ -226,14 +225,16 @@ def test_a_database_of_another_version_is_refused(books, tmp_path):
     with books.write() as connection:
         connection.exec_driver_sql("PRAGMA user_version = 99")
     with pytest.raises(EngineError, match="another version"):
-        Store(tmp_path / "engine.sqlite")
+        SqliteStore(tmp_path / "engine.sqlite")
 
 
 def test_what_an_owner_that_died_says_late_is_not_heard(books):
     with books.write() as connection:
         ledger.new_token(connection, "one", 10)
-        batch_id = records.new_batch(connection, 1, "batch")
-        (job_id,) = records.add_jobs(connection, 1, batch_id, [Job("toy", False, {}, {}, 1, 4)])
+        batch_id = repository.new_batch(connection, 1, "batch")
+        (job_id,) = repository.add_jobs(
+            connection, 1, batch_id, [NewJob("toy", False, {}, {}, 1, 4)]
+        )
         queue.lease(connection, "dead", 1)
         queue.recover(connection, {job_id})
         queue.lease(connection, "alive", 1)

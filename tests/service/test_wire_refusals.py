@@ -30,11 +30,11 @@ def test_what_is_no_parameter_belongs_in_the_tags(client):
     assert {(error["job"], error["rule"]) for error in errors} == {(1, "unknown")}
     says = {error["parameter"]: error["message"] for error in errors}
     assert says == {
-        "tag_size": f"{TOY} has no parameter tag_size; what is your own goes in 'tags'",
-        "note": f"{TOY} has no parameter note; what is your own goes in 'tags'",
+        "tag_size": f"{TOY} has no parameter tag_size; put your own values in 'tags'",
+        "note": f"{TOY} has no parameter note; put your own values in 'tags'",
         "frame": f"{TOY} has no parameter frame; did you mean frames?",
     }
-    assert "what is your own goes in 'tags'. " in client.submit({"note": 1}).json()["detail"]
+    assert "put your own values in 'tags'. " in client.submit({"note": 1}).json()["detail"]
 
 
 RUN = {"name": TOY, "param_values": {}}

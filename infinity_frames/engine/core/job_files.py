@@ -1,4 +1,4 @@
-"""Writing the files of a job folder frame by frame, in memory that does not grow with the video."""
+"""Writers for the files of a job folder, frame by frame, in constant memory."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from infinity_frames.protocol.errors import RenderError
 
 __all__ = ["LabelWriter", "MaskWriter", "mask_png", "picture_png", "run_lengths"]
 
-# Masks are flat areas of a few colours: filtering rows only costs time.
+# Masks are flat areas of a few colors; PNG row filters would only cost time.
 _MASK_PNG = (
     *(cv2.IMWRITE_PNG_COMPRESSION, 1),
     *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE),
 )
 
-# The earliest time a zip can hold: the same job makes the same bytes, whenever it runs.
+# The earliest time of the zip format, so that the same job makes the same bytes at any time.
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -44,14 +44,14 @@ def picture_png(picture: NDArray[np.uint8]) -> bytes:
 
 
 def mask_png(ids: NDArray[np.integer | np.bool_], colors: NDArray[np.uint8]) -> bytes:
-    """Encode a mask as an RGB PNG: every pixel is exactly one of the colours.
+    """Encode a mask as an RGB PNG whose pixels all have one of the given colors.
 
     Parameters
     ----------
     ids : (H, W) array
-        Which colour each pixel has, below 256.
+        Index of the color of each pixel, below 256.
     colors : (N, 3) uint8 array
-        RGB of each id.
+        RGB of each index.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def mask_png(ids: NDArray[np.integer | np.bool_], colors: NDArray[np.uint8]) -> 
 
 
 def run_lengths(masks: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    """Encode masks as COCO run lengths, exactly.
+    """Encode masks as COCO run lengths, without loss.
 
     Parameters
     ----------
@@ -74,9 +74,9 @@ def run_lengths(masks: NDArray[np.bool_]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        ``size`` (height, width) and ``counts`` (text) of each.
+        ``size`` (height, width) and ``counts`` (text) of each mask.
     """
-    # The encoder walks columns: it wants (H, W, N) in Fortran order.
+    # The encoder requires (H, W, N) arrays in Fortran order.
     columns = np.ascontiguousarray(masks.transpose(0, 2, 1)).view(np.uint8).transpose(2, 1, 0)
     return [
         {"size": [int(side) for side in code["size"]], "counts": code["counts"].decode()}
@@ -85,18 +85,18 @@ def run_lengths(masks: NDArray[np.bool_]) -> list[dict[str, Any]]:
 
 
 class LabelWriter:
-    """Writes ``labels.json`` in COCO's layout, a frame at a time.
+    """Writes ``labels.json`` in the COCO layout, frame by frame.
 
-    Use it as a context manager: the file is complete when the block ends without an error.
+    Use it as a context manager; the file is complete when the block ends without an error.
 
     Parameters
     ----------
     path : Path
         The file; replaced if it exists.
     info : mapping
-        What holds for the whole video.
+        Values that hold for the whole video.
     categories : iterable of mapping
-        ``id``, ``name``, ``color`` of each.
+        ``id``, ``name`` and ``color`` of each category.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class LabelWriter:
         self._file.write(b',"annotations":[')
 
     def add(self, image: Mapping[str, Any], annotations: Iterable[Mapping[str, Any]]) -> None:
-        """Append one frame: its entry of ``images`` and its annotations; arrays are fine."""
+        """Append one frame: its entry of ``images`` and its annotations; arrays are allowed."""
         self._images.append(image)
         for annotation in annotations:
             self._file.write(self._separator + _json(annotation))
@@ -131,7 +131,7 @@ class LabelWriter:
 
 
 class MaskWriter:
-    """Writes ``segmentation.zip``, a mask at a time; PNGs are stored as they are.
+    """Writes ``segmentation.zip``, mask by mask; PNG files are stored without compression.
 
     Use it as a context manager.
 

@@ -1,4 +1,4 @@
-"""The ASGI application: the endpoints, errors as the protocol writes them, and the bookkeeping."""
+"""The ASGI application: routes, error responses, and response headers of the protocol."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from infinity_frames.engine.service.routes import router
+from infinity_frames.engine.service import result_routes, routes
 from infinity_frames.engine.service.service import Service
 from infinity_frames.protocol.errors import (
     AuthenticationError,
@@ -36,29 +36,29 @@ _log = logging.getLogger(__name__)
 
 
 class Application:
-    """The whole of the engine's HTTP side.
+    """The engine's HTTP application.
 
-    Makes a path without its last slash the same path, puts ``Infinity-Extensions`` on every
-    answer, and knows when somebody last called.
+    It accepts paths without their last slash, adds ``Infinity-Extensions`` to every response, and
+    records the time of the last request.
 
     Parameters
     ----------
     app : ASGI application
-        What answers.
+        Handles the requests.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._open = 0
-        self._last_call = time.monotonic()
+        self._last_request = time.monotonic()
 
     @property
     def quiet_for(self) -> float:
-        """Seconds since the last call ended; 0 while one goes on."""
-        return 0.0 if self._open else time.monotonic() - self._last_call
+        """Seconds since the last request ended; 0 while a request is handled."""
+        return 0.0 if self._open else time.monotonic() - self._last_request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -66,7 +66,7 @@ class Application:
         if path.startswith("/api/") and not path.endswith("/"):
             scope = {**scope, "path": path + "/", "raw_path": scope["raw_path"] + b"/"}
 
-        async def announce(message: MutableMapping[str, Any]) -> None:
+        async def send_with_extensions(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 header = (b"infinity-extensions", EXTENSIONS.encode())
                 message = {**message, "headers": [*message.get("headers", ()), header]}
@@ -74,23 +74,24 @@ class Application:
 
         self._open += 1
         try:
-            await self._app(scope, receive, announce)
+            await self._app(scope, receive, send_with_extensions)
         finally:
             self._open -= 1
-            self._last_call = time.monotonic()
+            self._last_request = time.monotonic()
 
 
 def application(service: Service) -> Application:
-    """The application of a service."""
+    """Build the application of a service."""
     app = FastAPI(
         title="Infinity API",
         description="Batches of synthetic data, rendered on this machine.",
         redirect_slashes=False,
     )
     app.state.service = service
-    app.include_router(router)
+    app.include_router(routes.router)
+    app.include_router(result_routes.router)
     handlers: dict[Any, Any] = {
-        InfinityError: _refused,
+        InfinityError: _infinity_error,
         OperationalError: _busy,
         HTTPException: _http,
         RequestValidationError: _invalid,
@@ -102,35 +103,35 @@ def application(service: Service) -> Application:
     return Application(app)
 
 
-def _answer(
+def _error_response(
     status: int, detail: str, headers: dict[str, str] | None = None, **more: Any
 ) -> Response:
     body = orjson.dumps({"detail": detail, **more})
     return Response(body, status, headers=headers, media_type="application/json")
 
 
-def _refused(_request: Request, error: InfinityError) -> Response:
-    """A refusal of ours: the class says which, the sentence what to do."""
+def _infinity_error(_request: Request, error: InfinityError) -> Response:
+    """Translate an error of this package: its class decides the status."""
     match error:
         case AuthenticationError():
-            return _answer(401, str(error), {"WWW-Authenticate": "Token"})
+            return _error_response(401, str(error), {"WWW-Authenticate": "Token"})
         case NotEnoughSamples():
             needed, left = error.where["needed"], error.where["left"]
-            return _answer(402, str(error), needed=needed, left=left)
+            return _error_response(402, str(error), needed=needed, left=left)
         case NotFound():
-            return _answer(404, str(error))
+            return _error_response(404, str(error))
         case InvalidJobs():
-            return _answer(400, str(error), errors=error.where["errors"])
-    return _answer(error.where.get("status", 500), str(error), error.where.get("headers"))
+            return _error_response(400, str(error), errors=error.where["errors"])
+    return _error_response(error.where.get("status", 500), str(error), error.where.get("headers"))
 
 
 def _busy(_request: Request, error: OperationalError) -> Response:
-    """The database is locked or the disk is full: nothing was changed, so it may be sent again."""
+    """The database is locked or the disk is full; nothing was changed, so clients may retry."""
     _log.warning("the database cannot be used: %s", error.orig)
-    return _answer(
+    return _error_response(
         503,
         f"The engine cannot write its database now ({error.orig}); nothing was changed. "
-        "See that its disk has room, and try again.",
+        "Check that its disk has room, and try again.",
         {"Retry-After": str(_RETRY_AFTER_S)},
     )
 
@@ -138,23 +139,23 @@ def _busy(_request: Request, error: OperationalError) -> Response:
 def _http(request: Request, error: HTTPException) -> Response:
     path = request.url.path
     sentences = {
-        404: f"There is nothing at {path}. /docs lists the endpoints.",
-        405: f"{path} does not take {request.method}. /docs lists the endpoints.",
+        404: f"No endpoint {path}. /docs lists the endpoints.",
+        405: f"{path} does not accept {request.method}. /docs lists the endpoints.",
     }
     detail = sentences.get(error.status_code, str(error.detail))
-    return _answer(error.status_code, detail, dict(error.headers or {}))
+    return _error_response(error.status_code, detail, dict(error.headers or {}))
 
 
 def _invalid(_request: Request, error: RequestValidationError) -> Response:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return _answer(400, f"{where}: {first['msg']}. /docs describes every request.")
+    return _error_response(400, f"{where}: {first['msg']}. /docs describes every request.")
 
 
 def _gone(_request: Request, _error: ClientDisconnect) -> Response:
-    return _answer(400, "The connection closed before the body was whole.")
+    return _error_response(400, "The connection closed before the body was complete.")
 
 
 def _fault(request: Request, error: Exception) -> Response:
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _answer(500, "The engine met an error of its own; its log says more.")
+    return _error_response(500, "Internal engine error; see the engine log for details.")

@@ -1,4 +1,4 @@
-"""Takes jobs off the queue, has the runner render them, and records how they ended."""
+"""The dispatcher thread: leases queued jobs to the runner and records their outcomes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import OperationalError
 
 from infinity_frames.engine.service import queue
-from infinity_frames.engine.service.ports import Outcome, Preparation, Runner, Task
-from infinity_frames.engine.service.stores.database import Store
+from infinity_frames.engine.service.ports import Outcome, Preparation, Runner, Store, Task
 
 __all__ = ["Dispatcher"]
 
 _IDLE_WAIT_S = 5.0
-# How long to wait before trying again when the disk is full or the database is locked.
+# Pause before the next attempt when the disk is full or the database is locked.
 _PAUSE_S = 5.0
 _BASE_LIMIT_S = 600.0
 _LIMIT_PER_SAMPLE_S = 5.0
@@ -29,71 +28,71 @@ _log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """The thread between the store and the runner.
+    """Moves jobs between store and runner, in a thread of its own.
 
     Parameters
     ----------
     store : Store
         Holds the queue.
     runner : Runner
-        Renders; used by this thread only.
+        Renders the jobs; only this thread uses it.
     time_limit : float, optional
-        Seconds a job may take; by default ten minutes and five seconds a sample.
+        Seconds that a job may take; by default ten minutes plus five seconds per sample.
     """
 
     def __init__(self, store: Store, runner: Runner, time_limit: float | None = None) -> None:
         self._store = store
         self._runner = runner
         self._time_limit = time_limit
-        # Names this run of the engine in the leases it holds.
+        # Identifies this run of the engine in its leases.
         self._owner = str(uuid.uuid4())
         self._cancelled: deque[str] = deque()
         self._preparations: deque[Preparation] = deque()
         self._outcomes: deque[Outcome] = deque()
         self._running: set[str] = set()
         self._paused_until = 0.0
-        self._trouble: str | None = None
+        self._problem: str | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self, rendering: Set[str]) -> None:
-        """Take back what a killed engine left running, then begin to work.
+        """Return jobs of a killed engine to the queue, then start the thread.
 
         Parameters
         ----------
         rendering : set of str
-            Those of them that were being rendered when it died.
+            Ids of the jobs that were being rendered when that engine died.
         """
         with self._store.write() as connection:
             queue.recover(connection, rendering)
         self._thread.start()
 
     def wake(self) -> None:
-        """There are new jobs."""
+        """Tell the thread about new jobs."""
         self._runner.wake()
 
     def prepare(self, generator: str) -> None:
-        """Jobs of a generator may come soon."""
+        """Let a worker prepare a generator whose jobs may follow soon."""
         self._preparations.append(Preparation(generator))
         self._runner.wake()
 
     def cancel(self, job_ids: Iterable[str]) -> None:
-        """Stop rendering jobs that the store already counts as cancelled."""
+        """Stop rendering jobs that are already recorded as cancelled."""
         self._cancelled.extend(job_ids)
         self._runner.wake()
 
     def message(self) -> str | None:
-        """What keeps jobs waiting that a user should know of."""
-        return self._trouble or self._runner.activity()
+        """Return a sentence about what delays jobs, None if nothing does."""
+        return self._problem or self._runner.activity()
 
     def idle(self) -> bool:
-        """Whether nothing waits, is being rendered, or has yet to be recorded."""
+        """Return whether no job is queued, running, or waiting to be recorded."""
         if self._running or self._outcomes:
             return False
         return not self._unfinished()
 
     def stop(self) -> None:
-        """Stop rendering; unfinished jobs go back to the queue without losing an attempt."""
+        """Stop rendering; unfinished jobs return to the queue without losing an attempt."""
         self._stopping.set()
         self._runner.wake()
         self._thread.join()
@@ -114,17 +113,19 @@ class Dispatcher:
                     self._runner.prepare(self._preparations.popleft())
                 self._outcomes.extend(self._runner.poll(_IDLE_WAIT_S))
             except OperationalError as error:
-                # Outcomes that could not be recorded stay in line: nothing is lost, only later.
+                # Outcomes that could not be recorded stay in the list for the next attempt.
                 _log.warning("the database cannot be written: %s", error.orig)
-                self._pause("The engine's database cannot be written; is the disk full?")
+                self._pause(
+                    "The engine's database cannot be written; check that its disk has room."
+                )
                 self._stopping.wait(1.0)
             except Exception:
-                _log.exception("the dispatcher met an error of its own")
-                self._pause("The engine met an error of its own; its log says more.")
+                _log.exception("internal error of the dispatcher")
+                self._pause("Internal engine error; see the engine log for details.")
                 self._stopping.wait(1.0)
 
     def _book(self) -> None:
-        """Record how tasks ended and lease the next, in one transaction: each costs a disk sync."""
+        """Record outcomes and lease the next jobs in one transaction, as each costs a disk sync."""
         if any(outcome.kind == "no_space" for outcome in self._outcomes):
             self._pause("The disk is full: rendering waits until there is room.")
         free = self._free()
@@ -142,12 +143,14 @@ class Dispatcher:
                 self._runner.start(self._task(row))
             except Exception as error:
                 _log.exception("job %s could not be started", row.id)
-                self._outcomes.append(Outcome(row.id, "lost", f"It could not be started: {error}"))
+                self._outcomes.append(
+                    Outcome(row.id, "lost", f"The job could not be started: {error}")
+                )
 
     def _free(self) -> int:
         if time.monotonic() < self._paused_until:
             return 0
-        self._trouble = None
+        self._problem = None
         return self._runner.capacity()
 
     def _unfinished(self) -> bool:
@@ -171,7 +174,7 @@ class Dispatcher:
             case "completed":
                 samples, sha256 = outcome.samples, outcome.sha256
                 if not queue.complete(connection, job_id, owner, samples, sha256):
-                    # Cancelled while its last word was on the way: what it made goes too.
+                    # It was cancelled after rendering: its archive has to be deleted too.
                     self._cancelled.append(job_id)
             case "failed":
                 _log.warning("job %s failed: %s", job_id, outcome.error)
@@ -187,7 +190,7 @@ class Dispatcher:
         self._running.discard(job_id)
 
     def _pause(self, reason: str) -> None:
-        if reason != self._trouble:
+        if reason != self._problem:
             _log.warning("%s", reason)
-        self._trouble = reason
+        self._problem = reason
         self._paused_until = time.monotonic() + _PAUSE_S

@@ -1,4 +1,4 @@
-"""The engine's side of its home: one owner, files written whole, secrets kept to that owner."""
+"""The engine's side of its home folder: one owner at a time, private files, atomic writes."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from filelock import FileLock, Timeout
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import EngineError
 
-__all__ = ["claimed", "private_bytes", "publish", "write_whole"]
+__all__ = ["claimed", "private_bytes", "publish", "write_private"]
 
-# A client that looks whether the engine lives holds the lock for a moment.
+# A client that checks whether an engine runs holds the lock for a moment.
 _CLAIM_TIMEOUT_S = 1.0
 
 
 @contextmanager
 def claimed(home: Home) -> Iterator[set[str]]:
-    """Own the home while the block runs; what a killed owner left in the way is removed first.
+    """Own the home while the block runs, after removing temporary files of a killed owner.
 
     Yields
     ------
     set of str
-        The jobs that a killed owner was rendering, which may have been what killed it.
+        Jobs that a killed owner was rendering; one of them may have caused the crash.
 
     Raises
     ------
     EngineError
-        Another engine owns this home, or the home cannot be written.
+        Another engine owns the home, or the home cannot be written.
     """
     try:
         home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -55,7 +55,7 @@ def claimed(home: Home) -> Iterator[set[str]]:
     try:
         home.stopped_file.unlink(missing_ok=True)
         home.address_file.unlink(missing_ok=True)
-        # A job's folder there is named by its id and the process that renders it.
+        # A scratch folder is named after its job and the process that renders it.
         rendering = {path.name.partition(".")[0] for path in home.scratch.glob("*.*/")}
         shutil.rmtree(home.scratch, ignore_errors=True)
         home.scratch.mkdir(mode=0o700)
@@ -66,22 +66,22 @@ def claimed(home: Home) -> Iterator[set[str]]:
 
 
 def publish(home: Home, url: str, version: str) -> None:
-    """Say where this engine is reached, and that it is ready."""
+    """Write the address file: it tells clients where the engine listens, and that it is ready."""
     address = {"url": url, "pid": os.getpid(), "version": version}
-    write_whole(home.address_file, json.dumps(address).encode())
+    write_private(home.address_file, json.dumps(address).encode())
 
 
 def private_bytes(path: Path, length: int = 32) -> bytes:
-    """The secret in a file of mode 0600, made at first use."""
+    """Return the secret in a file of mode 0600; create it at first use."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        write_whole(path, secrets.token_bytes(length))
+        write_private(path, secrets.token_bytes(length))
         return path.read_bytes()
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file (mode 0600) so that readers see all of it or what was there before."""
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file of mode 0600 atomically: readers see the whole new content, or the old."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:

@@ -1,9 +1,9 @@
-"""Accounts, their tokens, and the samples they have: granted, reserved, settled.
+"""Accounts, their tokens, and their samples: granted, reserved, settled.
 
-For every account ``granted = reserved + settled + left``. Entries are only ever added; a job's
-reservation is taken with its batch and given back in the very transaction that ends the job, which
-also books what was rendered. A database that refuses a second entry for a job makes that happen
-exactly once, whatever crashes when.
+For every account ``granted = reserved + settled + left``. Entries are only added, never changed. A
+batch reserves the estimates of its jobs; the transaction that ends a job releases its estimate and
+books the samples it rendered. The ledger's unique job id makes the database refuse a second entry,
+so every job is settled exactly once, whenever a process crashes.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from infinity_frames.engine.service.home import write_whole
-from infinity_frames.engine.service.stores import database as store
-from infinity_frames.engine.service.stores.database import accounts, jobs, ledger, tokens
+from infinity_frames.engine.service.home import write_private
+from infinity_frames.engine.service.ports import Store
+from infinity_frames.engine.service.stores.tables import accounts, jobs, ledger, now, tokens
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import AuthenticationError, EngineError, NotEnoughSamples
 
@@ -38,34 +38,34 @@ _NAME_LENGTH = 12
 
 @dataclass(frozen=True)
 class Balance:
-    """What an account has; ``left`` is None where it is not metered."""
+    """Samples reserved by and left to an account; ``left`` is None for unmetered accounts."""
 
     reserved: int
     left: int | None
 
 
 def balance(connection: Connection, account_id: int) -> Balance:
-    """What the account has now."""
+    """Return the current balance of an account."""
     row = connection.execute(sa.select(accounts).where(accounts.c.id == account_id)).one()
     left = row.granted - row.reserved - row.settled if row.metered else None
     return Balance(reserved=row.reserved, left=left)
 
 
 def reserve(connection: Connection, account_id: int, batch_id: str, samples: int) -> None:
-    """Set the estimate of new jobs aside.
+    """Reserve the estimated samples of new jobs.
 
     Raises
     ------
     NotEnoughSamples
-        The account has fewer left.
+        The account has fewer samples left.
     """
     left = balance(connection, account_id).left
     if left is not None and samples > left:
         raise NotEnoughSamples(
-            f"This needs {samples} samples and the account has {left} left.",
-            advice="Submit fewer jobs, ask for fewer samples per job (fewer repetitions, a lower "
-            "frame rate, previews), or have more samples granted to the account "
-            "(infinity-frames token NAME --samples N).",
+            f"The jobs need {samples} samples and the account has {left} left.",
+            advice="Submit fewer jobs, reduce the samples per job (fewer repetitions, a lower "
+            "frame rate, previews), or grant the account more samples with "
+            "`infinity-frames token NAME --samples N`.",
             needed=samples,
             left=left,
         )
@@ -73,14 +73,14 @@ def reserve(connection: Connection, account_id: int, batch_id: str, samples: int
 
 
 def settle(connection: Connection, finished: sa.ColumnElement[bool]) -> None:
-    """Book the jobs that `finished` selects: estimate given back, rendered samples deducted.
+    """Settle the jobs that `finished` selects: release estimates, deduct rendered samples.
 
     Parameters
     ----------
     connection : Connection
-        The transaction that also ended those jobs.
+        The transaction that also ends those jobs.
     finished : SQL condition over `jobs`
-        Jobs that this transaction ends; ``samples`` says what each rendered, NULL nothing.
+        Jobs that this transaction ends; their ``samples`` were rendered, NULL means none.
     """
     samples = sa.func.coalesce(jobs.c.samples, 0)
     entries = sa.select(
@@ -90,7 +90,7 @@ def settle(connection: Connection, finished: sa.ColumnElement[bool]) -> None:
         sa.literal(0),
         -jobs.c.estimated,
         samples,
-        sa.literal(store.now()),
+        sa.literal(now()),
     ).where(finished)
     columns = ["account_id", "batch_id", "job_id", "granted", "reserved", "settled", "created"]
     sums = connection.execute(
@@ -104,7 +104,7 @@ def settle(connection: Connection, finished: sa.ColumnElement[bool]) -> None:
 
 
 def new_token(connection: Connection, name: str, samples: int | None = None) -> str:
-    """Make a token for the account of that name, which is made where there is none.
+    """Create a token for the account of that name; create the account if it is missing.
 
     Parameters
     ----------
@@ -113,12 +113,12 @@ def new_token(connection: Connection, name: str, samples: int | None = None) -> 
     name : str
         Name of the account.
     samples : int, optional
-        Samples granted to it, on top of what it has; None makes an account without a meter.
+        Samples to grant on top of the present balance; None creates an unmetered account.
 
     Returns
     -------
     str
-        The token; the store keeps only a digest of it.
+        The token; the store keeps only its digest.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def new_token(connection: Connection, name: str, samples: int | None = None) -> 
             advice="Name another account, or leave out --samples.",
         )
     if row is None:
-        values = {"name": name, "metered": samples is not None, "created": store.now()}
+        values = {"name": name, "metered": samples is not None, "created": now()}
         made = sa.insert(accounts).values(values).returning(accounts.c.id)
         account_id = connection.execute(made).scalar_one()
     else:
@@ -143,40 +143,40 @@ def new_token(connection: Connection, name: str, samples: int | None = None) -> 
 
 
 def account_of_token(connection: Connection, token: str) -> int:
-    """The account a token stands for.
+    """Return the account of a token.
 
     Raises
     ------
     AuthenticationError
-        There is no such token.
+        The token is unknown.
     """
-    # Ours are ASCII; anything else is looked up as a token that cannot be.
+    # Tokens are ASCII; look any other text up as a token that cannot exist.
     token = token if token.isascii() else ""
     row = connection.execute(
         sa.select(tokens).where(tokens.c.name == token[:_NAME_LENGTH])
     ).one_or_none()
-    # An unknown name is compared too, so that the time taken tells nothing.
+    # Compare unknown names too, so that the duration reveals nothing.
     expected = row.digest if row is not None else bytes(32)
     if not hmac.compare_digest(_digest(token), expected) or row is None:
         raise AuthenticationError(
-            "The token is not one of this server's.",
-            advice="Check it; `infinity-frames token` prints one for an engine of yours.",
+            "The token is not valid on this server.",
+            advice="Check the token; `infinity-frames token` prints one for your own engine.",
         )
     return int(row.account_id)
 
 
-def ensure_own_token(db: store.Store, home: Home) -> str:
-    """The token in the home, of an account without a meter; made where it is missing or stale."""
+def ensure_own_token(store: Store, home: Home) -> str:
+    """Return the home's own token, of an unmetered account; replace it if missing or invalid."""
     try:
         token = home.token_file.read_text("ascii").strip()
-        with db.read() as connection:
+        with store.read() as connection:
             account_of_token(connection, token)
     except (OSError, UnicodeError, AuthenticationError):
-        with db.write() as connection:
+        with store.write() as connection:
             token = new_token(connection, OWN_ACCOUNT)
-            # Written before the commit: a token in the file that the store lacks is replaced at
-            # the next start, one in the store that no file holds would be lost.
-            write_whole(home.token_file, token.encode())
+            # Write the file before the commit: after a crash, a token that only the file has is
+            # replaced at the next start; one that only the store has would be lost.
+            write_private(home.token_file, token.encode())
     return token
 
 
@@ -187,7 +187,7 @@ def _issue(connection: Connection, account_id: int) -> str:
             name=token[:_NAME_LENGTH],
             digest=_digest(token),
             account_id=account_id,
-            created=store.now(),
+            created=now(),
         )
     )
     return token
@@ -212,7 +212,7 @@ def _book(
             batch_id=batch_id,
             granted=granted,
             reserved=reserved,
-            created=store.now(),
+            created=now(),
         )
     )
     _add(connection, account_id, granted=granted, reserved=reserved)

@@ -1,10 +1,9 @@
-"""The engine as a program: owns its home, serves, and leaves when nobody needs it."""
+"""The engine program: owns its home, serves the API, and exits when idle."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import secrets
 import signal
 import socket
@@ -18,42 +17,44 @@ import sqlalchemy as sa
 import uvicorn
 
 from infinity_frames.engine.service.app import Application, application
+from infinity_frames.engine.service.archives.folder import FolderArchives
 from infinity_frames.engine.service.dispatcher import Dispatcher
 from infinity_frames.engine.service.home import claimed, private_bytes, publish
 from infinity_frames.engine.service.ledger import ensure_own_token, new_token
+from infinity_frames.engine.service.ports import Archives, Store
 from infinity_frames.engine.service.runners.local import LocalRunner, available_cores
-from infinity_frames.engine.service.runners.worker import archive_name
 from infinity_frames.engine.service.service import Service
 from infinity_frames.engine.service.signing import Signer
-from infinity_frames.engine.service.stores.database import Store, jobs
+from infinity_frames.engine.service.stores.sqlite import SqliteStore
+from infinity_frames.engine.service.stores.tables import jobs
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import EngineError
 
 __all__ = ["Settings", "issue_token", "serve"]
 
-_LEAVE_CHECK_S = 0.5
-# Open downloads get this long to end when the engine is stopped.
+_IDLE_CHECK_S = 0.5
+# Seconds that open downloads get to finish when the engine is stopped.
 _GRACE_S = 3
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to serve.
+    """Options of the engine.
 
     Parameters
     ----------
     host : str
-        Address to listen on; only this machine reaches the default.
+        Address to listen on; the default is reachable from this machine only.
     port : int
-        0 takes a free one.
+        0 chooses a free port.
     workers : int or None
-        Worker processes; one per core by default.
+        Number of worker processes; one per core by default.
     idle_timeout : float
-        Seconds without work or calls after which the engine leaves; 0 never.
+        Seconds without jobs and requests after which the engine exits; 0 means never.
     job_timeout : float or None
-        Seconds a job may take; by default ten minutes and five seconds a sample.
+        Seconds that a job may take; by default ten minutes plus five seconds per sample.
     job_memory : int or None
-        Bytes a worker may take; by default its share of three quarters of the machine.
+        Bytes that a worker may use; by default its share of 3/4 of the machine's memory.
     """
 
     host: str = "127.0.0.1"
@@ -65,27 +66,27 @@ class Settings:
 
 
 def serve(home: Home, settings: Settings, ready: Callable[[str], None]) -> None:
-    """Serve until stopped by a signal, or idle for long enough.
+    """Serve until a signal stops the engine or the idle timeout passes.
 
     Parameters
     ----------
     home : Home
-        Owned while this runs.
+        Folder of the engine; owned while this function runs.
     settings : Settings
         Address, workers and limits.
     ready : callable
-        Told the URL once the engine answers there.
+        Called with the URL once the engine answers.
 
     Raises
     ------
     EngineError
-        Another engine owns the home, or the address cannot be listened on.
+        Another engine owns the home, or the address cannot be used.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    # Uvicorn raises the signal again once it has stopped; the engine still has to clean up then.
+    # Uvicorn raises the signal again after it has stopped; the engine must still clean up then.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with claimed(home) as rendering, closing(Store(home.database_file)) as store:
+        with claimed(home) as rendering, closing(SqliteStore(home.database_file)) as store:
             _serve_owned(home, store, settings, rendering, ready)
     except KeyboardInterrupt:
         return
@@ -104,11 +105,14 @@ def _serve_owned(
     workers = settings.workers or available_cores()
     memory = settings.job_memory or psutil.virtual_memory().total * 3 // 4 // workers
     listening = _listen(settings.host, settings.port)
-    dispatcher = Dispatcher(store, LocalRunner(home, workers, memory), settings.job_timeout)
-    _sweep(home, store)
+    archives = FolderArchives(home.results)
+    runner = LocalRunner(home, archives, workers, memory)
+    dispatcher = Dispatcher(store, runner, settings.job_timeout)
+    _delete_unrecorded(archives, store)
     dispatcher.start(rendering)
     try:
-        app = application(Service(home, store, Signer(private_bytes(home.key_file)), dispatcher))
+        signer = Signer(private_bytes(home.key_file))
+        app = application(Service(store, archives, signer, dispatcher))
 
         def announce(url: str) -> None:
             publish(home, url, version("infinity-frames"))
@@ -123,26 +127,26 @@ def _serve_owned(
 
 
 def issue_token(home: Home, name: str | None, samples: int | None) -> str:
-    """A token for an engine, which may run or not.
+    """Create a token for an engine, running or not.
 
     Parameters
     ----------
     home : Home
-        The engine's.
+        Folder of the engine.
     name : str or None
-        Account, made where there is none. None is the engine's own token; with `samples`, a new
-        account of a random name.
+        Account; created if missing. None returns the engine's own token or, with `samples`,
+        creates an account with a random name.
     samples : int or None
-        Samples granted on top of what the account has, which makes a new one metered.
+        Samples to grant on top of the present balance; a new account is then metered.
 
     Raises
     ------
     EngineError
-        Samples for an account that is not metered, or the home cannot be written.
+        The account is not metered but samples are given, or the home cannot be written.
     """
     try:
         home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with closing(Store(home.database_file)) as store:
+        with closing(SqliteStore(home.database_file)) as store:
             if name is None and samples is None:
                 return ensure_own_token(store, home)
             with store.write() as connection:
@@ -155,7 +159,7 @@ def issue_token(home: Home, name: str | None, samples: int | None) -> str:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn that says when it is reached, and leaves when idle."""
+    """Uvicorn server that reports when it is ready, and exits when idle."""
 
     def __init__(
         self,
@@ -167,7 +171,7 @@ class _Server(uvicorn.Server):
         config = uvicorn.Config(
             app,
             log_config=None,
-            # A result URL is a permission: it must not be logged.
+            # Result URLs grant access, so they must not be logged.
             access_log=False,
             log_level="warning",
             lifespan="off",
@@ -178,20 +182,20 @@ class _Server(uvicorn.Server):
         self._app = app
         self._dispatcher = dispatcher
         self._idle_timeout = idle_timeout
-        self._tell = ready
-        self._leaving: asyncio.Task[None] | None = None
+        self._ready = ready
+        self._idle_watch: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         host, port = (sockets or [])[0].getsockname()[:2]
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-        self._tell(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        self._ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         if self._idle_timeout:
-            self._leaving = asyncio.create_task(self._leave_when_idle())
+            self._idle_watch = asyncio.create_task(self._exit_when_idle())
 
-    async def _leave_when_idle(self) -> None:
+    async def _exit_when_idle(self) -> None:
         while True:
-            await asyncio.sleep(min(_LEAVE_CHECK_S, self._idle_timeout / 2))
+            await asyncio.sleep(min(_IDLE_CHECK_S, self._idle_timeout / 2))
             if self._app.quiet_for < self._idle_timeout:
                 continue
             if await asyncio.to_thread(self._dispatcher.idle):
@@ -203,24 +207,22 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listening = socket.create_server((host, port), family=family)
-        # Accepted connections inherit it; without it small answers wait 40 ms.
+        # Accepted connections inherit this option; without it short responses wait 40 ms.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         raise EngineError(
             f"Cannot listen on {host} port {port}: {error.strerror or error}.",
-            advice="Choose another --port (0 takes a free one) or --host.",
+            advice="Choose another --port (0 chooses a free one) or --host.",
         ) from None
     return listening
 
 
-def _sweep(home: Home, store: Store) -> None:
-    """Remove archives of jobs that did not end well: the commit that named them never came.
+def _delete_unrecorded(archives: Archives, store: Store) -> None:
+    """Delete archives of jobs that are not completed: a crash came between archive and commit.
 
-    Whatever the store knows nothing of stays: it may be a store that was put in place of another.
+    Archives of unknown jobs stay, since the database may have replaced another one.
     """
     with store.read() as connection:
         ids = connection.execute(sa.select(jobs.c.id).where(jobs.c.status != "completed")).scalars()
-        unnamed = {archive_name(job_id) for job_id in ids}
-    for entry in os.scandir(home.results):
-        if entry.name in unnamed and entry.is_file(follow_symlinks=False):
-            (home.results / entry.name).unlink(missing_ok=True)
+        unrecorded = set(ids)
+    archives.delete([job_id for job_id in archives.job_ids() if job_id in unrecorded])

@@ -1,7 +1,7 @@
-"""The protocol's objects as the OpenAPI page shows them.
+"""The protocol's objects as the OpenAPI page documents them.
 
-They describe, they do not check: a batch of 100,000 jobs is checked as a frame, which is two
-orders of magnitude faster than an object per job.
+These models document and do not validate: a batch of 100,000 jobs is validated as one frame, which
+is two orders of magnitude faster than one object per job.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 __all__ = [
+    "REFUSALS",
     "Account",
     "Batch",
     "BatchListed",
@@ -31,9 +32,9 @@ class JobRunRequest(BaseModel):
     name: str = Field(description="Name of the generator.", examples=["visionfit-v0.4.0"])
     is_preview: bool = False
     param_values: dict[str, Any] = Field(
-        default={}, description="What is left out takes the generator's default."
+        default={}, description="Omitted parameters take the generator's defaults."
     )
-    tags: dict[str, Any] = Field(default={}, description="Yours; they travel with the job.")
+    tags: dict[str, Any] = Field(default={}, description="Your own values; they stay with the job.")
 
 
 class BatchRequest(BaseModel):
@@ -44,22 +45,22 @@ class BatchRequest(BaseModel):
 
 
 class SingleRequest(BaseModel):
-    """One job, the older way."""
+    """One job for the single-job endpoints."""
 
     name: str = Field(description="Name of the generator.")
     param_values: dict[str, Any] = {}
     tags: dict[str, Any] = {}
-    batch_id: str | None = Field(default=None, description="Without it the job opens a batch.")
+    batch_id: str | None = Field(default=None, description="Without it a new batch is created.")
 
 
 class Job(BaseModel):
-    """A job and how it stands."""
+    """A job and its state."""
 
     id: str
     name: str = Field(description="Name of the generator.")
     is_preview: bool
     in_progress: bool
-    result_url: str | None = Field(description="Signed and expiring: fetch it without a token.")
+    result_url: str | None = Field(description="Signed and expiring; fetch it without a token.")
     status: Literal["queued", "running", "completed", "failed", "cancelled"]
     error: str | None
     estimated_samples: int
@@ -75,7 +76,7 @@ class Job(BaseModel):
 
 
 class JobState(BaseModel):
-    """How a job stands, without its parameters: what it does not have yet is missing or null."""
+    """The state of a job, without its parameters; empty values are missing or null."""
 
     id: str
     name: str
@@ -92,7 +93,7 @@ class JobState(BaseModel):
 
 
 class JobStates(BaseModel):
-    """How jobs stand: columns of one length, a job at the same place in each."""
+    """The states of jobs as columns of equal length, one element per job."""
 
     id: list[str]
     status: list[Literal["queued", "running", "completed", "failed", "cancelled"]]
@@ -111,23 +112,23 @@ class BatchListed(BaseModel):
 
 
 class Batch(BatchListed):
-    """A batch and its jobs, in the order submitted."""
+    """A batch and its jobs in submission order."""
 
-    message: str | None = Field(description="What its jobs wait for, where a user should know.")
+    message: str | None = Field(description="What delays its jobs; null if nothing does.")
     job_runs: list[Job]
 
 
 class Summary(BatchListed):
-    """A batch and how its jobs stand."""
+    """A batch and the states of its jobs."""
 
-    message: str | None = Field(description="What its jobs wait for, where a user should know.")
+    message: str | None = Field(description="What delays its jobs; null if nothing does.")
     job_runs: list[JobState]
 
 
 class Progress(BatchListed):
-    """What changed in a batch since an earlier poll of it."""
+    """The changes of a batch since an earlier poll."""
 
-    message: str | None = Field(description="What its jobs wait for, where a user should know.")
+    message: str | None = Field(description="What delays its jobs; null if nothing does.")
     revision: int = Field(description="The `since` of the next poll.")
     changed: JobStates
 
@@ -140,7 +141,7 @@ class GeneratorListed(BaseModel):
 
 
 class GeneratorDescription(GeneratorListed):
-    """What a generator takes."""
+    """The parameters and rules of a generator."""
 
     params: list[dict[str, Any]]
     options: dict[str, Any]
@@ -148,7 +149,7 @@ class GeneratorDescription(GeneratorListed):
 
 
 class Usage(BaseModel):
-    """What was submitted to a generator."""
+    """Jobs submitted to a generator."""
 
     jobs: int
     samples: int
@@ -161,14 +162,14 @@ class Counts(BaseModel):
 
 
 class Account(BaseModel):
-    """The samples an account has."""
+    """The samples of an account."""
 
-    samples_remaining: int | None = Field(description="null where the account is not metered.")
+    samples_remaining: int | None = Field(description="null if the account is not metered.")
     samples_reserved: int
 
 
-class RuleBroken(BaseModel):
-    """One broken rule of one job."""
+class Violation(BaseModel):
+    """One violated rule of one job."""
 
     job: int = Field(description="Position in job_runs.")
     parameter: str
@@ -178,9 +179,15 @@ class RuleBroken(BaseModel):
 
 
 class Error(BaseModel):
-    """What was wrong and what to do."""
+    """The problem and what to do about it."""
 
     detail: str
-    errors: list[RuleBroken] | None = None
+    errors: list[Violation] | None = None
     needed: int | None = Field(default=None, description="Samples the request needs (402).")
     left: int | None = Field(default=None, description="Samples the account has left (402).")
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Error, "description": "Rejected; `detail` names the reason."}
+}
+"""The error responses of every endpoint."""

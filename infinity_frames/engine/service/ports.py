@@ -1,12 +1,25 @@
-"""Where jobs are rendered: the interface the engine uses, so that a cluster can take its place."""
+"""The three interfaces that deployments replace: where jobs run, are recorded, and end up.
+
+========  =====================================  ==========================================
+port      implementation for one machine         module
+========  =====================================  ==========================================
+Runner    supervised worker processes            ``runners/local.py``
+Store     SQLite file                            ``stores/sqlite.py``
+Archives  folder of zip files                    ``archives/folder.py``
+========  =====================================  ==========================================
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
-__all__ = ["Outcome", "Preparation", "Runner", "Task"]
+from sqlalchemy import Connection
+
+__all__ = ["Archives", "Outcome", "Preparation", "Runner", "Store", "StoredArchive", "Task"]
 
 
 @dataclass(frozen=True)
@@ -19,12 +32,12 @@ class Task:
     seed: int
     is_preview: bool
     time_limit: float
-    """Seconds it may take, not counting the preparation of a worker."""
+    """Seconds that rendering may take, without the preparation of the worker."""
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """Import and compile what a generator renders with: its jobs are about to come."""
+    """A request to import and compile a generator's rendering code before its jobs arrive."""
 
     generator: str
 
@@ -33,8 +46,8 @@ class Preparation:
 class Outcome:
     """How a task ended.
 
-    ``completed``: its archive lies in the results. ``failed``: it cannot be made, `error` says why.
-    ``lost``: whatever rendered it died. ``no_space``: there was no room for its files.
+    ``completed``: its archive is stored. ``failed``: the job cannot be made; `error` says why.
+    ``lost``: the process that rendered it died. ``no_space``: the disk had no room for its files.
     """
 
     job_id: str
@@ -45,39 +58,107 @@ class Outcome:
 
 
 class Runner(Protocol):
-    """Starts tasks, tells how they ended, stops them.
+    """Starts tasks, reports their outcomes, and stops them.
 
-    One thread uses it; any thread may call `wake` and `activity`.
+    The dispatcher's thread calls the methods; other threads may call `wake` and `activity`.
     """
 
     def capacity(self) -> int:
-        """How many tasks more could start now."""
+        """Return how many more tasks could start now."""
         ...
 
     def prepare(self, preparation: Preparation) -> None:
-        """Get ready for a generator's tasks, if nothing is and there is room for it."""
+        """Prepare one worker for a generator, unless one is prepared or none is free."""
         ...
 
     def start(self, task: Task) -> None:
-        """Begin a task; at most `capacity` of them."""
+        """Start a task; callers start at most `capacity` of them."""
         ...
 
     def poll(self, timeout: float) -> Sequence[Outcome]:
-        """Tasks that ended since the last call; waits for one, for `wake`, or for `timeout` s."""
+        """Return outcomes since the last call; wait at most `timeout` s for one, or for `wake`."""
         ...
 
     def stop(self, job_id: str) -> None:
-        """End a task without an outcome, and throw away what it has made."""
+        """Stop a task without reporting an outcome, and delete the files it wrote."""
         ...
 
     def wake(self) -> None:
-        """Make a `poll` that is waiting return."""
+        """Make a waiting `poll` return."""
         ...
 
     def activity(self) -> str | None:
-        """What keeps tasks waiting that a user should know of."""
+        """Return a sentence about what delays the tasks, None if nothing does."""
         ...
 
     def close(self) -> None:
-        """End every task and let go of everything."""
+        """Stop every task and release all resources."""
+        ...
+
+
+class Store(Protocol):
+    """A database of accounts, batches and jobs; see ``stores/tables.py`` for its tables.
+
+    Transactions that write are serializable: a condition that one has read holds when it commits.
+    """
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """Open a connection that sees one consistent state of the database."""
+        ...
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """Open a transaction that is committed as a whole, or rolled back on an error."""
+        ...
+
+    def close(self) -> None:
+        """Close every connection."""
+        ...
+
+
+@dataclass(frozen=True)
+class StoredArchive:
+    """Size in bytes of an archive, and its local file where it is one."""
+
+    size: int
+    file: Path | None = None
+
+
+class Archives(Protocol):
+    """The finished archives, one zip per job. Implementations pickle, so that workers write."""
+
+    def put(self, job_id: str, archive: Path) -> None:
+        """Store a finished zip durably and atomically, replacing an earlier one.
+
+        Parameters
+        ----------
+        job_id : str
+        archive : Path
+            A file of the caller's scratch folder; the implementation may move it away.
+        """
+        ...
+
+    def find(self, job_id: str) -> StoredArchive | None:
+        """Return the stored archive of a job, None if there is none."""
+        ...
+
+    def read(self, job_id: str, start: int, stop: int) -> Iterator[bytes]:
+        """Yield the bytes ``start`` to ``stop - 1`` of an archive.
+
+        Raises
+        ------
+        FileNotFoundError
+            The job has no archive.
+        """
+        ...
+
+    def url(self, job_id: str, lifetime: float) -> str | None:
+        """Return a presigned URL valid for `lifetime` s; None if the engine has to serve it."""
+        ...
+
+    def delete(self, job_ids: Iterable[str]) -> None:
+        """Delete archives; jobs without one are ignored."""
+        ...
+
+    def job_ids(self) -> Iterator[str]:
+        """Yield the job id of every stored archive."""
         ...

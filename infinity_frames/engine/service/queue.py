@@ -1,7 +1,7 @@
-"""What may happen to a job: queued, leased to a worker, then completed, failed or cancelled.
+"""The states of a job: queued, leased to a runner, then completed, failed or cancelled.
 
-Each function is one transaction's worth of work on a connection it is given. A job that has ended
-never changes again: an outcome that comes late (the job was cancelled meanwhile) is not recorded.
+Every function works inside the transaction of the connection that it is given. A job that has
+ended never changes again: a late outcome, of a job cancelled meanwhile, is not recorded.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from infinity_frames.engine.service import ledger
-from infinity_frames.engine.service.stores import database as store
-from infinity_frames.engine.service.stores.database import jobs
+from infinity_frames.engine.service.stores.tables import jobs, next_revision, now
 
 __all__ = [
     "MAX_ATTEMPTS",
@@ -31,9 +30,9 @@ MAX_ATTEMPTS = 3
 
 
 def lease(connection: Connection, owner: str, count: int) -> Sequence[Row[Any]]:
-    """Take up to `count` jobs off the queue for `owner`: previews first, then the oldest.
+    """Lease up to `count` queued jobs to `owner`: previews first, then the oldest.
 
-    A preview is one frame that somebody is waiting to see; a batch may take hours.
+    Previews go first because a user waits for that one frame, while a batch may take hours.
     """
     chosen = connection.execute(
         sa.select(jobs)
@@ -49,36 +48,36 @@ def lease(connection: Connection, owner: str, count: int) -> Sequence[Row[Any]]:
                 status="running",
                 lease=owner,
                 attempts=jobs.c.attempts + 1,
-                started=store.now(),
-                revision=store.next_revision(),
+                started=now(),
+                revision=next_revision(),
             )
         )
     return chosen
 
 
 def complete(connection: Connection, job_id: str, owner: str, samples: int, sha256: str) -> bool:
-    """Record a rendered job and settle it; False if the job is no longer this owner's."""
+    """Record a rendered job and settle it; return False if `owner` no longer holds its lease."""
     return _end(connection, job_id, owner, status="completed", samples=samples, sha256=sha256)
 
 
 def fail(connection: Connection, job_id: str, owner: str, error: str) -> bool:
-    """Record why a job could not be made; it costs nothing. False if no longer this owner's."""
+    """Record why a job failed, at no cost; return False if `owner` no longer holds its lease."""
     return _end(connection, job_id, owner, status="failed", error=error)
 
 
 def release(connection: Connection, job_id: str, owner: str, error: str, *, counted: bool) -> None:
-    """Give a job back that was not finished, through no fault that is known to be its own.
+    """Return an unfinished job to the queue after a fault that may not be the job's own.
 
     Parameters
     ----------
     connection : Connection
         A writing transaction.
     job_id, owner : str
-        The job and who leased it.
+        The job, and the holder of its lease.
     error : str
-        What happened; the job's error once its attempts are used up.
+        What happened; becomes the job's error when no attempts are left.
     counted : bool
-        Whether the attempt counts. It does not when the engine is stopped or the disk is full.
+        Whether the attempt counts; it does not when the engine is stopped or the disk is full.
     """
     mine = _leased(job_id, owner)
     attempts = connection.execute(sa.select(jobs.c.attempts).where(mine)).scalar()
@@ -91,7 +90,7 @@ def release(connection: Connection, job_id: str, owner: str, error: str, *, coun
 
 
 def cancel(connection: Connection, batch_id: str) -> list[str]:
-    """End every unfinished job of a batch; the ids of those that were being rendered."""
+    """Cancel every unfinished job of a batch; return the ids of those that were running."""
     unfinished_jobs = (jobs.c.batch_id == batch_id) & jobs.c.status.in_(["queued", "running"])
     running = connection.execute(
         sa.select(jobs.c.id).where(jobs.c.batch_id == batch_id, jobs.c.status == "running")
@@ -104,43 +103,43 @@ def cancel(connection: Connection, batch_id: str) -> list[str]:
         .values(
             status="cancelled",
             lease=None,
-            finished=store.now(),
-            revision=store.next_revision(),
+            finished=now(),
+            revision=next_revision(),
         )
     )
     return ids
 
 
 def recover(connection: Connection, rendering: Set[str]) -> None:
-    """Take back the jobs of an owner that died. Only the one owner of a home may call this.
+    """Return the running jobs of a dead engine to the queue; call it only as the home's owner.
 
     Parameters
     ----------
     connection : Connection
         A writing transaction.
     rendering : set of str
-        Jobs whose attempt counts: they were being rendered, so they may be what killed it.
+        Jobs whose attempt counts: they were being rendered and may have caused the crash.
     """
     lost = connection.execute(
         sa.select(jobs.c.id, jobs.c.lease).where(jobs.c.status == sa.literal_column("'running'"))
     ).all()
     for job_id, owner in lost:
         counted = job_id in rendering
-        error = "The engine died while it was rendered."
+        error = "The engine died while the job was rendered."
         release(connection, job_id, owner, error, counted=counted)
 
 
 def unfinished(connection: Connection, batch_id: str | None = None) -> bool:
-    """Whether any job, or any of a batch, waits or is being rendered."""
-    waiting = jobs.c.status == sa.literal_column("'queued'")
+    """Return whether any job of the store, or of one batch, is queued or running."""
+    queued = jobs.c.status == sa.literal_column("'queued'")
     running = jobs.c.status == sa.literal_column("'running'")
     if batch_id is not None:
-        waiting &= jobs.c.batch_id == batch_id
+        queued &= jobs.c.batch_id == batch_id
         running &= jobs.c.batch_id == batch_id
     return bool(
         connection.execute(
             sa.select(
-                sa.exists(sa.select(jobs.c.seq).where(waiting))
+                sa.exists(sa.select(jobs.c.seq).where(queued))
                 | sa.exists(sa.select(jobs.c.seq).where(running))
             )
         ).scalar()
@@ -160,7 +159,7 @@ def _requeue(connection: Connection, which: sa.ColumnElement[bool], attempts: in
             lease=None,
             started=None,
             attempts=attempts,
-            revision=store.next_revision(),
+            revision=next_revision(),
         )
     )
 
@@ -169,7 +168,7 @@ def _end(connection: Connection, job_id: str, owner: str, **values: Any) -> bool
     ended = connection.execute(
         sa.update(jobs)
         .where(_leased(job_id, owner))
-        .values(lease=None, finished=store.now(), revision=store.next_revision(), **values)
+        .values(lease=None, finished=now(), revision=next_revision(), **values)
     )
     if ended.rowcount:
         ledger.settle(connection, jobs.c.id == job_id)

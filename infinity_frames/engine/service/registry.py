@@ -1,64 +1,115 @@
-"""The generators this engine has, found by their entry points.
+"""The installed generators, found by their entry points.
 
-A package adds a generator by declaring an entry point in the group
-``infinity_frames.generators``, named as the generator is, that leads to its class.
+A package adds a generator with an entry point in the group ``infinity_frames.generators`` that has
+the generator's name and points to its class.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
-from functools import cache
-from importlib.metadata import entry_points
+import threading
+import time
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+
+import orjson
 
 from infinity_frames.engine.generators.base import Generator
 from infinity_frames.protocol.errors import UnknownGenerator
+from infinity_frames.protocol.spec import Generator as Description
 
-__all__ = ["all_generators", "generator"]
+__all__ = ["broken_generators", "generator", "usable_generators"]
 
 _GROUP = "infinity_frames.generators"
+# A generator that failed to load is tried again after this time: its package may be repaired.
+_RETRY_S = 10.0
+_ERROR_LENGTH = 500
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _Broken:
+    reason: str
+    tried: float
+
+
+_loaded: dict[str, Generator | _Broken] = {}
+_loading = threading.RLock()
+
+
 def generator(name: str) -> Generator:
-    """The generator of that name, one object per process.
+    """Return the generator of that name; one object per process.
 
     Raises
     ------
     UnknownGenerator
-        There is none, or none that can be used; the message names those there are.
+        No package declares it, or it cannot be loaded; the message says why and names the others.
     """
-    found = _load(name) if name in _names() else None
-    if found is None:
-        there_are = ", ".join(all_generators()) or "none: no package declares one"
+    with _loading:
+        found = _loaded.get(name)
+        if found is None or isinstance(found, _Broken):
+            found = _load_all().get(name)
+    if isinstance(found, _Broken):
         raise UnknownGenerator(
-            f"There is no generator {name!r}.", advice=f"There are: {there_are}."
+            f"The generator {name!r} is installed but cannot be used: {found.reason}",
+            advice="Repair or update its package; the engine then tries it again.",
         )
+    if found is None:
+        available = ", ".join(usable_generators()) or "none, no package declares one"
+        raise UnknownGenerator(f"Unknown generator {name!r}.", advice=f"Available: {available}.")
     return found
 
 
-def all_generators() -> dict[str, Generator]:
-    """Every generator that can be used, by name; one that cannot is logged and left out."""
-    found = {name: _load(name) for name in _names()}
-    return {name: one for name, one in found.items() if one is not None}
+def usable_generators() -> dict[str, Generator]:
+    """Return every generator that can be used, by name, including newly installed ones."""
+    found = _load_all()
+    return {name: one for name, one in found.items() if not isinstance(one, _Broken)}
 
 
-@cache
-def _names() -> list[str]:
-    return sorted(entry_points(group=_GROUP).names)
+def broken_generators() -> dict[str, str]:
+    """Return the names of installed generators that cannot be used, with the reasons."""
+    return {name: one.reason for name, one in _load_all().items() if isinstance(one, _Broken)}
 
 
-@cache
-def _load(name: str) -> Generator | None:
-    (entry, *_) = entry_points(group=_GROUP, name=name)
+def _load_all() -> dict[str, Generator | _Broken]:
+    """Scan the installed packages and load the generators that are new or due for a retry."""
+    with _loading:
+        importlib.invalidate_caches()
+        entries = {entry.name: entry for entry in entry_points(group=_GROUP)}
+        for name in _loaded.keys() - entries.keys():
+            del _loaded[name]
+        for name, entry in entries.items():
+            known = _loaded.get(name)
+            if known is None or (
+                isinstance(known, _Broken) and time.monotonic() - known.tried > _RETRY_S
+            ):
+                _loaded[name] = _load(entry)
+        return dict(sorted(_loaded.items()))
+
+
+def _load(entry: EntryPoint) -> Generator | _Broken:
     try:
         made: Generator = entry.load()()
-        if made.spec.name != name:
-            _log.error(
-                "%s is declared as %s but calls itself %s", entry.value, name, made.spec.name
-            )
-            return None
-    except Exception:
-        # A stranger's package may fail in any way; the other generators must still work.
-        _log.exception("the generator %s of %s cannot be used", name, entry.value)
-        return None
+        _check_description(made, entry.name)
+    except BaseException as error:
+        # Foreign code may raise anything, SystemExit too; the other generators must still work.
+        _log.exception("the generator %s of %s cannot be used", entry.name, entry.value)
+        text = " ".join(f"{type(error).__name__}: {error}".split())[:_ERROR_LENGTH]
+        return _Broken(text.encode("utf-8", "replace").decode(), time.monotonic())
     return made
+
+
+def _check_description(made: Generator, name: str) -> None:
+    if not isinstance(made.spec, Description):
+        raise TypeError(f"its spec is of type {type(made.spec).__name__}, not a Generator spec")
+    if made.spec.name != name:
+        raise ValueError(
+            f"its entry point is named {name!r} but its spec says {made.spec.name!r}; if the "
+            "package was updated while the engine runs, restart the engine with "
+            "`infinity-frames stop`"
+        )
+    orjson.dumps(made.spec.to_json())
+    for method in ("estimate", "prepare", "render"):
+        if not callable(getattr(made, method, None)):
+            raise TypeError(f"it has no method {method}()")

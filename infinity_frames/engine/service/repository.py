@@ -1,4 +1,4 @@
-"""Batches and jobs in the store, and as the JSON objects of the protocol."""
+"""Reads and writes batches and jobs in the store, and builds the protocol's JSON objects."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from infinity_frames.engine.service import ledger, queue
-from infinity_frames.engine.service.requests import Job
-from infinity_frames.engine.service.stores import database as store
-from infinity_frames.engine.service.stores.database import batches, jobs
+from infinity_frames.engine.service.requests import NewJob
+from infinity_frames.engine.service.stores.tables import batches, jobs, now
 from infinity_frames.protocol.errors import UnknownBatch, UnknownJob
 
 __all__ = [
@@ -32,9 +31,9 @@ __all__ = [
 ]
 
 Linker = Callable[[str], str]
-"""Makes the result URL of a job of that id."""
+"""Function from a job id to its result URL."""
 
-# Keys of a job object, and the columns they are read from in the same order.
+# Keys of a job object with their columns, in the order of the query.
 _STATE = {
     "id": jobs.c.id,
     "status": jobs.c.status,
@@ -50,7 +49,7 @@ _SUMMARY = {
     "estimated_samples": jobs.c.estimated,
     "seed": jobs.c.seed,
 }
-# The ids come last: they do not compress, and what sends them leaves a tail as it is.
+# Ids come last: random text does not compress, so the response leaves this tail uncompressed.
 _PROGRESS = {**{key: _STATE[key] for key in _STATE if key != "id"}, "id": jobs.c.id}
 _FULL = {
     **_SUMMARY,
@@ -63,28 +62,26 @@ _FULL = {
 
 
 def new_batch(connection: Connection, account_id: int, name: str) -> str:
-    """Open an empty batch; its id."""
+    """Create an empty batch and return its id."""
     batch_id = str(uuid.uuid4())
     connection.execute(
-        sa.insert(batches).values(
-            id=batch_id, account_id=account_id, name=name, created=store.now()
-        )
+        sa.insert(batches).values(id=batch_id, account_id=account_id, name=name, created=now())
     )
     return batch_id
 
 
 def add_jobs(
-    connection: Connection, account_id: int, batch_id: str, new: Sequence[Job]
+    connection: Connection, account_id: int, batch_id: str, new: Sequence[NewJob]
 ) -> list[str]:
-    """Reserve the samples of new jobs and queue them at the end of a batch; their ids.
+    """Reserve the samples of new jobs, queue the jobs at the end of a batch, return their ids.
 
     Raises
     ------
     NotEnoughSamples
-        The account has too few left.
+        The account has too few samples left.
     """
     ledger.reserve(connection, account_id, batch_id, sum(job.estimated for job in new))
-    created = store.now()
+    created = now()
     of_batch = sa.select(sa.func.coalesce(sa.func.max(jobs.c.revision), 0) + 1)
     revision = connection.execute(of_batch.where(jobs.c.batch_id == batch_id)).scalar_one()
     rows = [
@@ -109,7 +106,7 @@ def add_jobs(
 
 
 def batch_row(connection: Connection, account_id: int, batch_id: str) -> Row[Any]:
-    """A batch of this account.
+    """Return the row of a batch of this account.
 
     Raises
     ------
@@ -121,14 +118,14 @@ def batch_row(connection: Connection, account_id: int, batch_id: str) -> Row[Any
     ).one_or_none()
     if row is None:
         raise UnknownBatch(
-            f"There is no batch {batch_id!r}.",
+            f"Unknown batch {batch_id!r}.",
             advice="GET /api/batch/ lists the batches of this account.",
         )
     return row
 
 
 def job_row(connection: Connection, account_id: int, job_id: str, is_preview: bool) -> Row[Any]:
-    """A preview or standard job of this account.
+    """Return the row of a preview or standard job of this account.
 
     Raises
     ------
@@ -145,7 +142,7 @@ def job_row(connection: Connection, account_id: int, job_id: str, is_preview: bo
     if row is None:
         kind = "preview" if is_preview else "standard"
         raise UnknownJob(
-            f"There is no {kind} job {job_id!r}.",
+            f"Unknown {kind} job {job_id!r}.",
             advice="GET /api/batch/{id}/ lists the jobs of a batch.",
         )
     return row
@@ -154,7 +151,7 @@ def job_row(connection: Connection, account_id: int, job_id: str, is_preview: bo
 def find_jobs(
     connection: Connection, account_id: int, is_preview: bool, batch_id: str | None, limit: int
 ) -> Sequence[Row[Any]]:
-    """Jobs of one kind in the order submitted: all of a batch, else the latest `limit`."""
+    """Return jobs of one kind in submission order: all of a batch, else the latest `limit`."""
     wanted = (jobs.c.account_id == account_id) & (jobs.c.is_preview == is_preview)
     if batch_id is not None:
         batch_row(connection, account_id, batch_id)
@@ -167,7 +164,7 @@ def find_jobs(
 def list_batches(
     connection: Connection, account_id: int, start: str | None, end: str | None, limit: int
 ) -> list[dict[str, Any]]:
-    """The latest `limit` batches made in a window, oldest first."""
+    """Return the latest `limit` batches created in a time window, oldest first."""
     query = sa.select(batches).where(batches.c.account_id == account_id)
     query = query.where(*_window(batches.c.created, start, end))
     rows = connection.execute(query.order_by(batches.c.created.desc()).limit(limit)).all()
@@ -177,7 +174,7 @@ def list_batches(
 def usage(
     connection: Connection, account_id: int, start: str | None, end: str | None
 ) -> dict[str, dict[str, int]]:
-    """Jobs submitted in a window and the samples they rendered, by generator."""
+    """Count jobs submitted in a time window and their rendered samples, by generator."""
     rows = connection.execute(
         sa.select(
             jobs.c.generator,
@@ -206,9 +203,21 @@ def batch_json(
     message: str | None = None,
     job_id: str | None = None,
 ) -> dict[str, Any]:
-    """A batch object; a summary leaves out what is long, and what a job does not have yet.
+    """Build a batch object.
 
-    With `job_id` that one alone of its jobs.
+    Parameters
+    ----------
+    connection : Connection
+    batch : Row
+        From :func:`batch_row`.
+    link : callable
+        Makes result URLs.
+    summary : bool
+        Leave out parameters, tags and empty values: this object is polled.
+    message : str, optional
+        Shown while a job of the batch is in progress.
+    job_id : str, optional
+        Include this job only.
     """
     columns, as_json = (_SUMMARY, _summary_json) if summary else (_FULL, job_json)
     query = sa.select(*columns.values()).where(jobs.c.batch_id == batch.id)
@@ -229,13 +238,13 @@ def batch_json(
 def progress_json(
     connection: Connection, batch: Row[Any], since: int, message: str | None
 ) -> dict[str, Any]:
-    """The state of the jobs that changed after revision `since`, and what revision this is.
+    """Build an object with the jobs that changed after revision `since`, and the new revision.
 
-    What never changes is left out, so that a poll costs what has happened since the one before.
+    Constant values are left out, so the cost of a poll is proportional to the changes.
     """
     of_batch = jobs.c.batch_id == batch.id
     revision = connection.execute(sa.select(sa.func.max(jobs.c.revision)).where(of_batch)).scalar()
-    # Columns, written as JSON by the database: a third less to write, send and read than objects.
+    # The database writes columns as JSON: a third smaller and faster than an object per job.
     columns = sa.select(*(sa.func.json_group_array(column) for column in _PROGRESS.values()))
     texts = connection.execute(columns.where(of_batch, jobs.c.revision > since)).one()
     busy = message and queue.unfinished(connection, batch.id)
@@ -250,16 +259,16 @@ def progress_json(
 
 
 def job_json(row: Row[Any], link: Linker) -> dict[str, Any]:
-    """A job object with its parameters and tags."""
+    """Build a job object with its parameters and tags."""
     run = _with_result(dict(zip(_FULL, row, strict=True)), link)
-    # Stored as JSON, and sent as stored.
+    # Both are stored as JSON text and sent without parsing.
     run["param_values"] = orjson.Fragment(run["param_values"])
     run["tags"] = orjson.Fragment(run["tags"])
     return run
 
 
 def as_created(batch: dict[str, Any]) -> dict[str, Any]:
-    """The batch object as it was when it was made: the answer that a repeated request gets."""
+    """Return the batch object as it was when created, to answer a repeated request equally."""
     untouched = {
         "in_progress": True,
         "result_url": None,
@@ -279,7 +288,7 @@ def _summary_json(row: Row[Any], link: Linker) -> dict[str, Any]:
 
 
 def _without_none(keys: Iterable[str], row: Row[Any]) -> dict[str, Any]:
-    # Called for every job of a batch at every poll: by position, which is what rows do fast.
+    # This runs for every job at every poll; access by position is the fast one.
     return {key: value for key, value in zip(keys, row, strict=True) if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""From the body of a request to jobs that may be queued: parsed, checked, filled, seeded."""
+"""From the body of a request to jobs that can be queued: parse, check, fill, seed, estimate."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from infinity_frames.engine.generators.base import Generator
-from infinity_frames.engine.service import registry as catalog
-from infinity_frames.engine.service.stores import database as store
+from infinity_frames.engine.service import registry
+from infinity_frames.engine.service.stores.tables import jobs as jobs_table
 from infinity_frames.protocol import parameters
 from infinity_frames.protocol.errors import InvalidJobs, RequestRejected, UnknownGenerator
 from infinity_frames.protocol.parameters.rules import unknown_parameter
 from infinity_frames.protocol.schemas import VIOLATIONS
 
-__all__ = ["Job", "Request", "parse", "parse_batch", "parse_single", "prepare"]
+__all__ = ["JobRequest", "NewJob", "parse", "parse_batch", "parse_single", "prepare"]
 
 MAX_JOBS = 250_000
 _MAX_NAME = 1000
@@ -31,13 +31,13 @@ _SHOWN_LENGTH = 200
 _SEED = "random_seed"
 _STATE = "state"
 _SEEDS = 2**31
-# SQLite takes a limited number of bound values in one statement.
+# Databases limit the number of bound values in one statement.
 _CHUNK = 10_000
 
 
 @dataclass(frozen=True)
-class Request:
-    """One ``job_run`` of a body."""
+class JobRequest:
+    """One entry of ``job_runs`` in a request body."""
 
     generator: str
     is_preview: bool
@@ -46,8 +46,8 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Job:
-    """One job that may be queued."""
+class NewJob:
+    """One checked job, ready to be queued."""
 
     generator: str
     is_preview: bool
@@ -58,19 +58,19 @@ class Job:
 
 
 def parse(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body.
+    """Return the JSON object in a body.
 
     Raises
     ------
     RequestRejected
-        It is not JSON (NaN and Infinity are not), or no object.
+        The body is not JSON (NaN and Infinity are not), or not an object.
     """
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise RequestRejected(
             f"The body is not valid JSON: {error}.",
-            advice="Send a JSON object; NaN and Infinity are no JSON, leave such values out.",
+            advice="Send a JSON object; leave out NaN and Infinity, which JSON does not have.",
             status=400,
         ) from None
     if not isinstance(found, dict):
@@ -78,51 +78,53 @@ def parse(body: bytes) -> dict[str, Any]:
     return found
 
 
-def parse_batch(body: Mapping[str, Any]) -> tuple[str, list[Request]]:
-    """Name and requests of a batch body.
+def parse_batch(body: Mapping[str, Any]) -> tuple[str, list[JobRequest]]:
+    """Return the name and the job requests of a batch body.
 
     Raises
     ------
     RequestRejected
-        Something is missing or of the wrong kind; says what and where.
+        A field is missing or of the wrong type; the message names it.
     """
     name = body.get("name")
     if not isinstance(name, str) or len(name) > _MAX_NAME:
-        raise _malformed("name", f"a text of at most {_MAX_NAME} characters", name)
+        raise _malformed("name", f"a string of at most {_MAX_NAME} characters", name)
     runs = body.get("job_runs")
     if not isinstance(runs, list) or not runs:
         raise _malformed("job_runs", "a list of at least one job", runs)
     if len(runs) > MAX_JOBS:
         raise RequestRejected(
-            f"The batch has {len(runs)} jobs, and one may have {MAX_JOBS}.",
-            advice="Split it into several batches.",
+            f"The batch has {len(runs)} jobs; the limit is {MAX_JOBS}.",
+            advice="Split the jobs into several batches.",
             status=413,
         )
     return name, [_request(run, f"job_runs[{position}]") for position, run in enumerate(runs)]
 
 
-def parse_single(body: Mapping[str, Any], *, is_preview: bool) -> Request:
-    """The one job of the older way of submitting.
+def parse_single(body: Mapping[str, Any], *, is_preview: bool) -> JobRequest:
+    """Return the job request in a single-job body.
 
     Raises
     ------
     RequestRejected
-        Something is missing or of the wrong kind.
+        A field is missing or of the wrong type.
     """
     return _request({**body, "is_preview": is_preview}, "The body")
 
 
-def prepare(connection: Connection, account_id: int, requests: Sequence[Request]) -> list[Job]:
-    """Check jobs, give them their defaults and seeds, and estimate them; in the order given.
+def prepare(
+    connection: Connection, account_id: int, requests: Sequence[JobRequest]
+) -> list[NewJob]:
+    """Check jobs, fill in defaults and seeds, and estimate samples; keep the order.
 
     Raises
     ------
     InvalidJobs
-        Jobs break rules of their generator; all of them are named.
+        Jobs break rules of their generator; the error lists every violation.
     RequestRejected
-        A generator is unknown, or asked for a preview it cannot make.
+        A generator is unknown, or cannot make a requested preview.
     """
-    out: list[Job | None] = [None] * len(requests)
+    out: list[NewJob | None] = [None] * len(requests)
     broken = []
     for name, positions in _by_generator(requests).items():
         generator = _known(name)
@@ -137,26 +139,26 @@ def prepare(connection: Connection, account_id: int, requests: Sequence[Request]
         found = _violations(generator, draft)
         seeds = found if len(found) else _states(connection, account_id, generator, draft)
         if isinstance(seeds, pd.DataFrame):
-            # Positions are those of this generator's jobs; the client counts all of them.
+            # Translate positions among this generator's jobs to positions in the request.
             broken.append(seeds.assign(position=np.asarray(positions)[seeds["position"]]))
             continue
         for position, job in zip(positions, _jobs(generator, some, draft, seeds), strict=True):
             out[position] = job
     if broken:
         raise _invalid(pd.concat(broken).sort_values("position", kind="stable"), requests)
-    return cast("list[Job]", out)
+    return cast("list[NewJob]", out)
 
 
 def _malformed(what: str, expected: str, found: object) -> RequestRejected:
     shown = "missing" if found is None else f"{str(found)[:80]!r} ({type(found).__name__})"
     return RequestRejected(
         f"{what} must be {expected}; it is {shown}.",
-        advice="/docs describes every body.",
+        advice="/docs describes every request body.",
         status=400,
     )
 
 
-def _request(run: object, where: str) -> Request:
+def _request(run: object, where: str) -> JobRequest:
     if not isinstance(run, dict):
         raise _malformed(where, "an object", run)
     of = "" if where == "The body" else f"{where}."
@@ -174,10 +176,10 @@ def _request(run: object, where: str) -> Request:
         raise _malformed(f"{of}tags", "an object", tags)
     if tags and len(orjson.dumps(tags)) > _MAX_TAGS_BYTES:
         raise _malformed(f"{of}tags", f"at most {_MAX_TAGS_BYTES} bytes of JSON", tags)
-    return Request(name, is_preview, params, tags)
+    return JobRequest(name, is_preview, params, tags)
 
 
-def _by_generator(requests: Sequence[Request]) -> dict[str, list[int]]:
+def _by_generator(requests: Sequence[JobRequest]) -> dict[str, list[int]]:
     positions: dict[str, list[int]] = {}
     for position, request in enumerate(requests):
         positions.setdefault(request.generator, []).append(position)
@@ -186,9 +188,9 @@ def _by_generator(requests: Sequence[Request]) -> dict[str, list[int]]:
 
 def _known(name: str) -> Generator:
     try:
-        return catalog.generator(name)
+        return registry.generator(name)
     except UnknownGenerator as error:
-        # The path exists; it is the body that is wrong.
+        # Answer 400 instead of 404: the path exists and the body is wrong.
         raise RequestRejected(error.problem, advice=error.advice, status=400) from None
 
 
@@ -196,9 +198,9 @@ def _violations(generator: Generator, draft: pd.DataFrame) -> pd.DataFrame:
     spec = generator.spec
     known = [column for column in draft.columns if column in spec.by_name]
     found: pd.DataFrame = parameters.violations(spec, draft[known])
-    # A frame keeps its owner's tags among the parameters; over the wire they have their own place.
+    # Frames hold tags beside the parameters; the protocol has a separate field for them.
     for column in draft.columns.difference(known, sort=False):
-        message = unknown_parameter(spec, str(column), own="what is your own goes in 'tags'")
+        message = unknown_parameter(spec, str(column), own="put your own values in 'tags'")
         values = draft[column]
         given = [(p, values.iat[p]) for p in np.flatnonzero(values.notna()).tolist()]
         found = _with(found, str(column), "unknown", given, message)
@@ -208,17 +210,17 @@ def _violations(generator: Generator, draft: pd.DataFrame) -> pd.DataFrame:
 def _states(
     connection: Connection, account_id: int, generator: Generator, draft: pd.DataFrame
 ) -> dict[str, int] | pd.DataFrame:
-    """Seeds of the jobs that ``state`` names; the violations where one is not this account's."""
+    """Return the seeds of the jobs named by ``state``, or violations for unknown jobs."""
     if _STATE not in draft.columns or _STATE not in generator.spec.by_name:
         return {}
     given = [(p, str(uuid.UUID(v))) for p, v in enumerate(draft[_STATE]) if isinstance(v, str)]
     ids = sorted({value for _, value in given})
     seeds: dict[str, int] = {}
     for start in range(0, len(ids), _CHUNK):
-        chosen = store.jobs.c.id.in_(ids[start : start + _CHUNK])
+        chosen = jobs_table.c.id.in_(ids[start : start + _CHUNK])
         rows = connection.execute(
-            sa.select(store.jobs.c.id, store.jobs.c.seed).where(
-                chosen, store.jobs.c.account_id == account_id
+            sa.select(jobs_table.c.id, jobs_table.c.seed).where(
+                chosen, jobs_table.c.account_id == account_id
             )
         )
         seeds.update({row.id: row.seed for row in rows})
@@ -248,8 +250,11 @@ def _with(
 
 
 def _jobs(
-    generator: Generator, requests: Sequence[Request], draft: pd.DataFrame, states: dict[str, int]
-) -> Iterator[Job]:
+    generator: Generator,
+    requests: Sequence[JobRequest],
+    draft: pd.DataFrame,
+    states: dict[str, int],
+) -> Iterator[NewJob]:
     spec = generator.spec
     typed = parameters.validate(spec, parameters.fill(spec, draft))
     estimates = np.maximum(np.asarray(generator.estimate(typed), dtype=np.int64), 0).tolist()
@@ -259,13 +264,13 @@ def _jobs(
         if _SEED in params:
             params[_SEED] = seed
         estimated = 1 if request.is_preview else estimate
-        yield Job(spec.name, request.is_preview, params, request.tags, seed, estimated)
+        yield NewJob(spec.name, request.is_preview, params, request.tags, seed, estimated)
 
 
 def _seed(given: bool, params: Mapping[str, Any], states: dict[str, int]) -> int:
-    """A job's seed: its own if given, else that of the job it repeats, else its default, else new.
+    """Choose a job's seed: its own, else that of its ``state`` job, else its default, else random.
 
-    0 is a seed.
+    0 is a valid seed.
     """
     state = params.get(_STATE)
     if state is not None and not given:
@@ -274,7 +279,7 @@ def _seed(given: bool, params: Mapping[str, Any], states: dict[str, int]) -> int
     return secrets.randbelow(_SEEDS) if default is None else int(default)
 
 
-def _invalid(found: pd.DataFrame, requests: Sequence[Request]) -> InvalidJobs:
+def _invalid(found: pd.DataFrame, requests: Sequence[JobRequest]) -> InvalidJobs:
     rows = zip(*(found[name] for name in ("position", "parameter", "rule", "message")), strict=True)
     errors = [
         {
@@ -288,9 +293,9 @@ def _invalid(found: pd.DataFrame, requests: Sequence[Request]) -> InvalidJobs:
     ]
     broken = found["position"].nunique()
     return InvalidJobs(
-        f"{broken} of {len(requests)} jobs break{'s' if broken == 1 else ''} rules; "
+        f"{broken} of {len(requests)} jobs {'is' if broken == 1 else 'are'} invalid; "
         f"job {errors[0]['job']}: {errors[0]['message']}.",
-        advice="'errors' names every broken rule.",
+        advice="'errors' lists every violation.",
         violations=found,
         errors=errors,
     )

@@ -1,1 +1,1 @@
-"""How jobs are run."""
+"""Runners: systems that execute render tasks."""

@@ -1,7 +1,7 @@
-"""The runner of this machine: supervised worker processes, one per core, spawned when needed.
+"""The runner for one machine: supervised worker processes, one per core, spawned when needed.
 
-A worker that dies, hangs or eats too much memory costs the job it was at, and nothing else: each
-has a pipe of its own, so there is no queue that a dying process could leave locked.
+A worker that dies, hangs or exceeds its memory limit loses only its current job: every worker has
+its own pipe, so no shared queue can be left locked by a dying process.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from multiprocessing.process import BaseProcess
 
 import psutil
 
-from infinity_frames.engine.service.ports import Outcome, Preparation, Task
-from infinity_frames.engine.service.runners.worker import Report, archive_name, main
+from infinity_frames.engine.service.ports import Archives, Outcome, Preparation, Task
+from infinity_frames.engine.service.runners.worker import Report, main
 from infinity_frames.io.home import Home
 
 __all__ = ["LocalRunner", "available_cores"]
 
 _SUPERVISION_S = 0.25
 _PREPARATION_LIMIT_S = 900.0
-# A shorter preparation only loads what was compiled before.
-_WORTH_SAYING_S = 2.5
-# One process per core: threads inside them would only fight each other. Spawned processes read
-# these when they import numba, numpy and OpenCV.
+# A shorter preparation only loads compiled code from the cache, and needs no message.
+_LONG_PREPARATION_S = 2.5
+# With one process per core, threads inside the processes would compete. Spawned processes read
+# these variables when they import numba, numpy and OpenCV.
 _SINGLE_THREAD = {
     "NUMBA_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -46,9 +46,9 @@ class _Worker:
     phase: str = "idle"
     since: float = 0.0
     memory: int = 0
-    weighed: float = 0.0
+    memory_read: float = 0.0
     generators: set[str] = field(default_factory=set)
-    """Those it has loaded, or was told to."""
+    """Generators that it has prepared, or was told to prepare."""
 
     def enter(self, phase: str) -> None:
         self.phase, self.since = phase, time.monotonic()
@@ -59,20 +59,23 @@ class _Worker:
 
 
 class LocalRunner:
-    """Renders in processes of this machine.
+    """Renders in processes of this machine; implements :class:`.ports.Runner`.
 
     Parameters
     ----------
     home : Home
-        Where the scratch and result folders are.
+        Holds the scratch folder.
+    archives : Archives
+        Stores the finished archives; the worker processes write to it.
     workers : int
-        Processes at most; they are started as tasks come and stay warm.
+        Maximum number of processes; they start with the first tasks and stay.
     memory_limit : int
-        Bytes of resident memory that a worker may take.
+        Bytes of resident memory that a worker may use.
     """
 
-    def __init__(self, home: Home, workers: int, memory_limit: int) -> None:
+    def __init__(self, home: Home, archives: Archives, workers: int, memory_limit: int) -> None:
         self._home = home
+        self._archives = archives
         self._limit = workers
         self._memory_limit = memory_limit
         self._workers: list[_Worker] = []
@@ -80,15 +83,15 @@ class LocalRunner:
         self._woken, self._waker = self._context.Pipe(duplex=False)
         for name, value in _SINGLE_THREAD.items():
             os.environ.setdefault(name, value)
-        # What whoever starts the engine is to another server is no business of a generator's.
+        # Hide the user's token for other servers from generator code.
         os.environ.pop("INFINITY_TOKEN", None)
 
     def capacity(self) -> int:
-        """How many tasks more could start now."""
+        """Return how many more tasks could start now."""
         return self._limit - sum(worker.task is not None for worker in self._workers)
 
     def prepare(self, preparation: Preparation) -> None:
-        """Have one worker load a generator, so that it need not when the first task comes."""
+        """Let one worker load a generator before its first task arrives."""
         if any(preparation.generator in worker.generators for worker in self._workers):
             return
         idle = [worker for worker in self._workers if worker.phase == "idle"]
@@ -98,7 +101,7 @@ class LocalRunner:
                 worker.enter("preparing")
 
     def start(self, task: Task) -> None:
-        """Begin a task on an idle worker, best one that is ready for it, or on a new one."""
+        """Start a task on a worker that has prepared its generator, else on any idle or new one."""
         while True:
             free = [worker for worker in self._workers if worker.task is None]
             free.sort(key=lambda worker: task.generator not in worker.generators)
@@ -111,7 +114,7 @@ class LocalRunner:
             return
 
     def poll(self, timeout: float) -> list[Outcome]:
-        """Tasks that ended since the last call; also ends those that overstep their limits."""
+        """Return outcomes since the last call; also stop tasks that exceed their limits."""
         if any(worker.task for worker in self._workers):
             timeout = min(timeout, _SUPERVISION_S)
         sources = [worker.connection for worker in self._workers]
@@ -127,7 +130,7 @@ class LocalRunner:
         return outcomes
 
     def stop(self, job_id: str) -> None:
-        """End a task with its process (rendering code cannot be interrupted otherwise)."""
+        """Stop a task by killing its process: rendering code cannot be interrupted otherwise."""
         for worker in self._workers:
             if worker.task is not None and worker.task.job_id == job_id:
                 self._end(worker)
@@ -139,24 +142,24 @@ class LocalRunner:
         self._waker.send_bytes(b"")
 
     def activity(self) -> str | None:
-        """What keeps tasks waiting: the compilation of a generator, while it goes on."""
+        """Return a sentence about a running compilation, None if nothing compiles."""
         for worker in self._workers:
-            if worker.task and worker.phase == "preparing" and worker.elapsed > _WORTH_SAYING_S:
+            if worker.task and worker.phase == "preparing" and worker.elapsed > _LONG_PREPARATION_S:
                 return (
-                    f"Getting {worker.task.generator} ready: compiling the renderer takes about "
+                    f"Preparing {worker.task.generator}: compiling the renderer takes about "
                     "20 s, once per machine."
                 )
         return None
 
     def close(self) -> None:
-        """End every process."""
+        """Stop every process."""
         for worker in list(self._workers):
             self._end(worker)
         self._woken.close()
         self._waker.close()
 
     def _tell(self, worker: _Worker, order: Task | Preparation) -> bool:
-        """Send a worker its order; one that has died is let go of."""
+        """Send a worker its order; drop the worker and return False if it has died."""
         try:
             worker.connection.send(order)
         except OSError:
@@ -167,9 +170,9 @@ class LocalRunner:
 
     def _spawn(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=main, args=(theirs, self._home), daemon=False)
+        process = self._context.Process(target=main, args=(theirs, self._home, self._archives))
         process.start()
-        # With our copy of its end closed, a dead worker reads as end of file at once.
+        # Close our copy of its end, so that the death of the worker reads as end of file.
         theirs.close()
         worker = _Worker(process, ours)
         self._workers.append(worker)
@@ -184,7 +187,7 @@ class LocalRunner:
             worker.task = None
             worker.enter("idle")
             return report
-        # A task may have been given to it while it was getting ready: it begins now.
+        # The worker may have received a task while it was preparing; the task starts now.
         worker.enter("starting" if report == "idle" and worker.task else report)
         return None
 
@@ -192,17 +195,21 @@ class LocalRunner:
         if worker.task is None:
             return None
         if worker.phase != "rendering" and worker.elapsed > _PREPARATION_LIMIT_S:
-            return self._give_up(worker, "lost", "Its worker was not ready in 15 minutes.")
+            return self._give_up(
+                worker, "lost", "Its worker process was not ready within 15 minutes."
+            )
         if worker.phase == "rendering" and worker.elapsed > worker.task.time_limit:
             limit = f"{worker.task.time_limit:g} s"
-            return self._give_up(worker, "failed", f"It took longer than its limit of {limit}.")
-        if time.monotonic() - worker.weighed > _SUPERVISION_S / 2:
-            worker.weighed = time.monotonic()
+            return self._give_up(
+                worker, "failed", f"The job took longer than its limit of {limit}."
+            )
+        if time.monotonic() - worker.memory_read > _SUPERVISION_S / 2:
+            worker.memory_read = time.monotonic()
             worker.memory = _memory(worker.process)
         if worker.memory > self._memory_limit:
             limit = f"{self._memory_limit / 2**30:.2g} GiB"
             return self._give_up(
-                worker, "failed", f"It took more memory than its limit of {limit}."
+                worker, "failed", f"The job used more memory than its limit of {limit}."
             )
         return None
 
@@ -221,11 +228,11 @@ class LocalRunner:
             self._discard(worker.task.job_id)
 
     def _discard(self, job_id: str) -> None:
-        (self._home.results / archive_name(job_id)).unlink(missing_ok=True)
+        self._archives.delete([job_id])
 
 
 def available_cores() -> int:
-    """Cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -246,7 +253,7 @@ def _memory(process: BaseProcess) -> int:
 
 
 def _kill(process: BaseProcess) -> None:
-    """End a worker and whatever it started: it leads a process group of its own."""
+    """Kill a worker and the processes it started: it leads its own process group."""
     if process.pid is not None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""What runs in a worker process: renders one job after another into archives.
+"""The worker process: renders one job after another and stores their archives.
 
-A worker holds generators warm between jobs. It writes only in its scratch folder until a job's
-archive is whole and on disk, and then moves it to the results in one step.
+A worker keeps generators prepared between jobs. It writes only into its scratch folder until a
+job's archive is complete, and then stores the archive in one step.
 """
 
 from __future__ import annotations
@@ -24,36 +24,38 @@ import orjson
 from filelock import FileLock
 
 from infinity_frames.engine.generators.base import Generator
-from infinity_frames.engine.service import registry as catalog
-from infinity_frames.engine.service.ports import Outcome, Preparation, Task
+from infinity_frames.engine.service import registry
+from infinity_frames.engine.service.ports import Archives, Outcome, Preparation, Task
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import RenderError
 
-__all__ = ["Report", "archive_name", "main"]
+__all__ = ["Report", "main"]
 
 Report = Literal["preparing", "rendering", "idle"] | Outcome
-"""What a worker tells its engine: what it is at, and how a task ended."""
+"""Message of a worker to its engine: its current phase, or the outcome of a task."""
 
 _ERROR_LENGTH = 2000
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
-# A disk with less room than this is full, whatever the error of the library that met it.
+# Below this free space, any error of a library is taken for a full disk.
 _FULL_BELOW_BYTES = 1 << 20
-# Already compressed; everything else is text and shrinks to a fifth.
+# Stored as they are, since they are compressed already; text shrinks to a fifth.
 _STORED = {".png", ".mp4", ".zip", ".jpg", ".npz", ".parquet"}
 
 
-def main(connection: Connection, home: Home) -> None:
-    """Render tasks from `connection` until the engine hangs up.
+def main(connection: Connection, home: Home, archives: Archives) -> None:
+    """Render tasks from `connection` until the engine closes it.
 
     Parameters
     ----------
     connection : Connection
-        Brings a `Task` or a `Preparation`, takes `Report`s.
+        Delivers `Task` and `Preparation` objects, accepts `Report` objects.
     home : Home
-        Where the scratch and result folders are.
+        Holds the scratch folder.
+    archives : Archives
+        Stores the finished archives.
     """
-    # A session of its own: Ctrl-C in the engine's terminal does not reach it, and one signal
-    # reaches it together with whatever a generator starts.
+    # A new session: Ctrl-C in the engine's terminal does not reach it, and one signal to its
+    # process group also ends the processes that a generator starts.
     os.setsid()
     threading.Thread(target=_die_with_engine, daemon=True).start()
     prepared: set[str] = set()
@@ -64,14 +66,9 @@ def main(connection: Connection, home: Home) -> None:
                 _prepare(order.generator, home, prepared, connection)
                 connection.send("idle")
             else:
-                connection.send(_outcome(order, home, prepared, connection))
+                connection.send(_outcome(order, home, archives, prepared, connection))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
-
-
-def archive_name(job_id: str) -> str:
-    """File name of a job's archive in the results."""
-    return f"{job_id}.zip"
 
 
 def _die_with_engine() -> None:
@@ -87,32 +84,33 @@ def _prepare(name: str, home: Home, prepared: set[str], connection: Connection) 
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
     except Exception:
-        # Nobody has asked for a job yet; the first one to ask will be told.
+        # No job is waiting yet; the first one fails with this error and reports it.
         traceback.print_exc(file=sys.stderr)
 
 
 def _prepared(name: str, home: Home, prepared: set[str], connection: Connection) -> Generator:
-    generator = catalog.generator(name)
+    generator = registry.generator(name)
     if name not in prepared:
         connection.send("preparing")
-        # What one worker compiles the others load from the cache, if they wait for it.
+        # One worker compiles; the others wait, and load the result from the cache.
         with FileLock(home.scratch / "prepare.lock"):
             generator.prepare()
         prepared.add(name)
     return generator
 
 
-def _outcome(task: Task, home: Home, prepared: set[str], connection: Connection) -> Outcome:
-    # A worker of an engine that was killed may still be at the same job for a moment.
+def _outcome(
+    task: Task, home: Home, archives: Archives, prepared: set[str], connection: Connection
+) -> Outcome:
+    # The process id keeps this folder apart from that of a worker of a killed engine.
     scratch = home.scratch / f"{task.job_id}.{os.getpid()}"
     try:
         generator = _prepared(task.generator, home, prepared, connection)
         connection.send("rendering")
         samples = _render(generator, task, scratch / task.job_id)
-        archive = scratch / archive_name(task.job_id)
-        sha256 = _archive(scratch / task.job_id, archive)
-        archive.replace(home.results / archive.name)
-        _sync_folder(home.results)
+        archive = scratch / "archive.zip"
+        sha256 = _pack(scratch / task.job_id, archive)
+        archives.put(task.job_id, archive)
         return Outcome(task.job_id, "completed", samples=samples, sha256=sha256)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
@@ -142,10 +140,10 @@ def _render(generator: Generator, task: Task, folder: Path) -> int:
     return int(samples)
 
 
-def _archive(folder: Path, archive: Path) -> str:
-    """Zip a folder under its own name, onto the disk for good; SHA-256 of the archive.
+def _pack(folder: Path, archive: Path) -> str:
+    """Zip a folder under its own name, flush it to disk, and return its SHA-256.
 
-    Entries are in order and carry no time of day: the same job makes the same archive again.
+    Entries are sorted and carry a fixed time, so that the same job makes the same bytes again.
     """
     with archive.open("wb") as file:
         with zipfile.ZipFile(file, "w") as packed:
@@ -161,15 +159,6 @@ def _archive(folder: Path, archive: Path) -> str:
         os.fsync(file.fileno())
     with archive.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    # The rename itself must be on disk before the store says that the archive is there.
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _is_full(error: BaseException, home: Home) -> bool:

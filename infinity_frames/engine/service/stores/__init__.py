@@ -1,1 +1,1 @@
-"""Where batches, jobs and accounts are stored."""
+"""Stores: databases that hold accounts, batches and jobs."""

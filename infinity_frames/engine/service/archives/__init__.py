@@ -1,0 +1,1 @@
+"""Archives: places that keep the finished zip of every job."""
