@@ -33,7 +33,8 @@ def run(path: Path, folder: Path) -> nbformat.NotebookNode:
     path : Path
         The notebook; it is not changed.
     folder : Path
-        Where its files go, and the engine's home; empty or missing.
+        Where its files and the engine's home go; with those of an earlier run, nothing is
+        rendered again.
 
     Raises
     ------
@@ -41,7 +42,7 @@ def run(path: Path, folder: Path) -> nbformat.NotebookNode:
         A cell failed.
     """
     home, work = folder / "home", folder / "work"
-    work.mkdir(parents=True)
+    work.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "INFINITY_HOME": str(home)}
     environment.pop("INFINITY_SERVER", None)
     environment.pop("INFINITY_TOKEN", None)

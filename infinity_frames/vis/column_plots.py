@@ -7,17 +7,19 @@ from typing import Any, cast
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from infinity_frames.vis.columns import different, numbers, texts
-from infinity_frames.vis.style import Drawing, caption, short, theme, wrap
+from infinity_frames.vis.columns import different, has_long_tail, is_time, numbers, texts
+from infinity_frames.vis.style import caption, short, theme, wrap
 
-__all__ = ["colors", "legend", "legend_height", "tile"]
+__all__ = ["colors", "date_axis", "days_of", "legend", "legend_height", "tile"]
 
-_MOST_BARS, _MOST_SPLIT = 10, 6
+_MOST_BARS, _MOST_SPLIT = 8, 6
 _MOST_SETTINGS = 6
 _FEW = 150
 """Largest number of jobs that are drawn as single dots instead of a histogram."""
@@ -42,6 +44,10 @@ def tile(axis: Axes, values: pd.Series[Any], groups: pd.Series[Any] | None, head
         What the column is called above the plot.
     """
     known = values.dropna()
+    if is_time(known):
+        _times(axis, known, groups)
+        _title(axis, values, heading)
+        return
     floats = numbers(known)
     count = different(known)
     if floats is not None and not _are_settings(floats, count):
@@ -69,14 +75,14 @@ def colors(groups: pd.Series[Any]) -> dict[str, str]:
     return {name: theme().color(index) for index, name in enumerate(names)}
 
 
-def legend(drawing: Drawing, groups: pd.Series[Any], heading: str) -> None:
-    """Draw the legend of the groups below the plots."""
+def legend(place: Figure | Axes, groups: pd.Series[Any], heading: str) -> None:
+    """Draw the legend of the groups below the plots of a figure, or inside an axes."""
     hues = colors(groups)
-    drawing.legend(
+    place.legend(
         handles=[Patch(color=hue, label=short(name, 30)) for name, hue in hues.items()],
         title=heading,
-        loc="outside lower center",
-        ncols=min(len(hues), _KEYS),
+        loc="outside lower center" if isinstance(place, Figure) else "best",
+        ncols=min(len(hues), _KEYS) if isinstance(place, Figure) else 1,
     )
 
 
@@ -84,7 +90,7 @@ def legend_height(groups: pd.Series[Any] | None) -> float:
     """Height of the legend in inches."""
     if groups is None:
         return 0.0
-    return 0.3 + 0.17 * math.ceil(len(groups.cat.categories) / _KEYS)
+    return 0.34 + 0.19 * math.ceil(len(groups.cat.categories) / _KEYS)
 
 
 def _are_settings(floats: pd.Series[Any], count: int) -> bool:
@@ -103,13 +109,37 @@ def _is_whole(floats: pd.Series[Any]) -> bool:
 def _histogram(axis: Axes, floats: pd.Series[Any]) -> None:
     options: dict[str, Any] = {"bins": _edges(floats)}
     options |= {"color": theme().color(0), "edgecolor": theme().paper, "linewidth": 0.4}
-    sns.histplot(pd.DataFrame({"value": floats}), x="value", ax=axis, alpha=1, **options)
+    axis.hist(floats, **options)
     axis.set(xlabel="", ylabel="")
     axis.grid(axis="y")
     axis.set_ylim(bottom=0)
     axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    if _is_whole(floats):
+    if has_long_tail(floats):
+        axis.set_xscale("log")
+    elif _is_whole(floats):
         axis.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+
+
+def _times(axis: Axes, known: pd.Series[Any], groups: pd.Series[Any] | None) -> None:
+    """Plot points in time like numbers, on an axis of dates."""
+    days = days_of(known)
+    if groups is None:
+        _histogram(axis, days)
+    else:
+        _strata(axis, days, groups.loc[days.index])
+    date_axis(axis.xaxis)
+
+
+def days_of(times: pd.Series[Any]) -> pd.Series[Any]:
+    """Points in time as matplotlib's days since 1970."""
+    return pd.Series(np.asarray(date2num(times)), index=times.index)  # type: ignore[no-untyped-call]
+
+
+def date_axis(axis: Axis) -> None:
+    """Mark an axis of days, as `date2num` counts them, with dates."""
+    locator = AutoDateLocator(minticks=2, maxticks=4)  # type: ignore[no-untyped-call]
+    axis.set_major_locator(locator)
+    axis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
 def _edges(floats: pd.Series[Any]) -> Any:
@@ -118,7 +148,10 @@ def _edges(floats: pd.Series[Any]) -> Any:
     if _is_whole(floats) and high - low < 30:
         return np.arange(low, high + 2) - 0.5
     # Few jobs in many bins show chance, not the distribution.
-    return np.histogram_bin_edges(floats, bins=int(np.clip(math.sqrt(2 * len(floats)), 5, 24)))
+    bins = int(np.clip(math.sqrt(2 * len(floats)), 5, 24))
+    if has_long_tail(floats):
+        return np.geomspace(low, high, bins + 1)
+    return np.histogram_bin_edges(floats, bins=bins)
 
 
 def _strata(axis: Axes, floats: pd.Series[Any], groups: pd.Series[Any]) -> None:
@@ -146,6 +179,8 @@ def _strata(axis: Axes, floats: pd.Series[Any], groups: pd.Series[Any]) -> None:
             counts, _ = np.histogram(floats[groups == name], edges)
             heights = row + 0.4 - 0.85 * counts / max(counts.max(), 1)
             axis.stairs(heights, edges, baseline=row + 0.4, fill=True, color=hues[name], alpha=0.85)
+    if has_long_tail(floats):
+        axis.set_xscale("log")
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.set(xlabel="", ylabel="", yticks=[])
     axis.spines["left"].set_visible(False)
@@ -173,12 +208,10 @@ def _bars(axis: Axes, labels: pd.Series[Any], numeric: bool, groups: pd.Series[A
             heights = table[group].reindex(shown.index)
             axis.barh(rows + bar * (index + 0.5), heights, height=bar, color=hue)
     for row, name in enumerate(shown.index):
-        size = 7 if len(rows) < 9 else 6
         axis.text(
             0.01,
             row,
-            short(str(name), 40),
-            fontsize=size,
+            short(str(name), 34),
             va="bottom",
             transform=axis.get_yaxis_transform(),
         )

@@ -17,7 +17,9 @@ __all__ = [
     "constant",
     "different",
     "grouped",
+    "has_long_tail",
     "identifies",
+    "is_time",
     "numbers",
     "require_column",
     "short_id",
@@ -99,6 +101,17 @@ def different(known: pd.Series[Any]) -> int:
         return known.nunique()
     except TypeError:  # lists and dicts cannot be hashed
         return texts(known).nunique()
+
+
+def is_time(values: pd.Series[Any]) -> bool:
+    """Whether a column holds points in time."""
+    return pd.api.types.is_datetime64_any_dtype(values)
+
+
+def has_long_tail(floats: pd.Series[Any]) -> bool:
+    """Whether positive numbers span so many orders of magnitude that only a log axis shows them."""
+    low, middle, high = floats.quantile([0.01, 0.5, 0.99]) if len(floats) else (0.0, 0.0, 0.0)
+    return bool(floats.min() > 0 and high > 1000 * low and high > 20 * middle)
 
 
 def numbers(known: pd.Series[Any]) -> pd.Series[Any] | None:

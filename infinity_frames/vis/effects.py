@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from infinity_frames.protocol.errors import FrameError
 from infinity_frames.vis.axis_labels import headings
-from infinity_frames.vis.column_plots import colors, legend
+from infinity_frames.vis.column_plots import colors, date_axis, days_of, legend
 from infinity_frames.vis.columns import (
     OUTCOMES,
     different,
     grouped,
+    has_long_tail,
     identifies,
+    is_time,
     numbers,
     require_column,
     texts,
 )
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
-from infinity_frames.vis.style import Drawing, counted, figure, look, short, theme, wrap
+from infinity_frames.vis.style import counted, drawing_on, figure, look, short, theme, wrap
 
 __all__ = ["draw_effect", "moved", "swept", "visualize_effect", "visualize_joint"]
 
@@ -42,7 +47,9 @@ def visualize_effect(
     x: str | None = None,
     y: str | None = None,
     stratify_var: str | None = None,
-) -> Drawing:
+    *,
+    ax: Axes | None = None,
+) -> Figure:
     """Plot the effect of a parameter on an outcome: median and spread.
 
     Over numbers the medians are a line, and the band reaches from the 10th to the 90th percentile
@@ -63,6 +70,8 @@ def visualize_effect(
         A number; by default the first outcome that the sweep changed, else the first that varies.
     stratify_var : str, optional
         A column to split by: a line each, or a bar at every choice.
+    ax : Axes, optional
+        Draw here, in the style of your own figure, instead of on a new figure.
 
     Returns
     -------
@@ -83,14 +92,12 @@ def visualize_effect(
         raise FrameError("No outcome of these jobs varies.", advice="Name a column: y=...")
     groups = None if stratify_var is None else grouped(frame, stratify_var)
     heads = headings(frame)
-    drawing = figure(5.6, 3.6)
-    with look():
-        axis = drawing.subplots()
+    with _place(ax, 5.6, 3.6) as (drawing, axis):
         rows = draw_effect(axis, frame, x, y, groups)
         axis.set(xlabel=heads[x], ylabel=heads[y])
         axis.set_title(f"{y} over {x}\n{counted(rows, 'row')}", fontweight="bold")
         if groups is not None:
-            legend(drawing, groups, heads[str(groups.name)])
+            legend(drawing if ax is None else axis, groups, heads[str(groups.name)])
     return drawing
 
 
@@ -99,7 +106,9 @@ def visualize_joint(
     x: str,
     y: str,
     stratify_var: str | None = None,
-) -> Drawing:
+    *,
+    ax: Axes | None = None,
+) -> Figure:
     """Plot how two parameters are distributed together.
 
     Two numbers become dots (from 3,000 jobs on, a map of their density), a number beside choices a
@@ -113,6 +122,8 @@ def visualize_joint(
         The two columns.
     stratify_var : str, optional
         A column that colors the dots.
+    ax : Axes, optional
+        Draw here, in the style of your own figure, instead of on a new figure.
 
     Returns
     -------
@@ -130,17 +141,26 @@ def visualize_joint(
         raise FrameError(f"No job has a value for both {x} and {y}.")
     groups = None if stratify_var is None else grouped(frame, stratify_var)
     heads = headings(frame)
-    drawing = figure(5.2, 4.2)
-    with look():
-        axis = drawing.subplots()
+    with _place(ax, 5.2, 4.2) as (drawing, axis):
         _joint(axis, pair[0][both], pair[1][both], groups)
         axis.set(xlabel=heads[x], ylabel=heads[y])
         shown = counted(int(both.sum()), "job")
         missing = f", {int((~both).sum()):,} without both values" if not both.all() else ""
         axis.set_title(f"{y} and {x}\n{shown}{missing}", fontweight="bold")
         if groups is not None:
-            legend(drawing, groups, heads[str(groups.name)])
+            legend(drawing if ax is None else axis, groups, heads[str(groups.name)])
     return drawing
+
+
+@contextmanager
+def _place(ax: Axes | None, width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
+    """Yield the caller's figure and axes, or new ones in the style of the package."""
+    if ax is not None:
+        yield drawing_on(ax), ax
+        return
+    drawing = figure(width, height)
+    with look():
+        yield drawing, drawing.subplots()
 
 
 def swept(frame: pd.DataFrame) -> list[str]:
@@ -179,17 +199,34 @@ def draw_effect(
     table = pd.DataFrame({"y": outcome.loc[common]})
     table["group"] = "" if groups is None else groups.loc[common].astype(str)
     hues = {"": theme().color(0)} if groups is None else colors(groups)
-    places = numbers(cause.loc[common])
+    places = _places(cause.loc[common])
     if places is None:
         _choices(axis, table, cause.loc[common], hues)
         return len(common)
     table["x"] = places
+    _scale(axis.xaxis, cause, places)
     if BASE in frame.columns:
         _copies(axis, table, texts(frame[BASE]).loc[common], hues)
     for name, part in table.groupby("group"):
         _line(axis, part, hues[str(name)])
     axis.grid()
     return len(common)
+
+
+def _places(values: pd.Series[Any]) -> pd.Series[Any] | None:
+    """Positions on an axis: numbers, or days for points in time; None for choices."""
+    if is_time(values):
+        return days_of(values)
+    return numbers(values)
+
+
+def _scale(axis: XAxis | YAxis, values: pd.Series[Any], places: pd.Series[Any]) -> None:
+    """Mark an axis with dates for points in time, and make it logarithmic for a long tail."""
+    if is_time(values):
+        date_axis(axis)
+    elif has_long_tail(places):
+        scale = axis.axes.set_xscale if isinstance(axis, XAxis) else axis.axes.set_yscale
+        scale("log")
 
 
 def _varies(frame: pd.DataFrame, name: str) -> bool:
@@ -226,6 +263,12 @@ def _choices(
 ) -> None:
     """Draw median, spread and dots at each choice, with groups side by side."""
     labels, order = texts(cause), _listed(cause)
+    left_out, order = order[_MOST_SETTINGS:], order[:_MOST_SETTINGS]
+    if left_out:
+        shown = labels.isin(order)
+        note = f"and {len(left_out):,} more values ({int((~shown).sum()):,} jobs)"
+        axis.text(1, 1, note, ha="right", va="bottom", transform=axis.transAxes)
+        labels, table = labels[shown], table[shown.to_numpy()]
     at = labels.map({name: float(place) for place, name in enumerate(order)}).astype(float)
     wide = _ABREAST / len(hues)
     scatter = np.random.default_rng(0).uniform(-0.3, 0.3, len(table)) * wide
@@ -261,8 +304,11 @@ def _listed(cause: pd.Series[Any]) -> list[str]:
 def _joint(axis: Axes, x: pd.Series[Any], y: pd.Series[Any], groups: pd.Series[Any] | None) -> None:
     across, up = (
         found if found is not None and different(values) > 6 else None
-        for found, values in ((numbers(x), x), (numbers(y), y))
+        for found, values in ((_places(x), x), (_places(y), y))
     )
+    for axis_of, found, values in ((axis.xaxis, across, x), (axis.yaxis, up, y)):
+        if found is not None:
+            _scale(axis_of, values, found)
     if across is not None and up is not None:
         _dots(axis, across, up, groups)
     elif across is None and up is None:
@@ -287,10 +333,14 @@ def _dots(axis: Axes, x: pd.Series[Any], y: pd.Series[Any], groups: pd.Series[An
 
 def _rows(axis: Axes, x: pd.Series[Any], y: pd.Series[Any], groups: pd.Series[Any] | None) -> None:
     """Draw dots per choice, with a box from quartile to quartile."""
-    vertical = numbers(x) is None or different(x) <= 6
+    vertical = _places(x) is None or different(x) <= 6
     choice, value = (x, y) if vertical else (y, x)
     order = _order(choice)
     labels = texts(choice)
+    left_out = labels[~labels.isin(order)]
+    if len(left_out):
+        note = f"and {left_out.nunique():,} more values ({len(left_out):,} jobs)"
+        axis.text(1, 1, note, ha="right", va="bottom", transform=axis.transAxes)
     table = pd.DataFrame({"choice": labels, "value": value.astype(float)})
     boxes = [table.loc[labels == name, "value"].to_numpy() for name in order]
     quiet: Any = {
@@ -319,7 +369,7 @@ def _rows(axis: Axes, x: pd.Series[Any], y: pd.Series[Any], groups: pd.Series[An
 
 
 def _order(choice: pd.Series[Any]) -> list[str]:
-    """Order choices on an axis: numbers by size, texts by frequency."""
+    """Order choices on an axis: numbers by size, texts by frequency, at most 24 of them."""
     if numbers(choice) is not None:
         return [str(text) for text in texts(choice.drop_duplicates().sort_values())]
     return [str(text) for text in texts(choice).value_counts().index[:_MOST_SETTINGS]]
@@ -336,7 +386,7 @@ def _counts(axis: Axes, x: pd.Series[Any], y: pd.Series[Any]) -> None:
         cbar=False,
         linewidths=1,
         linecolor=theme().paper,
-        annot_kws={"size": 7},
+        annot_kws={"size": 9},
     )
     _names_below(axis, np.arange(len(table.columns)) + 0.5, list(map(str, table.columns)))
     names = [short(str(name), 28) for name in table.index]
@@ -352,7 +402,7 @@ def _names_below(axis: Axes, places: NDArray[Any], names: Sequence[str]) -> None
         marks = [wrap(short(name, 24), letters) for name in names]
         axis.set_xticks(places, marks, rotation=0)
     else:
-        size = min(7.0, 0.8 * points / len(names))
+        size = min(9.0, 0.8 * points / len(names))
         axis.set_xticks(places, [short(name, 24) for name in names], rotation=90, fontsize=size)
 
 

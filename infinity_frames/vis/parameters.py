@@ -116,7 +116,7 @@ def _grid(
     down = math.ceil(len(plots) / across)
     width = max(_WIDE * across, 2 * _ENTRY)
     lines = math.ceil(len(fixed) / int(width / _ENTRY))
-    table = 0.17 * lines + 0.35 if fixed else 0.0
+    table = 0.19 * lines + 0.38 if fixed else 0.0
     drawing = figure(width, _HIGH * down + table + 0.45 + legend_height(groups))
     with look():
         grid = drawing.add_gridspec(

@@ -332,12 +332,12 @@ def _wanted(
 
 def _grid(tiles: Sequence[_Tile]) -> Drawing:
     down, across = layout(len(tiles), most=4)
-    lines = max(text.count("\n") + 1 for _, text in tiles)
     shapes = [tile.shape for tile, _ in tiles if not isinstance(tile, str)]
     tall = max((shape[0] / shape[1] for shape in shapes), default=0.75)
     width = min(max(_PAGE / across, _NARROWEST), _WIDEST)
+    lines = max(wrap(text, int(width * 12)).count("\n") + 1 for _, text in tiles)
     drawing = figure(
-        width * across, (width * min(tall, 1.5) + 0.16 * lines + 0.1) * down, PictureGrid
+        width * across, (width * min(tall, 1.5) + 0.19 * lines + 0.12) * down, PictureGrid
     )
     with look():
         axes = list(drawing.subplots(down, across, squeeze=False).flat)
@@ -347,7 +347,8 @@ def _grid(tiles: Sequence[_Tile]) -> Drawing:
             else:
                 axis.imshow(content, interpolation="antialiased")
                 axis.set_axis_off()
-            axis.set_title(wrap(text, 40), fontsize=7, loc="center", y=0, va="top", pad=-3)
+            text = wrap(text, int(width * 12))
+            axis.set_title(text, fontsize=9, loc="center", y=0, va="top", pad=-3)
         for axis in axes[len(tiles) :]:
             axis.set_axis_off()
     return drawing

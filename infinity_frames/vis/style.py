@@ -1,21 +1,32 @@
 """Colors, fonts and figures shared by every plot and overlay.
 
-Figures are made without pyplot: nothing is registered globally, nothing has to be closed, and
-plots can be made in threads.
+A figure works with and without pyplot. In a script's main thread it becomes pyplot's current
+figure, so that ``plt.savefig`` and ``plt.show`` find it; the oldest ones are released, so that
+nothing has to be closed. In notebooks and threads pyplot is not used.
 """
 
 from __future__ import annotations
 
 import io
+import sys
+import tempfile
 import textwrap
+import threading
+import warnings
+import weakref
+import webbrowser
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -33,7 +44,9 @@ __all__ = [
     "caption",
     "color",
     "counted",
+    "drawing_on",
     "figure",
+    "in_notebook",
     "look",
     "rgb",
     "set_theme",
@@ -137,7 +150,7 @@ def _settings(now: Theme) -> Any:
         "axes.facecolor": now.paper,
         "axes.edgecolor": now.grey,
         "axes.labelcolor": now.ink,
-        "axes.labelsize": 8,
+        "axes.labelsize": 9,
         "axes.titlecolor": now.ink,
         "axes.titlelocation": "left",
         "axes.titlesize": 9,
@@ -148,27 +161,63 @@ def _settings(now: Theme) -> Any:
         "grid.color": now.grid,
         "grid.linewidth": 0.6,
         "font.family": "sans-serif",
-        "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib: the same widths everywhere
-        "font.size": 8,
+        "font.sans-serif": ["DejaVu Sans", *_other_scripts()],  # DejaVu ships with matplotlib
+        "font.size": 9,
         "legend.frameon": False,
-        "legend.fontsize": 8,
+        "legend.fontsize": 9,
         "text.color": now.ink,
         "text.parse_math": False,  # a $ in somebody's tag is a $
         "xtick.color": now.ink,
         "ytick.color": now.ink,
-        "xtick.labelsize": 7,
-        "ytick.labelsize": 7,
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9,
     }
+
+
+@cache
+def _other_scripts() -> list[str]:
+    """Installed fonts for scripts that DejaVu Sans lacks, by the names that systems give them."""
+    wanted = ("Noto Sans CJK", "Noto Sans", "Noto Emoji", "Symbola", "Arial Unicode", "Segoe UI")
+    there = {font.name for font in font_manager.fontManager.ttflist}
+    return [name for start in wanted for name in sorted(there) if name.startswith(start)]
 
 
 class Drawing(Figure):
     """A matplotlib figure that notebooks show without pyplot."""
 
     def pixels(self) -> NDArray[np.uint8]:
-        """The figure as an RGB picture, (height, width, 3)."""
+        """Render the figure as an RGB picture, uint8 of shape (height, width, 3)."""
+        before = self.canvas
         canvas: Any = FigureCanvasAgg(self)
-        canvas.draw()
+        with _missing_letters_as_boxes():
+            canvas.draw()
+        self.set_canvas(before)
         return np.asarray(canvas.buffer_rgba(), np.uint8)[..., :3].copy()
+
+    def savefig(self, fname: Any, **kwargs: Any) -> None:
+        """Write the figure to a file, as :meth:`matplotlib.figure.Figure.savefig` does."""
+        with _missing_letters_as_boxes():
+            super().savefig(fname, **kwargs)
+
+    def show(self, warn: bool = True) -> None:
+        """Show the figure: in the notebook, in a window, or else as a picture in the browser.
+
+        Parameters
+        ----------
+        warn : bool
+            As in :meth:`matplotlib.figure.Figure.show`.
+        """
+        if in_notebook():
+            from IPython.display import display  # only where a notebook has imported it
+
+            display(self)  # type: ignore[no-untyped-call]
+        elif mpl.get_backend().lower() in _windows():
+            super().show(warn)
+        else:
+            path = Path(tempfile.mkdtemp(prefix="infinity-")) / "figure.png"
+            self.savefig(path)
+            print(f"Figure written to {path}")
+            webbrowser.open(path.as_uri())
 
     def _encoded(self, kind: str) -> bytes:
         buffer = io.BytesIO()
@@ -197,7 +246,62 @@ def look() -> Iterator[None]:
 
 def figure(width: float, height: float, kind: type[Drawing] = Drawing) -> Drawing:
     """An empty figure with constrained layout; sizes in inches."""
-    return kind(figsize=(width, height), layout="constrained", facecolor=theme().paper)
+    made = kind(figsize=(width, height), layout="constrained", facecolor=theme().paper)
+    _make_current(made)
+    return made
+
+
+def drawing_on(axis: Axes) -> Figure:
+    """Return the figure that an axes belongs to, also where it lies in a subfigure.
+
+    Raises
+    ------
+    FrameError
+        The axes was removed from its figure.
+    """
+    found = axis.get_figure(root=True)
+    if not isinstance(found, Figure):
+        raise FrameError("The axes of ax= belongs to no figure.", advice="Pass ax of plt.subplots.")
+    return found
+
+
+def in_notebook() -> bool:
+    """Whether this process is a notebook's kernel, which shows figures by itself."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
+_MOST_CURRENT = 8
+_current_figures: deque[weakref.ref[Drawing]] = deque()
+
+
+def _make_current(made: Drawing) -> None:
+    """Let pyplot know a figure; release the oldest, which pyplot would otherwise keep for good."""
+    if in_notebook() or threading.current_thread() is not threading.main_thread():
+        return
+    import matplotlib.pyplot as plt  # seaborn has imported it anyway
+
+    plt.figure(made)
+    _current_figures.append(weakref.ref(made))
+    while len(_current_figures) > _MOST_CURRENT:
+        if (oldest := _current_figures.popleft()()) is not None:
+            plt.close(oldest)
+
+
+def _windows() -> set[str]:
+    """Backends of matplotlib that open windows, in lower case."""
+    from matplotlib.backends.registry import BackendFilter, backend_registry
+
+    registry: Any = backend_registry
+    return {name.lower() for name in registry.list_builtin(BackendFilter.INTERACTIVE)}
+
+
+@contextmanager
+def _missing_letters_as_boxes() -> Iterator[None]:
+    """Draw letters that no installed font has as boxes, without a warning for each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def caption(axes: Axes, text: str, *, empty: bool = False) -> None:
