@@ -104,17 +104,17 @@ def _measure(size: int) -> list[Line]:
                 frames, spent = frames + made, spent + took
     stage = build_stage({**plain, **JOBS[0]}, 0)
     renderer = Renderer(stage.scene)
-    instants = list(stage.performance.instants(9))
+    states = list(stage.performance.frames(9))
     split = [0.0, 0.0]
-    for instant in instants:
+    for state in states:
         marks = [time.process_time()]
         for draw in (renderer.labels, renderer.picture):
-            draw(instant.placements)
+            draw(state.placements)
             marks.append(time.process_time())
-        if instant.frame:  # the first prepares what stands still
+        if state.frame:  # the first prepares what stands still
             split = [total + b - a for total, a, b in zip(split, marks, marks[1:], strict=False)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    ms = [1000 * total / (len(instants) - 1) for total in split]
+    ms = [1000 * total / (len(states) - 1) for total in split]
     return [
         _within(f"a frame at {size}, all included, CPU", 1000 * spent / frames, "ms", CPU_MS[size]),
         Line(f"  of that: the label pass at {size}", ms[0], "ms"),

@@ -19,10 +19,10 @@ from infinity_frames import errors
 if TYPE_CHECKING:
     from infinity_frames import batch as batch
     from infinity_frames import data as data
+    from infinity_frames import generators as generators
     from infinity_frames import session as session
     from infinity_frames import vis as vis
     from infinity_frames.batch import Batch
-    from infinity_frames.client.connect import generators
     from infinity_frames.data import database, query, read_results
     from infinity_frames.launcher import start_engine, stop_engine
     from infinity_frames.protocol import parameters as parameters
@@ -50,6 +50,7 @@ __all__ = [
 _MODULES = {
     "batch": "batch",
     "data": "data",
+    "generators": "generators",  # callable: lists the generators of a server
     "parameters": "protocol.parameters",
     "results": "data",  # the name of `data` until 0.2
     "session": "session",
@@ -63,7 +64,6 @@ _HOMES = {
     "SpillsSession": "session",
     "VisionFitSession": "session",
     "database": "data",
-    "generators": "client.connect",
     "query": "data",
     "read_results": "data",
     "start_engine": "launcher",

@@ -32,7 +32,7 @@ from infinity_frames.engine.generators.spills.parameters import SPEC as SPILLS
 from infinity_frames.engine.generators.spills.places import PLACES
 from infinity_frames.engine.generators.visionfit.parameters import SPEC
 from infinity_frames.engine.generators.visionfit.stage import build_stage
-from infinity_frames.engine.generators.visionfit.trajectory import Instant
+from infinity_frames.engine.generators.visionfit.trajectory import FrameState
 from infinity_frames.engine.people.actor import extent
 from infinity_frames.engine.people.exercises import VISIONFIT_EXERCISES, exercise
 from infinity_frames.engine.people.skeleton import JOINT_INDEX
@@ -92,8 +92,8 @@ def shot(params: dict[str, Any], phases: Sequence[float] = (0.0,)) -> list[Pictu
     renderer = Renderer(stage.scene)
     passed = stage.performance.timeline.frames.phase
     frames = [int(np.abs(passed - phase).argmin()) for phase in phases]
-    seen: dict[int, Instant] = {
-        one.frame: one for one in stage.performance.instants(max(frames) + 1) if one.frame in frames
+    seen: dict[int, FrameState] = {
+        one.frame: one for one in stage.performance.frames(max(frames) + 1) if one.frame in frames
     }
     noisy = filled["enable_sensor_noise"]
     return [
@@ -165,12 +165,12 @@ def portrait(params: dict[str, Any]) -> Picture:
     """Head and shoulders, from a metre away."""
     near = {**SPEC.defaults, **params, "image_width": RENDERED, "image_height": RENDERED}
     stage = build_stage({**near, "camera_distance": 1.0, "camera_height": 1.5}, SEED)
-    instant = next(stage.performance.instants(1))
-    head = instant.person.joints[JOINT_INDEX["head"]]
+    state = next(stage.performance.frames(1))
+    head = state.person.joints[JOINT_INDEX["head"]]
     place = [float(head[0]), float(head[1]) - 0.8, float(head[2])]
     camera = look(place, 0.0, 88.0, RENDERED, RENDERED)
     scene = replace(stage.scene, camera=camera)
-    picture = tonemap(Renderer(scene).picture(instant.placements), rng=None)
+    picture = tonemap(Renderer(scene).picture(state.placements), rng=None)
     return picture[76:376, 181:331]
 
 

@@ -17,10 +17,11 @@ from embreex.mesh_construction import TriangleMesh
 from pycocotools import mask as coco_mask
 from scipy.spatial.transform import Rotation
 
+from infinity_frames.engine.generators.annotations import distinct_colors
 from infinity_frames.engine.generators.visionfit import VisionFit
-from infinity_frames.engine.generators.visionfit.categories import CATEGORIES, distinct_colors
+from infinity_frames.engine.generators.visionfit.categories import CATEGORIES
 from infinity_frames.engine.generators.visionfit.keypoints import named, visibility
-from infinity_frames.engine.generators.visionfit.labels import Annotator
+from infinity_frames.engine.generators.visionfit.labels import SceneAnnotator
 from infinity_frames.engine.generators.visionfit.stage import build_stage
 from infinity_frames.engine.people.skeleton import JOINTS, PARENTS
 from infinity_frames.engine.render import Renderer
@@ -247,12 +248,12 @@ def test_cuboids_hold_their_object_in_the_drawn_order(job: Job) -> None:
 
 def test_share_in_view_counts_vertices(job: Job) -> None:
     stage = build_stage(PARAMS, SEED)
-    instant = next(stage.performance.instants(1))
+    state = next(stage.performance.frames(1))
     labelled = {one["instance_id"]: one for one in job.annotations if one["image_id"] == 0}
     shares = []
     for instance_id, item in enumerate(in_label_order(stage.scene), start=1):
         if instance_id in labelled:
-            mesh = instant.placements.get(item.name, item.mesh)
+            mesh = state.placements.get(item.name, item.mesh)
             pixels, depth = project(stage.scene.camera, mesh.vertices)
             inside = (depth > 0.05) & (pixels >= 0).all(axis=1) & (pixels < [161, 129]).all(axis=1)
             shares.append(100 * inside.mean())
@@ -264,10 +265,10 @@ def test_instance_masks_agree_with_a_ray_caster(job: Job) -> None:
     stage = build_stage(PARAMS, SEED)
     camera = stage.scene.camera
     caster = rtcore_scene.EmbreeScene(robust=True)
-    instants = {instant.frame: instant for instant in stage.performance.instants(4)}
+    states = {state.frame: state for state in stage.performance.frames(4)}
     frame = 3
     for item in stage.scene.objects:
-        mesh = instants[frame].placements.get(item.name, item.mesh)
+        mesh = states[frame].placements.get(item.name, item.mesh)
         TriangleMesh(caster, mesh.vertices.astype(np.float32), item.mesh.faces)
     columns, rows = np.meshgrid(np.arange(camera.width) + 0.5, np.arange(camera.height) + 0.5)
     pixels = np.stack([columns.ravel(), rows.ravel(), np.ones(columns.size)])
@@ -328,16 +329,20 @@ def skin_seen(params: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """Which points on the skin are visible: by the labels, and by an independent ray caster."""
     stage = build_stage(params, SEED)
     scene, camera = stage.scene, stage.scene.camera
-    instant = next(stage.performance.instants(1))
-    seen = Renderer(scene).labels(instant.placements)
-    person = Annotator(scene).label(0, seen, instant.placements, instant.person).annotations[0]
+    state = next(stage.performance.frames(1))
+    seen = Renderer(scene).labels(state.placements)
+    person = (
+        SceneAnnotator(scene)
+        .label(0, seen, state.placements, state.person, state.rep_counts)
+        .annotations[0]
+    )
     states = np.array([one["v"] for one in person["vertex_keypoints"].values()])
     caster = rtcore_scene.EmbreeScene(robust=True)
     for item in scene.objects:
         if not item.one_sided:  # walls let the camera look in
-            mesh = instant.placements.get(item.name, item.mesh)
+            mesh = state.placements.get(item.name, item.mesh)
             TriangleMesh(caster, mesh.vertices.astype(np.float32), item.mesh.faces)
-    rays = instant.person.skin - camera.location
+    rays = state.person.skin - camera.location
     distance = np.linalg.norm(rays, axis=1)
     rays /= distance[:, None]
     origins = np.tile(camera.location.astype(np.float32), (len(rays), 1))

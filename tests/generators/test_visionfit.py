@@ -198,7 +198,7 @@ def test_the_camera_height_changes_nothing_but_the_camera() -> None:
     for a, b in zip(low.scene.objects, high.scene.objects, strict=True):
         assert a.name == b.name
         assert np.array_equal(a.mesh.vertices, b.mesh.vertices)
-    for a, b in zip(low.performance.instants(), high.performance.instants(), strict=True):
+    for a, b in zip(low.performance.frames(), high.performance.frames(), strict=True):
         assert a.rep_counts == b.rep_counts
         assert np.array_equal(a.person.joints, b.person.joints)
         assert np.array_equal(a.placements["person"].vertices, b.placements["person"].vertices)
@@ -222,7 +222,7 @@ def test_more_reps_leave_the_first_ones_as_they_were(tmp_path: Path) -> None:
 def test_the_avatar_turns_with_its_angle_and_the_camera_with_its_own(tmp_path: Path) -> None:
     front = joints(render(tmp_path / "front", kinematic_noise_factor=0.0))[0]
     turned = stage(kinematic_noise_factor=0.0, relative_avatar_angle_deg=180.0)
-    back = next(turned.performance.instants(1)).person.joints
+    back = next(turned.performance.frames(1)).person.joints
     middle = np.array(turned.info["avatar_location"])
     assert np.allclose((front - middle)[:, :2], -(back - middle)[:, :2], atol=1e-4)
     # At angle 0 the avatar faces the camera, which looks along +Y.
@@ -247,8 +247,8 @@ def test_bodies_differ_by_their_parameters() -> None:
 @pytest.mark.parametrize("exercise", ["CRUNCHES", "SUPERMAN", "CLAMSHELL-LEFT"])
 def test_no_body_sinks_into_the_floor(exercise: str, weight: float) -> None:
     lying = stage(exercise=exercise, relative_weight=weight)
-    for instant in lying.performance.instants():
-        heights = instant.placements["person"].vertices[:, 2]
+    for state in lying.performance.frames():
+        heights = state.placements["person"].vertices[:, 2]
         assert -0.025 < heights.min() < 0.035
         assert (heights < -0.01).mean() < 0.01
 
@@ -276,7 +276,7 @@ def test_light_follows_its_power(tmp_path: Path) -> None:
     def brightness(power: float) -> float:
         scene = stage(lighting_power=power).scene
         performance = stage().performance
-        return float(Renderer(scene).picture(next(performance.instants(1)).placements).mean())
+        return float(Renderer(scene).picture(next(performance.frames(1)).placements).mean())
 
     dark, lit, bright = (brightness(power) for power in (0.0, 100.0, 1000.0))
     assert dark < lit < bright
@@ -306,8 +306,8 @@ def worst_hiding(one: Stage) -> float:
     renderer = Renderer(one.scene)
     owners = {item.name: number for number, item in enumerate(one.scene.objects, start=1)}
     worst = 0.0
-    for instant in one.performance.instants():
-        seen = renderer.labels(instant.placements)
+    for state in one.performance.frames():
+        seen = renderer.labels(state.placements)
         alone = seen.unoccluded(owners["person"])
         hidden = alone & (seen.ids == owners["occluder"])
         worst = max(worst, 100 * hidden.sum() / max(alone.sum(), 1))

@@ -19,10 +19,10 @@ import orjson
 import pandas as pd
 import pytest
 
+from infinity_frames.engine.generators.sensor import Sensor
 from infinity_frames.engine.generators.visionfit import VisionFit
-from infinity_frames.engine.generators.visionfit.labels import Annotator
+from infinity_frames.engine.generators.visionfit.labels import SceneAnnotator
 from infinity_frames.engine.generators.visionfit.stage import Stage, build_stage
-from infinity_frames.engine.generators.visionfit.video import Film
 from infinity_frames.engine.people.exercises import exercise
 from infinity_frames.engine.render import Renderer
 from infinity_frames.engine.scene.scene import Object
@@ -158,12 +158,12 @@ def facts(key: str) -> tuple[dict[str, str], Stage]:
     stage = build_stage(params, SEED)
     performance, scene = stage.performance, stage.scene
     timeline, body = performance.timeline, performance.body
-    first = next(performance.instants(1))
+    first = next(performance.frames(1))
     renderer = Renderer(scene)
     seen = renderer.labels(first.placements)
-    labels = Annotator(scene).label(0, seen, first.placements, first.person)
+    labels = SceneAnnotator(scene).label(0, seen, first.placements, first.person, first.rep_counts)
     person = labels.annotations[0]
-    picture = Film(SEED, params["enable_sensor_noise"]).develop(
+    picture = Sensor(SEED, params["enable_sensor_noise"]).picture(
         renderer.picture(first.placements), 0
     )
     fixed = {"wall_art", "ceiling_lamp", "mat", "occluder", "person", *first.placements}
@@ -182,7 +182,7 @@ def facts(key: str) -> tuple[dict[str, str], Stage]:
         "reps": digest(timeline.active[:1]),
         "times": digest(timeline.duration),
         "frames": digest(timeline.num_frames, timeline.frame_rate),
-        "motion": digest(performance.foreseeable(2, 6).joints.round(2)),
+        "motion": digest(performance.preview_reps(2, 6).joints.round(2)),
         "skin": digest(first.placements["person"].vertices.round(4)),
         "joints": digest(first.person.joints.round(4)),
         "held": digest(*(first.placements[name].vertices.round(4) for name in held)),
@@ -236,7 +236,7 @@ def test_the_seed_changes_what_is_random_only() -> None:
     assert stages[0].info["avatar_betas"] == stages[1].info["avatar_betas"]
     assert stages[0].performance.timeline.duration == stages[1].performance.timeline.duration
     courses = [
-        one.performance.foreseeable(1).joints - one.info["avatar_location"] for one in stages
+        one.performance.preview_reps(1).joints - one.info["avatar_location"] for one in stages
     ]
     assert 0.001 < np.abs(courses[0] - courses[1]).max() < 0.25
 
@@ -259,7 +259,7 @@ def test_sampling_an_exercise_by_category_picks_one_of_it() -> None:
 def test_trims_cut_the_ends_of_the_motion() -> None:
     def angles(**trims: float) -> np.ndarray:
         _, stage = facts(job(kinematic_noise_factor=0.0, exercise="SQUAT-BODYWEIGHT", **trims))
-        return stage.performance.foreseeable(1, 40).joints[:, 0, 2]  # of the pelvis
+        return stage.performance.preview_reps(1, 40).joints[:, 0, 2]  # of the pelvis
 
     whole, high, low = angles(), angles(trim_end_frac=0.5), angles(trim_start_frac=0.5)
     assert np.ptp(high) < 0.85 * np.ptp(whole)
@@ -272,7 +272,7 @@ def test_trims_cut_the_ends_of_the_motion() -> None:
 
 def test_noise_grows_with_its_factor_and_no_rep_is_like_another() -> None:
     def reps(factor: float) -> np.ndarray:
-        joints = facts(job(kinematic_noise_factor=factor))[1].performance.foreseeable(2, 8).joints
+        joints = facts(job(kinematic_noise_factor=factor))[1].performance.preview_reps(2, 8).joints
         return joints.reshape(2, 8, -1)
 
     exact, some, much = (reps(factor) for factor in (0.0, 1.0, 2.0))
@@ -284,9 +284,9 @@ def test_noise_grows_with_its_factor_and_no_rep_is_like_another() -> None:
 def test_brightness_follows_the_lamp_and_warms() -> None:
     def light(power: float) -> np.ndarray:
         stage = facts(job(lighting_power=power, enable_sensor_noise=False))[1]
-        first = next(stage.performance.instants(1))
+        first = next(stage.performance.frames(1))
         picture = Renderer(stage.scene).picture(first.placements)
-        return Film(SEED, False).develop(picture, 0).astype(float).mean(axis=(0, 1))
+        return Sensor(SEED, False).picture(picture, 0).astype(float).mean(axis=(0, 1))
 
     colors = [light(power) for power in (0.0, 30.0, 150.0, 800.0, 2000.0)]
     assert (np.diff([color.mean() for color in colors]) > 1).all()

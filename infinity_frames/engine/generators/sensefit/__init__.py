@@ -32,9 +32,9 @@ class SenseFit:
 
     def prepare(self) -> None:
         """Import and compile what renders; takes seconds the first time on a machine."""
-        from infinity_frames.engine.generators.sensefit.video import get_ready
+        from infinity_frames.engine.generators.sensefit.video import warm_up
 
-        get_ready()
+        warm_up()
 
     def render(
         self,

@@ -1,4 +1,4 @@
-"""A whole job: every sample computed, drawn and written, one after the other."""
+"""Renders a SenseFit job sample by sample."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ import cv2
 import numpy as np
 
 from infinity_frames.engine.core.jit import compiled_once
+from infinity_frames.engine.generators.recorder import Recorder
 from infinity_frames.engine.generators.sensefit.parameters import SPEC
 from infinity_frames.engine.generators.sensefit.picture import Sketch, build_scene
 from infinity_frames.engine.generators.sensefit.watch import readings
 from infinity_frames.engine.generators.sensefit.wearer import Wearer
+from infinity_frames.engine.generators.sensor import Sensor
 from infinity_frames.engine.people.actor import extent
-from infinity_frames.engine.render import Renderer, auto_exposure, tonemap
-from infinity_frames.io.video import VideoWriter
+from infinity_frames.engine.render import Renderer
 
-__all__ = ["get_ready", "render_job"]
-
-_DECIMALS = 9
+__all__ = ["render_job", "warm_up"]
 
 
 def render_job(params: Mapping[str, Any], seed: int, directory: Path) -> int:
-    """Make one job in its folder.
+    """Render one job into its folder.
 
     Parameters
     ----------
@@ -48,26 +47,21 @@ def render_job(params: Mapping[str, Any], seed: int, directory: Path) -> int:
     room = extent(wearer.actor.exercise)
     scene = build_scene(wearer.objects, room, params["watch_location"], width, height)
     renderer, sketch = Renderer(scene), Sketch(scene.camera, turned)
-    matrices, exposure = [], None
-    # One thread: a machine runs a worker per core.
-    with VideoWriter(
-        directory / "video.mp4", width, height, params["frames_per_second"], threads=1
-    ) as video:
+    sensor, matrices = Sensor(), []
+    with Recorder(directory, frame_rate=params["frames_per_second"], poster=None) as recorder:
         for moment in wearer.moments():
             matrices.append(moment.matrix)
             radiance = renderer.picture(wearer.placements(moment))
-            if exposure is None:
-                exposure = auto_exposure(radiance)
-            picture = tonemap(radiance, rng=None, exposure=exposure)
+            picture = sensor.picture(radiance, recorder.frames)
             sketch.draw(picture, moment)
-            video.write(picture)
-    series = readings(wearer.time, np.array(matrices), turned, wearer.counts)
-    series.round(_DECIMALS).to_csv(directory / "data.csv")
+            recorder.write(picture)
+        series = readings(wearer.time, np.array(matrices), turned, wearer.counts)
+        recorder.series(series)
     return len(series)
 
 
-def get_ready() -> None:
-    """Compile every kernel, unless this machine has; for a worker that has one core."""
+def warm_up() -> None:
+    """Compile every kernel, unless this machine has done so; for a worker with one core."""
     cv2.setNumThreads(1)
     compiled_once(_small_job)
 

@@ -31,9 +31,9 @@ class Spills:
 
     def prepare(self) -> None:
         """Import and compile what renders; takes seconds the first time on a machine."""
-        from infinity_frames.engine.generators.spills.video import get_ready
+        from infinity_frames.engine.generators.spills.video import warm_up
 
-        get_ready()
+        warm_up()
 
     def render(self, params: dict[str, Any], seed: int, directory: Path, preview: bool) -> int:
         """Make ``labels.json``, ``segmentation.zip``, ``video_preview.png`` and ``video.mp4``."""

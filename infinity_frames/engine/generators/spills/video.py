@@ -1,26 +1,25 @@
-"""A whole job: the spill over the empty place, frame by frame, labelled and written."""
+"""Renders a Spills job frame by frame."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import cv2
 
 from infinity_frames.engine.core.jit import compiled_once
-from infinity_frames.engine.core.job_files import LabelWriter, MaskWriter, picture_png
+from infinity_frames.engine.generators.recorder import Recorder
+from infinity_frames.engine.generators.sensor import Sensor
 from infinity_frames.engine.generators.spills.floor import Floor
-from infinity_frames.engine.generators.spills.labels import Annotator, category_table
+from infinity_frames.engine.generators.spills.labels import CATEGORIES, floor_annotator, label_frame
 from infinity_frames.engine.generators.spills.liquid import LIQUIDS, Spill
 from infinity_frames.engine.generators.spills.parameters import SPEC
-from infinity_frames.engine.generators.spills.places import HEIGHT, PLACES, WIDTH
-from infinity_frames.engine.render import auto_exposure, tonemap
-from infinity_frames.io.video import VideoWriter
+from infinity_frames.engine.generators.spills.places import PLACES
+from infinity_frames.engine.render import auto_exposure
 
-__all__ = ["get_ready", "render_job"]
+__all__ = ["render_job", "warm_up"]
 
 
 def render_job(params: Mapping[str, Any], seed: int, directory: Path, preview: bool) -> int:
@@ -29,13 +28,13 @@ def render_job(params: Mapping[str, Any], seed: int, directory: Path, preview: b
     Parameters
     ----------
     params : mapping
-        Every parameter of Spills, valid.
+        Every parameter of Spills, validated.
     seed : int
         The job's seed.
     directory : Path
-        Receives the files.
+        Receives the job's files.
     preview : bool
-        The last frame only, and no video.
+        Whether to render the last frame only, without a video.
 
     Returns
     -------
@@ -46,49 +45,38 @@ def render_job(params: Mapping[str, Any], seed: int, directory: Path, preview: b
     scene = place.scene(seed)
     spill = Spill.of(params, place.start(seed), seed)
     floor = Floor(scene, spill, LIQUIDS[params["color"]], params["depth"])
-    annotator = Annotator(floor.visible)
-    exposure = auto_exposure(floor.dry)
+    sensor = Sensor(exposure=auto_exposure(floor.dry))
+    annotator = floor_annotator()
     count = round(params["video_duration"] * params["frame_rate"])
-    picture = None
-    with ExitStack() as files:
-        info = {
-            "scene_id": params["scene"],
-            "spill_location": [*spill.center.tolist(), 0.0],
-            "camera_location": scene.camera.location.tolist(),
-            "camera_K_matrix": scene.camera.K.tolist(),
-            "camera_RT_matrix": scene.camera.RT.tolist(),
-            "camera_P_matrix": scene.camera.P.tolist(),
-        }
-        labels = files.enter_context(LabelWriter(directory / "labels.json", info, category_table()))
-        masks = files.enter_context(MaskWriter(directory / "segmentation.zip"))
-        # One thread: a machine runs a worker per core.
-        video = (
-            None
-            if preview
-            else files.enter_context(
-                VideoWriter(directory / "video.mp4", WIDTH, HEIGHT, params["frame_rate"], threads=1)
-            )
-        )
+    info = {
+        "scene_id": params["scene"],
+        "spill_location": [*spill.center.tolist(), 0.0],
+        "camera_location": scene.camera.location.tolist(),
+        "camera_K_matrix": scene.camera.K.tolist(),
+        "camera_RT_matrix": scene.camera.RT.tolist(),
+        "camera_P_matrix": scene.camera.P.tolist(),
+    }
+    with Recorder(
+        directory,
+        categories=CATEGORIES,
+        frame_rate=params["frame_rate"],
+        preview=preview,
+        info=info,
+        poster="last",
+    ) as recorder:
         for frame in range(count - 1 if preview else 0, count):
             grown = frame / (count - 1)
-            labelled = annotator.label(frame, floor.wet(grown))
-            labels.add(labelled.image, labelled.annotations)
-            for name, mask in labelled.masks.items():
-                masks.add(name, mask)
-            picture = tonemap(floor.picture(grown), rng=None, exposure=exposure)
-            if video is not None:
-                video.write(picture)
-        if picture is not None:
-            (directory / "video_preview.png").write_bytes(picture_png(picture))
-    return 1 if preview else count
+            labels = label_frame(annotator, frame, floor.visible, floor.wet(grown))
+            recorder.write(sensor.picture(floor.picture(grown), frame), labels)
+    return recorder.frames
 
 
-def get_ready() -> None:
-    """Compile every kernel, unless this machine has; for a worker that has one core."""
+def warm_up() -> None:
+    """Compile every kernel, unless this machine has done so; for a worker with one core."""
     cv2.setNumThreads(1)
-    compiled_once(_a_preview)
+    compiled_once(_default_preview)
 
 
-def _a_preview() -> None:
+def _default_preview() -> None:
     with tempfile.TemporaryDirectory() as folder:
         render_job(SPEC.defaults, 0, Path(folder), preview=True)

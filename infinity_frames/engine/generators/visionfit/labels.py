@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
 from infinity_frames.engine.core.job_files import mask_png, run_lengths
-from infinity_frames.engine.generators.visionfit.categories import CATEGORIES, distinct_colors
+from infinity_frames.engine.generators.annotations import FrameLabels, distinct_colors
+from infinity_frames.engine.generators.visionfit.categories import CATEGORIES
 from infinity_frames.engine.generators.visionfit.keypoints import inside, named, visibility
 from infinity_frames.engine.people.body import COCO
 from infinity_frames.engine.people.skeleton import JOINT_INDEX, JOINTS
@@ -19,7 +20,7 @@ from infinity_frames.engine.render import LabelPass
 from infinity_frames.engine.scene.camera import project
 from infinity_frames.engine.scene.scene import Placement, Scene
 
-__all__ = ["Annotator", "FrameLabels", "Person"]
+__all__ = ["Person", "SceneAnnotator"]
 
 # What may lie before a point on the skin that counts as visible: a crease, m.
 _SKIN_MARGIN = 0.004
@@ -76,22 +77,6 @@ class Person:
 
 
 @dataclass(frozen=True, eq=False)
-class FrameLabels:
-    """All labels of one frame.
-
-    Parameters
-    ----------
-    annotations : list of dict
-        As labels.json has them.
-    masks : dict of str to bytes
-        PNGs by their names in segmentation.zip.
-    """
-
-    annotations: list[dict[str, Any]]
-    masks: dict[str, bytes]
-
-
-@dataclass(frozen=True, eq=False)
 class _Instance:
     """A labelled object of the scene."""
 
@@ -112,7 +97,7 @@ class _Extent:
     cuboid: list[list[float]]
 
 
-class Annotator:
+class SceneAnnotator:
     """Writes down a scene's labels, frame after frame.
 
     Parameters
@@ -140,18 +125,21 @@ class Annotator:
         seen: LabelPass,
         placements: Mapping[str, Placement],
         person: Person,
+        rep_counts: tuple[float, float],
     ) -> FrameLabels:
-        """Labels of the next frame; annotations are numbered through the video.
+        """Make the labels of the next frame; annotations are numbered through the video.
 
         Parameters
         ----------
         frame : int
-            Its number.
+            Frame number.
         seen : LabelPass
-            Of this frame.
+            The label pass of this frame.
         placements : mapping of str to Placement
-            Where what moves is.
+            Where the moving objects are.
         person : Person
+        rep_counts : (float, float)
+            Reps done, counted from the start and from the intermediate position.
 
         Returns
         -------
@@ -194,7 +182,18 @@ class Annotator:
             annotations.append(annotation)
             masks[f"{stem}.iseg.{self._next_id:06d}.png"] = extent.mask
             self._next_id += 1
-        return FrameLabels(annotations, masks)
+        return FrameLabels(self._image(frame, rep_counts), annotations, masks)
+
+    def _image(self, frame: int, rep_counts: tuple[float, float]) -> dict[str, Any]:
+        camera = self._scene.camera
+        return {
+            "id": frame,
+            "width": camera.width,
+            "height": camera.height,
+            "frame_number": frame,
+            "rep_count_from_start": round(rep_counts[0], 6),
+            "rep_count_from_intermediate": round(rep_counts[1], 6),
+        }
 
     def _extent(
         self, instance: _Instance, seen: LabelPass, placements: Mapping[str, Placement]

@@ -4,7 +4,7 @@ The share is measured on rendered masks. A first place is found by poses without
 of what is allowed; then the piece moves aside until it holds for the moments that look worst among
 all the reps that a job can have. So its place depends neither on how many reps there are nor on the
 frame rate, and finding it takes as long for a preview as for a long video. What lies between those
-moments has a margin; should a frame exceed it all the same, `Watch` tells while rendering.
+moments has a margin; should a frame exceed it all the same, `OcclusionLimit` tells while rendering.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.engine.core.rng import stream
 from infinity_frames.engine.generators.visionfit.parameters import SPEC
-from infinity_frames.engine.generators.visionfit.trajectory import Course, Performance
+from infinity_frames.engine.generators.visionfit.trajectory import Performance, Trajectory
 from infinity_frames.engine.people.actor import extent
 from infinity_frames.engine.people.skeleton import JOINT_INDEX, PARENTS
 from infinity_frames.engine.render import LabelPass, Renderer
@@ -25,7 +25,7 @@ from infinity_frames.engine.scene.furniture.home import FURNITURE, furniture, pi
 from infinity_frames.engine.scene.rooms import Room
 from infinity_frames.engine.scene.scene import Camera, Object, Scene
 
-__all__ = ["Watch", "placed_occluder"]
+__all__ = ["OcclusionLimit", "place_occluder"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -69,14 +69,14 @@ class _Spot:
         return furniture(FURNITURE[self.kind], "occluder", position, self.yaw, occluder=True)
 
 
-def placed_occluder(
+def place_occluder(
     room: Room,
     performance: Performance,
     camera: Camera,
     location: Array,
     allowed: float,
     seed: int,
-    further: int = 0,
+    steps_aside: int = 0,
 ) -> list[Object]:
     """Put a piece of furniture before the avatar.
 
@@ -93,7 +93,7 @@ def placed_occluder(
         Most of the avatar's unoccluded mask that it may hide in any frame, %.
     seed : int
         The job's seed.
-    further : int
+    steps_aside : int
         Steps to move it aside from where it would be.
 
     Returns
@@ -107,19 +107,19 @@ def placed_occluder(
     if spot is None:
         return []
     target = allowed * stream(seed, "occlusion").uniform(0.5, 0.85)
-    typical = _Viewed(performance, performance.typical(), camera)
+    nominal = _Viewed(performance, performance.nominal_rep(), camera)
     step, last = 0, int(_ASIDE / _STEP)
-    while step <= last and typical.worst(_mask(spot.piece(step), camera)) > target:
+    while step <= last and nominal.worst(_mask(spot.piece(step), camera)) > target:
         step += 1
     if allowed < 100.0:
-        reps = _Viewed(performance, performance.foreseeable(_MOST_REPS), camera)
+        reps = _Viewed(performance, performance.preview_reps(_MOST_REPS), camera)
         while step <= last and reps.worst(_mask(spot.piece(step), camera)) > _MARGIN * allowed:
             step += 1
-    step += further
+    step += steps_aside
     return [spot.piece(step)] if step <= last else []
 
 
-class Watch:
+class OcclusionLimit:
     """Checks frames against what the occluder may hide.
 
     Parameters
@@ -148,11 +148,11 @@ class Watch:
 class _Viewed:
     """Moments of a performance, seen by a camera."""
 
-    def __init__(self, performance: Performance, course: Course, camera: Camera) -> None:
-        self._performance, self._course, self._camera = performance, course, camera
+    def __init__(self, performance: Performance, trajectory: Trajectory, camera: Camera) -> None:
+        self._performance, self._trajectory, self._camera = performance, trajectory, camera
         self._person = Renderer(Scene((performance.objects[0],), camera, ()))
         self._alone: dict[int, Mask] = {}
-        self._pixels, self._weights = _along_bones(course.joints, camera)
+        self._pixels, self._weights = _along_bones(trajectory.joints, camera)
 
     def worst(self, mask: Mask) -> float:
         """The largest share of the person that a mask hides at any moment, %.
@@ -166,7 +166,7 @@ class _Viewed:
 
     def _mask_at(self, moment: int) -> Mask:
         if moment not in self._alone:
-            skin = self._performance.skin(self._course, moment)
+            skin = self._performance.skin(self._trajectory, moment)
             self._alone[moment] = self._person.labels({"person": skin}).ids > 0
         return self._alone[moment]
 

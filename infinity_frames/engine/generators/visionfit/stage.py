@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.core.rng import stream
-from infinity_frames.engine.generators.visionfit.occlusion import placed_occluder
+from infinity_frames.engine.generators.visionfit.occlusion import place_occluder
 from infinity_frames.engine.generators.visionfit.trajectory import Performance
 from infinity_frames.engine.people.actor import extent
 from infinity_frames.engine.people.body import Appearance, build_body
@@ -49,7 +49,7 @@ class Stage:
     info: dict[str, Any]
 
 
-def build_stage(params: Mapping[str, Any], seed: int, further: int = 0) -> Stage:
+def build_stage(params: Mapping[str, Any], seed: int, steps_aside: int = 0) -> Stage:
     """Set the scene of a job.
 
     Parameters
@@ -58,7 +58,7 @@ def build_stage(params: Mapping[str, Any], seed: int, further: int = 0) -> Stage
         Every parameter of VisionFit, valid.
     seed : int
         The job's seed.
-    further : int
+    steps_aside : int
         Steps by which the occluder stands farther aside than it would.
 
     Returns
@@ -81,8 +81,8 @@ def build_stage(params: Mapping[str, Any], seed: int, further: int = 0) -> Stage
     if on_a_mat:
         objects.append(_mat(params["exercise"], location, yaw, seed))
     # Last, so that it takes no other object's colour.
-    objects += placed_occluder(
-        room, performance, camera, location, params["allowable_occlusion"], seed, further
+    objects += place_occluder(
+        room, performance, camera, location, params["allowable_occlusion"], seed, steps_aside
     )
     lights = room_lights(room, params["lighting_power"])
     info = {

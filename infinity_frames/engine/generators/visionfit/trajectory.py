@@ -19,7 +19,7 @@ from infinity_frames.engine.people.motion.timeline import Timeline
 from infinity_frames.engine.people.skeleton import JOINTS
 from infinity_frames.engine.scene.scene import Object, Placement
 
-__all__ = ["Course", "Instant", "Performance"]
+__all__ = ["FrameState", "Performance", "Trajectory"]
 
 Array = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ _TRUNK_DEPTH = 0.8  # half a trunk's depth, as a share of the radius its girth w
 
 
 @dataclass(frozen=True, eq=False)
-class Course:
+class Trajectory:
     """Moments of a performance, of any number, without their skin.
 
     Parameters
@@ -69,7 +69,7 @@ class Course:
 
 
 @dataclass(frozen=True, eq=False)
-class Instant:
+class FrameState:
     """One frame of a performance.
 
     Parameters
@@ -120,16 +120,16 @@ class Performance:
         """The person and what is held, for a scene."""
         return self._actor.objects
 
-    def instants(self, frames: int | None = None) -> Iterator[Instant]:
+    def frames(self, count: int | None = None) -> Iterator[FrameState]:
         """The frames of the video in order.
 
         Parameters
         ----------
-        frames : int, optional
+        count : int, optional
             How many, from the first; default: all.
         """
         total = self.timeline.num_frames
-        wanted = total if frames is None else frames
+        wanted = total if count is None else count
         for start in range(0, wanted, _CHUNK):
             numbers = np.arange(start, min(start + _CHUNK, total))
             moments = self.timeline.at(numbers / self.timeline.frame_rate)
@@ -144,31 +144,31 @@ class Performance:
                     {name: transforms[i] for name, transforms in held.items()},
                 )
                 counts = moments.rep_count_from_start, moments.rep_count_from_intermediate
-                yield Instant(
+                yield FrameState(
                     start + i, placements, person, (float(counts[0][i]), float(counts[1][i]))
                 )
 
-    def typical(self, count: int = 9) -> Course:
+    def nominal_rep(self, count: int = 9) -> Trajectory:
         """One rep without noise, whatever the speed and the reps."""
         timeline = Timeline(self.exercise, seed=0)
         moments = timeline.at(np.linspace(0.0, timeline.duration, count))
-        return self._course(self._actor.motion(seed=0, noise=0.0).pose(moments))
+        return self._trajectory(self._actor.motion(seed=0, noise=0.0).pose(moments))
 
-    def foreseeable(self, reps: int, per_rep: int = 16) -> Course:
+    def preview_reps(self, reps: int, per_rep: int = 16) -> Trajectory:
         """The first `reps` reps as they will be, also those that this job does not ask for."""
         timeline = replace(self.timeline, num_reps=reps)
         shares = np.arange(per_rep) / per_rep
         times = timeline.starts[:, None] + timeline.active[:, None] * shares
         times += timeline.pauses[:, None] * (shares > self.exercise.midpoint)
-        return self._course(self._motion.pose(timeline.at(times.ravel())))
+        return self._trajectory(self._motion.pose(timeline.at(times.ravel())))
 
-    def skin(self, course: Course, index: int) -> Placement:
-        """The person's skin at one moment of a course."""
-        return self._actor.skin(course.quaternions[index], course.root[index])
+    def skin(self, trajectory: Trajectory, index: int) -> Placement:
+        """The person's skin at one moment of a trajectory."""
+        return self._actor.skin(trajectory.quaternions[index], trajectory.root[index])
 
-    def _course(self, pose: Pose) -> Course:
+    def _trajectory(self, pose: Pose) -> Trajectory:
         joints, _ = pose.joints(self.body.rest_joints)
-        return Course(pose.quaternions, pose.root, self._actor.frame.points(joints))
+        return Trajectory(pose.quaternions, pose.root, self._actor.frame.points(joints))
 
     def _placed(
         self, quaternions: Array, root: Array, joints: Array, held: Mapping[str, Array]

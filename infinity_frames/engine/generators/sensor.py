@@ -1,0 +1,50 @@
+"""The camera's sensor: turns linear radiance into 8-bit pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infinity_frames.engine.core.rng import stream
+from infinity_frames.engine.render import auto_exposure, tonemap
+
+__all__ = ["Sensor"]
+
+
+class Sensor:
+    """Tone-maps frames with one exposure for the whole video and fresh noise in each frame.
+
+    Parameters
+    ----------
+    seed : int
+        The job's seed, 0 or more.
+    noisy : bool
+        Whether to add photon shot noise and read noise.
+    exposure : float, optional
+        Factor on the radiance; default: chosen automatically for the first frame.
+    """
+
+    def __init__(self, seed: int = 0, noisy: bool = False, exposure: float | None = None) -> None:
+        self._seed = seed
+        self._noisy = noisy
+        self._exposure = exposure
+
+    def picture(self, radiance: NDArray[np.float32], frame: int) -> NDArray[np.uint8]:
+        """Tone-map one frame.
+
+        Parameters
+        ----------
+        radiance : (H, W, 3) float32 array
+            Linear RGB.
+        frame : int
+            Frame number; selects the noise.
+
+        Returns
+        -------
+        (H, W, 3) uint8 array
+            sRGB.
+        """
+        if self._exposure is None:
+            self._exposure = auto_exposure(radiance)
+        rng = stream(self._seed, "sensor_noise", frame) if self._noisy else None
+        return tonemap(radiance, rng=rng, exposure=self._exposure)
