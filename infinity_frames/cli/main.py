@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from infinity_frames.cli import authoring
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import InfinityError
 
@@ -91,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     sql.add_argument("path", type=Path, help="a batch folder, or a folder of them")
     sql.add_argument("query", help="SQL over jobs, images, annotations, keypoints, ...")
     sql.set_defaults(run=_sql)
+
+    authoring.add_commands(commands)
     return parser
 
 

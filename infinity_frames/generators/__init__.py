@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     )
     from infinity_frames.engine.generators.base import Generator
     from infinity_frames.engine.generators.recorder import Recorder
+    from infinity_frames.generators.conformance import check
 
 __all__ = [
     "Category",
@@ -69,29 +70,28 @@ __all__ = [
     "RenderError",
     "Spec",
     "Uniform",
+    "check",
     "distinct_colors",
     "stream",
 ]
 
 # Imported on first use: the recorder needs the extra "engine", a specification does not.
 _HOMES = {
-    "Category": "annotations",
-    "Generator": "base",
-    "LabeledObject": "annotations",
-    "Recorder": "recorder",
-    "distinct_colors": "annotations",
+    "Category": "engine.generators.annotations",
+    "Generator": "engine.generators.base",
+    "LabeledObject": "engine.generators.annotations",
+    "Recorder": "engine.generators.recorder",
+    "check": "generators.conformance",
+    "distinct_colors": "engine.generators.annotations",
+    "stream": "engine.core.rng",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name == "stream":
-        home = "infinity_frames.engine.core.rng"
-    elif name in _HOMES:
-        home = f"infinity_frames.engine.generators.{_HOMES[name]}"
-    else:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        value = getattr(import_module(home), name)
+        value = getattr(import_module(f"infinity_frames.{_HOMES[name]}"), name)
     except ModuleNotFoundError:
         require_engine()  # says how to install the extra, if it is missing
         raise

@@ -112,6 +112,12 @@ class Sprites(Generator):
         ),
     )
 
+    unaffected = {  # noqa: RUF012
+        "noise": ("labels.json", "segmentation.zip"),
+        "color": ("labels.json", "segmentation.zip"),
+        "background": ("segmentation.zip",),
+    }
+
     def estimate(self, jobs: pd.DataFrame) -> NDArray[np.int64]:
         """Frames of each job."""
         return jobs["num_frames"].to_numpy(np.int64)

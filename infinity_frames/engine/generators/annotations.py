@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import cv2
@@ -99,6 +100,7 @@ class FrameLabels:
     masks: Mapping[str, bytes]
 
 
+@cache
 def distinct_colors(count: int, offset: float = 0.0) -> NDArray[np.uint8]:
     """Colors that are easy to tell apart; none is black, and up to 255 all differ.
 
@@ -120,7 +122,9 @@ def distinct_colors(count: int, offset: float = 0.0) -> NDArray[np.uint8]:
         value = (1.0, 0.75, 0.55)[index % 3]
         saturation = (0.85, 0.65)[index // 3 % 2]
         colors.append(colorsys.hsv_to_rgb(hue, saturation, value))
-    return np.round(np.array(colors).reshape(count, 3) * 255).astype(np.uint8)
+    table = np.round(np.array(colors).reshape(count, 3) * 255).astype(np.uint8)
+    table.flags.writeable = False  # cached: every caller gets the same array
+    return table
 
 
 def category_table(categories: Sequence[Category]) -> list[dict[str, Any]]:
@@ -314,7 +318,7 @@ def _stem(frame: int) -> str:
 
 
 def _category_colors(categories: Sequence[Category]) -> NDArray[np.uint8]:
-    colors = distinct_colors(len(categories), 0.05)
+    colors = distinct_colors(len(categories), 0.05).copy()
     for index, category in enumerate(categories):
         if category.color is not None:
             colors[index] = category.color
