@@ -7,15 +7,23 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Row
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from infinity_frames.engine.service import queue
-from infinity_frames.engine.service.ports import Outcome, Preparation, Runner, Store, Task
+from infinity_frames.engine.service.outcomes import checked_outcome
+from infinity_frames.engine.service.ports import (
+    Archives,
+    Outcome,
+    Preparation,
+    Runner,
+    Store,
+    Task,
+)
 
 __all__ = ["Dispatcher"]
 
@@ -24,6 +32,12 @@ _IDLE_WAIT_S = 5.0
 _PAUSE_S = 5.0
 _BASE_LIMIT_S = 600.0
 _LIMIT_PER_SAMPLE_S = 5.0
+# A job that finds the disk full this often, while others have room, is too large for it.
+_MAX_SPACE_ATTEMPTS = 3
+# A deferred job that was not leased again after this time was cancelled.
+_FORGET_S = 3600.0
+_DATABASE_PROBLEM = "The engine's database cannot be written; check that its disk has room."
+_FULL_DISK = "The disk is full: jobs wait until it has room."
 _log = logging.getLogger(__name__)
 
 
@@ -36,14 +50,27 @@ class Dispatcher:
         Holds the queue.
     runner : Runner
         Renders the jobs; only this thread uses it.
+    archives : Archives
+        Must hold the archive of every job that is recorded as completed.
     time_limit : float, optional
         Seconds that a job may take; by default ten minutes plus five seconds per sample.
+    disk_is_full : callable, optional
+        Returns whether the disk has no room, for any job. By default it always has.
     """
 
-    def __init__(self, store: Store, runner: Runner, time_limit: float | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        runner: Runner,
+        archives: Archives,
+        time_limit: float | None = None,
+        disk_is_full: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._store = store
         self._runner = runner
+        self._archives = archives
         self._time_limit = time_limit
+        self._disk_is_full = disk_is_full
         # Identifies this run of the engine in its leases.
         self._owner = str(uuid.uuid4())
         self._cancelled: deque[str] = deque()
@@ -52,6 +79,8 @@ class Dispatcher:
         self._running: set[str] = set()
         self._paused_until = 0.0
         self._problem: str | None = None
+        # Jobs that found the disk full: attempts so far, and the time of the next one.
+        self._deferred: dict[str, tuple[int, float]] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
@@ -108,50 +137,95 @@ class Dispatcher:
             try:
                 while self._cancelled:
                     self._drop(self._cancelled.popleft())
-                self._book()
+                self._record_and_lease()
                 while self._preparations:
                     self._runner.prepare(self._preparations.popleft())
-                self._outcomes.extend(self._runner.poll(_IDLE_WAIT_S))
+                for outcome in self._runner.poll(_IDLE_WAIT_S):
+                    self._outcomes.append(checked_outcome(outcome, self._archives))
             except OperationalError as error:
                 # Outcomes that could not be recorded stay in the list for the next attempt.
                 _log.warning("the database cannot be written: %s", error.orig)
-                self._pause(
-                    "The engine's database cannot be written; check that its disk has room."
-                )
+                self._pause(_DATABASE_PROBLEM)
                 self._stopping.wait(1.0)
+            except DatabaseError as error:
+                _log.warning("the database is damaged: %s", error.orig)
+                self._pause(f"The engine's database is damaged ({error.orig}).")
+                self._stopping.wait(_PAUSE_S)
             except Exception:
                 _log.exception("internal error of the dispatcher")
                 self._pause("Internal engine error; see the engine log for details.")
                 self._stopping.wait(1.0)
 
-    def _book(self) -> None:
+    def _record_and_lease(self) -> None:
         """Record outcomes and lease the next jobs in one transaction, as each costs a disk sync."""
-        if any(outcome.kind == "no_space" for outcome in self._outcomes):
-            self._pause("The disk is full: rendering waits until there is room.")
+        for outcome in self._outcomes:
+            if outcome.kind == "no_space" and self._disk_is_full():
+                self._pause(_FULL_DISK)
         free = self._free()
         if not self._outcomes and not (free and self._unfinished()):
             return
-        with self._store.write() as connection:
-            for outcome in self._outcomes:
-                self._settle(connection, outcome)
-            leased = queue.lease(connection, self._owner, free) if free else ()
+        try:
+            with self._store.write() as connection:
+                for outcome in self._outcomes:
+                    self._settle(connection, outcome)
+                leased = queue.lease(connection, self._owner, free, self._waiting()) if free else ()
+        except DatabaseError as error:
+            if isinstance(error, OperationalError) or not self._outcomes:
+                raise
+            self._record_one_by_one()
+            return
+        except Exception:
+            if not self._outcomes:
+                raise
+            self._record_one_by_one()
+            return
         self._running.difference_update(outcome.job_id for outcome in self._outcomes)
         self._outcomes.clear()
         for row in leased:
-            self._running.add(row.id)
+            self._start(row)
+
+    def _record_one_by_one(self) -> None:
+        """Record each outcome in its own transaction: one that cannot be recorded fails its job."""
+        _log.exception("outcomes could not be recorded together")
+        while self._outcomes:
+            outcome = self._outcomes[0]
             try:
-                self._runner.start(self._task(row))
-            except Exception as error:
-                _log.exception("job %s could not be started", row.id)
-                self._outcomes.append(
-                    Outcome(row.id, "lost", f"The job could not be started: {error}")
-                )
+                with self._store.write() as connection:
+                    self._settle(connection, outcome)
+            except OperationalError:
+                raise
+            except Exception:
+                _log.exception("the outcome of job %s could not be recorded", outcome.job_id)
+                with self._store.write() as connection:
+                    error = "Internal engine error: the outcome of the job could not be recorded."
+                    queue.fail(connection, outcome.job_id, self._owner, error)
+            self._outcomes.popleft()
+            self._running.discard(outcome.job_id)
+
+    def _start(self, row: Row[Any]) -> None:
+        self._running.add(row.id)
+        try:
+            self._runner.start(self._task(row))
+        except Exception as error:
+            _log.exception("job %s could not be started", row.id)
+            outcome = Outcome(row.id, "lost", f"The job could not be started: {error}")
+            self._outcomes.append(checked_outcome(outcome, self._archives))
 
     def _free(self) -> int:
-        if time.monotonic() < self._paused_until:
+        now = time.monotonic()
+        if now < self._paused_until:
             return 0
-        self._problem = None
+        # A job without room shows its reason while it waits, although other jobs run.
+        self._problem = _FULL_DISK if self._waiting() else None
         return self._runner.capacity()
+
+    def _waiting(self) -> list[str]:
+        """Return the jobs that wait for room on the disk, so that others go before them."""
+        now = time.monotonic()
+        for job_id, (_, until) in list(self._deferred.items()):
+            if now > until + _FORGET_S:
+                del self._deferred[job_id]
+        return [job_id for job_id, (_, until) in self._deferred.items() if until > now]
 
     def _unfinished(self) -> bool:
         with self._store.read() as connection:
@@ -172,22 +246,50 @@ class Dispatcher:
         job_id, owner = outcome.job_id, self._owner
         match outcome.kind:
             case "completed":
-                samples, sha256 = outcome.samples, outcome.sha256
-                if not queue.complete(connection, job_id, owner, samples, sha256):
+                recorded = queue.complete(
+                    connection,
+                    job_id,
+                    owner,
+                    outcome.samples,
+                    outcome.sha256,
+                    outcome.archive_bytes,
+                )
+                if not recorded:
                     # It was cancelled after rendering: its archive has to be deleted too.
                     self._cancelled.append(job_id)
             case "failed":
                 _log.warning("job %s failed: %s", job_id, outcome.error)
-                queue.fail(connection, job_id, owner, outcome.error)
+                queue.fail(connection, job_id, owner, outcome.error, outcome.traceback or None)
             case "lost":
                 _log.warning("job %s was lost: %s", job_id, outcome.error)
                 queue.release(connection, job_id, owner, outcome.error, counted=True)
             case "no_space":
-                queue.release(connection, job_id, owner, outcome.error, counted=False)
+                self._settle_without_space(connection, job_id)
+        if outcome.kind != "no_space":
+            self._deferred.pop(job_id, None)
+
+    def _settle_without_space(self, connection: Connection, job_id: str) -> None:
+        """Let a job that found the disk full wait, or fail once it is known to be too large."""
+        attempts, _ = self._deferred.get(job_id, (0, 0.0))
+        if not self._disk_is_full():
+            # Its files are deleted by now and there is room again: it was the job that filled it.
+            attempts += 1
+        if attempts >= _MAX_SPACE_ATTEMPTS:
+            self._deferred.pop(job_id, None)
+            error = (
+                f"The disk was full in each of {attempts} attempts: the files of the job do not "
+                "fit. Free space on the engine's disk, or reduce the size of the job."
+            )
+            queue.fail(connection, job_id, self._owner, error)
+            return
+        _log.warning("job %s found the disk full", job_id)
+        self._deferred[job_id] = attempts, time.monotonic() + _PAUSE_S * max(attempts, 1)
+        queue.release(connection, job_id, self._owner, "", counted=False)
 
     def _drop(self, job_id: str) -> None:
         self._runner.stop(job_id)
         self._running.discard(job_id)
+        self._deferred.pop(job_id, None)
 
     def _pause(self, reason: str) -> None:
         if reason != self._problem:

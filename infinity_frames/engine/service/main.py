@@ -23,6 +23,7 @@ from infinity_frames.engine.service.home import claimed, private_bytes, publish
 from infinity_frames.engine.service.ledger import ensure_own_token, new_token
 from infinity_frames.engine.service.ports import Archives, Store
 from infinity_frames.engine.service.runners.local import LocalRunner, available_cores
+from infinity_frames.engine.service.runners.worker import disk_is_full
 from infinity_frames.engine.service.service import Service
 from infinity_frames.engine.service.signing import Signer
 from infinity_frames.engine.service.stores.sqlite import SqliteStore
@@ -107,7 +108,9 @@ def _serve_owned(
     listening = _listen(settings.host, settings.port)
     archives = FolderArchives(home.results)
     runner = LocalRunner(home, archives, workers, memory)
-    dispatcher = Dispatcher(store, runner, settings.job_timeout)
+    dispatcher = Dispatcher(
+        store, runner, archives, settings.job_timeout, lambda: disk_is_full(home.scratch)
+    )
     _delete_unrecorded(archives, store)
     dispatcher.start(rendering)
     try:

@@ -19,7 +19,19 @@ from typing import Any, Literal, Protocol
 
 from sqlalchemy import Connection
 
-__all__ = ["Archives", "Outcome", "Preparation", "Runner", "Store", "StoredArchive", "Task"]
+__all__ = [
+    "MAX_SAMPLES",
+    "Archives",
+    "Outcome",
+    "Preparation",
+    "Runner",
+    "Store",
+    "StoredArchive",
+    "Task",
+]
+
+MAX_SAMPLES = 1_000_000_000
+"""Largest number of samples that one job can have."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,9 @@ class Outcome:
     error: str = ""
     samples: int = 0
     sha256: str = ""
+    archive_bytes: int = 0
+    traceback: str = ""
+    """Traceback of the generator's exception, for the owner of the job."""
 
 
 class Runner(Protocol):

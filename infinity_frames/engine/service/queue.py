@@ -29,14 +29,18 @@ __all__ = [
 MAX_ATTEMPTS = 3
 
 
-def lease(connection: Connection, owner: str, count: int) -> Sequence[Row[Any]]:
+def lease(
+    connection: Connection, owner: str, count: int, excluded: Sequence[str] = ()
+) -> Sequence[Row[Any]]:
     """Lease up to `count` queued jobs to `owner`: previews first, then the oldest.
 
-    Previews go first because a user waits for that one frame, while a batch may take hours.
+    Previews go first because a user waits for that one frame, while a batch may take hours. Jobs
+    in `excluded` are skipped.
     """
+    without = [jobs.c.id.not_in(excluded)] if excluded else []
     chosen = connection.execute(
         sa.select(jobs)
-        .where(jobs.c.status == sa.literal_column("'queued'"))
+        .where(jobs.c.status == sa.literal_column("'queued'"), *without)
         .order_by(jobs.c.is_preview.desc(), jobs.c.seq)
         .limit(count)
     ).all()
@@ -55,14 +59,31 @@ def lease(connection: Connection, owner: str, count: int) -> Sequence[Row[Any]]:
     return chosen
 
 
-def complete(connection: Connection, job_id: str, owner: str, samples: int, sha256: str) -> bool:
+def complete(
+    connection: Connection,
+    job_id: str,
+    owner: str,
+    samples: int,
+    sha256: str,
+    archive_bytes: int | None = None,
+) -> bool:
     """Record a rendered job and settle it; return False if `owner` no longer holds its lease."""
-    return _end(connection, job_id, owner, status="completed", samples=samples, sha256=sha256)
+    return _end(
+        connection,
+        job_id,
+        owner,
+        status="completed",
+        samples=samples,
+        sha256=sha256,
+        archive_bytes=archive_bytes,
+    )
 
 
-def fail(connection: Connection, job_id: str, owner: str, error: str) -> bool:
+def fail(
+    connection: Connection, job_id: str, owner: str, error: str, traceback: str | None = None
+) -> bool:
     """Record why a job failed, at no cost; return False if `owner` no longer holds its lease."""
-    return _end(connection, job_id, owner, status="failed", error=error)
+    return _end(connection, job_id, owner, status="failed", error=error, traceback=traceback)
 
 
 def release(connection: Connection, job_id: str, owner: str, error: str, *, counted: bool) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import secrets
+import shutil
 import signal
 import time
 from dataclasses import dataclass, field
@@ -18,13 +20,23 @@ from multiprocessing.process import BaseProcess
 import psutil
 
 from infinity_frames.engine.service.ports import Archives, Outcome, Preparation, Task
-from infinity_frames.engine.service.runners.worker import Report, main
+from infinity_frames.engine.service.runners.processes import (
+    FAMILY_VARIABLE,
+    family,
+    family_memory,
+    kill_family,
+)
+from infinity_frames.engine.service.runners.worker import Report, main, scratch_folder
 from infinity_frames.io.home import Home
 
 __all__ = ["LocalRunner", "available_cores"]
 
 _SUPERVISION_S = 0.25
+# Looking for child processes reads the whole process table.
+_FAMILY_S = 1.0
 _PREPARATION_LIMIT_S = 900.0
+# A worker reports within this time that it has started with an order.
+_START_LIMIT_S = 120.0
 # A shorter preparation only loads compiled code from the cache, and needs no message.
 _LONG_PREPARATION_S = 2.5
 # With one process per core, threads inside the processes would compete. Spawned processes read
@@ -42,11 +54,14 @@ _SINGLE_THREAD = {
 class _Worker:
     process: BaseProcess
     connection: Connection
+    mark: str
     task: Task | None = None
     phase: str = "idle"
     since: float = 0.0
     memory: int = 0
     memory_read: float = 0.0
+    family: list[psutil.Process] = field(default_factory=list)
+    family_read: float = 0.0
     generators: set[str] = field(default_factory=set)
     """Generators that it has prepared, or was told to prepare."""
 
@@ -56,6 +71,16 @@ class _Worker:
     @property
     def elapsed(self) -> float:
         return time.monotonic() - self.since
+
+    def measure_memory(self) -> int:
+        """Return the memory of the process and its descendants, read at intervals."""
+        now = time.monotonic()
+        if now - self.family_read > _FAMILY_S and self.process.pid is not None:
+            self.family_read, self.family = now, family(self.process.pid)
+        if now - self.memory_read > _SUPERVISION_S / 2 and self.process.pid is not None:
+            self.memory_read = now
+            self.memory = family_memory(self.process.pid, self.family)
+        return self.memory
 
 
 class LocalRunner:
@@ -115,7 +140,7 @@ class LocalRunner:
 
     def poll(self, timeout: float) -> list[Outcome]:
         """Return outcomes since the last call; also stop tasks that exceed their limits."""
-        if any(worker.task for worker in self._workers):
+        if any(worker.task or worker.phase != "idle" for worker in self._workers):
             timeout = min(timeout, _SUPERVISION_S)
         sources = [worker.connection for worker in self._workers]
         ready = wait([self._woken, *sources], timeout)
@@ -124,7 +149,8 @@ class LocalRunner:
         outcomes = []
         for worker in list(self._workers):
             outcome = self._hear(worker) if worker.connection in ready else None
-            outcome = outcome or self._supervise(worker)
+            if outcome is None and worker in self._workers:
+                outcome = self._supervise(worker)
             if outcome is not None:
                 outcomes.append(outcome)
         return outcomes
@@ -171,10 +197,12 @@ class LocalRunner:
     def _spawn(self) -> _Worker:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=main, args=(theirs, self._home, self._archives))
+        mark = os.environ[FAMILY_VARIABLE] = secrets.token_hex(16)
         process.start()
+        del os.environ[FAMILY_VARIABLE]
         # Close our copy of its end, so that the death of the worker reads as end of file.
         theirs.close()
-        worker = _Worker(process, ours)
+        worker = _Worker(process, ours, mark)
         self._workers.append(worker)
         return worker
 
@@ -183,30 +211,35 @@ class LocalRunner:
             report: Report = worker.connection.recv()
         except (EOFError, OSError):
             return self._give_up(worker, "lost", _how_it_died(worker.process))
+        except Exception as error:
+            # Generator code shares the process, so its end of the pipe may send anything.
+            sentence = f"The worker process sent an unreadable report ({type(error).__name__})."
+            return self._give_up(worker, "failed", sentence)
         if isinstance(report, Outcome):
+            if worker.task is None or report.job_id != worker.task.job_id:
+                return self._give_up(worker, "failed", "The worker reported about another job.")
             worker.task = None
             worker.enter("idle")
             return report
+        if report not in ("preparing", "rendering", "idle"):
+            return self._give_up(worker, "failed", "The worker process sent an unknown report.")
         # The worker may have received a task while it was preparing; the task starts now.
         worker.enter("starting" if report == "idle" and worker.task else report)
         return None
 
     def _supervise(self, worker: _Worker) -> Outcome | None:
-        if worker.task is None:
-            return None
-        if worker.phase != "rendering" and worker.elapsed > _PREPARATION_LIMIT_S:
-            return self._give_up(
-                worker, "lost", "Its worker process was not ready within 15 minutes."
-            )
-        if worker.phase == "rendering" and worker.elapsed > worker.task.time_limit:
-            limit = f"{worker.task.time_limit:g} s"
+        """Stop a worker that exceeds a limit, whether it has a task or not."""
+        if worker.phase == "starting" and worker.elapsed > _START_LIMIT_S:
+            return self._give_up(worker, "lost", "Its worker process did not start the job.")
+        if worker.phase == "preparing" and worker.elapsed > _PREPARATION_LIMIT_S:
+            return self._give_up(worker, "lost", "Its worker was not ready within 15 minutes.")
+        task = worker.task
+        if task is not None and worker.phase == "rendering" and worker.elapsed > task.time_limit:
+            limit = f"{task.time_limit:g} s"
             return self._give_up(
                 worker, "failed", f"The job took longer than its limit of {limit}."
             )
-        if time.monotonic() - worker.memory_read > _SUPERVISION_S / 2:
-            worker.memory_read = time.monotonic()
-            worker.memory = _memory(worker.process)
-        if worker.memory > self._memory_limit:
+        if worker.measure_memory() > self._memory_limit:
             limit = f"{self._memory_limit / 2**30:.2g} GiB"
             return self._give_up(
                 worker, "failed", f"The job used more memory than its limit of {limit}."
@@ -222,9 +255,11 @@ class LocalRunner:
 
     def _end(self, worker: _Worker) -> None:
         self._workers.remove(worker)
-        _kill(worker.process)
+        _kill(worker.process, worker.mark)
         worker.connection.close()
         if worker.task is not None:
+            scratch = scratch_folder(self._home, worker.task.job_id, worker.process.pid)
+            shutil.rmtree(scratch, ignore_errors=True)
             self._discard(worker.task.job_id)
 
     def _discard(self, job_id: str) -> None:
@@ -245,16 +280,11 @@ def _how_it_died(process: BaseProcess) -> str:
     return f"The process that rendered it died {how}."
 
 
-def _memory(process: BaseProcess) -> int:
-    try:
-        return int(psutil.Process(process.pid).memory_info().rss)
-    except psutil.Error:
-        return 0
-
-
-def _kill(process: BaseProcess) -> None:
-    """Kill a worker and the processes it started: it leads its own process group."""
+def _kill(process: BaseProcess, mark: str) -> None:
+    """Kill a worker and all its descendants."""
     if process.pid is not None:
+        # Descendants first: while the worker lives, orphaned ones are still its children.
+        kill_family(process.pid, mark)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()

@@ -25,16 +25,24 @@ from filelock import FileLock
 
 from infinity_frames.engine.generators.base import Generator
 from infinity_frames.engine.service import registry
+from infinity_frames.engine.service.outcomes import clean_text
 from infinity_frames.engine.service.ports import Archives, Outcome, Preparation, Task
+from infinity_frames.engine.service.runners.output_checks import check_output, checked_samples
+from infinity_frames.engine.service.runners.processes import (
+    FAMILY_VARIABLE,
+    adopt_orphans,
+    kill_family,
+)
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import RenderError
 
-__all__ = ["Report", "main"]
+__all__ = ["Report", "disk_is_full", "main", "scratch_folder"]
 
 Report = Literal["preparing", "rendering", "idle"] | Outcome
 """Message of a worker to its engine: its current phase, or the outcome of a task."""
 
 _ERROR_LENGTH = 2000
+_TRACEBACK_LENGTH = 50_000
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 # Below this free space, any error of a library is taken for a full disk.
 _FULL_BELOW_BYTES = 1 << 20
@@ -57,6 +65,7 @@ def main(connection: Connection, home: Home, archives: Archives) -> None:
     # A new session: Ctrl-C in the engine's terminal does not reach it, and one signal to its
     # process group also ends the processes that a generator starts.
     os.setsid()
+    adopt_orphans()
     threading.Thread(target=_die_with_engine, daemon=True).start()
     prepared: set[str] = set()
     try:
@@ -71,10 +80,24 @@ def main(connection: Connection, home: Home, archives: Archives) -> None:
         return
 
 
+def scratch_folder(home: Home, job_id: str, pid: int | None) -> Path:
+    """Return the folder in which a worker renders a job.
+
+    The process id keeps it apart from that of a worker of a killed engine.
+    """
+    return home.scratch / f"{job_id}.{pid}"
+
+
+def disk_is_full(folder: Path) -> bool:
+    """Return whether the disk of a folder has no room for any job."""
+    return shutil.disk_usage(folder).free < _FULL_BELOW_BYTES
+
+
 def _die_with_engine() -> None:
     engine = multiprocessing.parent_process()
     if engine is not None:
         engine.join()
+    kill_family(os.getpid(), os.environ.get(FAMILY_VARIABLE, ""))
     os.killpg(0, signal.SIGKILL)
 
 
@@ -83,15 +106,16 @@ def _prepare(name: str, home: Home, prepared: set[str], connection: Connection) 
         _prepared(name, home, prepared, connection)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
-    except Exception:
+    except BaseException:
         # No job is waiting yet; the first one fails with this error and reports it.
         traceback.print_exc(file=sys.stderr)
 
 
 def _prepared(name: str, home: Home, prepared: set[str], connection: Connection) -> Generator:
-    generator = registry.generator(name)
     if name not in prepared:
         connection.send("preparing")
+    generator = registry.generator(name)
+    if name not in prepared:
         # One worker compiles; the others wait, and load the result from the cache.
         with FileLock(home.scratch / "prepare.lock"):
             generator.prepare()
@@ -102,24 +126,26 @@ def _prepared(name: str, home: Home, prepared: set[str], connection: Connection)
 def _outcome(
     task: Task, home: Home, archives: Archives, prepared: set[str], connection: Connection
 ) -> Outcome:
-    # The process id keeps this folder apart from that of a worker of a killed engine.
-    scratch = home.scratch / f"{task.job_id}.{os.getpid()}"
+    scratch = scratch_folder(home, task.job_id, os.getpid())
     try:
         generator = _prepared(task.generator, home, prepared, connection)
         connection.send("rendering")
         samples = _render(generator, task, scratch / task.job_id)
         archive = scratch / "archive.zip"
         sha256 = _pack(scratch / task.job_id, archive)
+        size = archive.stat().st_size
         archives.put(task.job_id, archive)
-        return Outcome(task.job_id, "completed", samples=samples, sha256=sha256)
+        return Outcome(task.job_id, "completed", samples=samples, sha256=sha256, archive_bytes=size)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
-    except Exception as error:
+    except BaseException as error:
+        # Generator code may raise anything, SystemExit too; only its own job fails.
         if _is_full(error, home):
             return Outcome(task.job_id, "no_space", error="The disk is full.")
+        trace = clean_text(traceback.format_exc(), _TRACEBACK_LENGTH)
         if not isinstance(error, RenderError):
-            traceback.print_exc(file=sys.stderr)
-        return Outcome(task.job_id, "failed", error=_sentence(error))
+            sys.stderr.write(trace)
+        return Outcome(task.job_id, "failed", error=_sentence(error), traceback=trace)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -127,7 +153,9 @@ def _outcome(
 def _render(generator: Generator, task: Task, folder: Path) -> int:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    samples = generator.render(dict(task.params), task.seed, folder, task.is_preview)
+    reported = generator.render(dict(task.params), task.seed, folder, task.is_preview)
+    samples = checked_samples(reported)
+    check_output(folder, samples)
     given = {name: value for name, value in task.params.items() if value is not None}
     about = {
         "name": task.generator,
@@ -137,7 +165,7 @@ def _render(generator: Generator, task: Task, folder: Path) -> int:
         "is_preview": task.is_preview,
     }
     (folder / "job.json").write_bytes(orjson.dumps(about, option=orjson.OPT_INDENT_2))
-    return int(samples)
+    return samples
 
 
 def _pack(folder: Path, archive: Path) -> str:
@@ -164,9 +192,15 @@ def _pack(folder: Path, archive: Path) -> str:
 def _is_full(error: BaseException, home: Home) -> bool:
     if isinstance(error, OSError) and error.errno in _NO_SPACE:
         return True
-    return shutil.disk_usage(home.scratch).free < _FULL_BELOW_BYTES
+    return disk_is_full(home.scratch)
 
 
-def _sentence(error: Exception) -> str:
-    text = str(error) if isinstance(error, RenderError) else f"{type(error).__name__}: {error}"
-    return text[:_ERROR_LENGTH]
+def _sentence(error: BaseException) -> str:
+    match error:
+        case RenderError():
+            text = str(error)
+        case SystemExit():
+            text = f"The generator ended its process with sys.exit({error.code!r})."
+        case _:
+            text = f"{type(error).__name__}: {error}"
+    return clean_text(text, _ERROR_LENGTH)

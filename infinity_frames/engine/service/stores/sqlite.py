@@ -13,14 +13,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from infinity_frames.engine.service.stores.tables import metadata
+from infinity_frames.engine.service.stores import migrations
 from infinity_frames.protocol.errors import EngineError
 
 __all__ = ["SqliteStore"]
 
 _BUSY_TIMEOUT_S = 5.0
-# Raise this with every change of the tables: a version must not write a layout it cannot read.
-_LAYOUT = 2
+# Layout number of databases before migrations existed, and the number that later ones carry so
+# that those early versions refuse them.
+_EARLY_LAYOUT = 2
+_MIGRATED = 3
+_MAX_WAL_BYTES = 64 * 2**20
 
 
 class SqliteStore:
@@ -50,7 +53,7 @@ class SqliteStore:
         try:
             path.touch(mode=0o600)
             with self.write() as connection:
-                _create_tables(connection, path)
+                _upgrade(connection, path)
         except (sa.exc.DatabaseError, OSError) as error:
             self.close()
             raise EngineError(
@@ -76,15 +79,17 @@ class SqliteStore:
         self._engine.dispose()
 
 
-def _create_tables(connection: sa.Connection, path: Path) -> None:
+def _upgrade(connection: sa.Connection, path: Path) -> None:
     layout = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-    if layout not in (0, _LAYOUT):
+    newer: int | str | None = layout
+    if layout in (0, _EARLY_LAYOUT, _MIGRATED):
+        newer = migrations.upgrade(connection, layout)
+    if newer is not None:
         raise EngineError(
-            f"The engine's database {path} was made by another version (layout {layout}).",
+            f"The engine's database {path} was made by another version (layout {newer}).",
             advice="Use that version of infinity_frames, or another --home.",
         )
-    metadata.create_all(connection)
-    connection.exec_driver_sql(f"PRAGMA user_version = {_LAYOUT}")
+    connection.exec_driver_sql(f"PRAGMA user_version = {_MIGRATED}")
 
 
 def _configure(connection: Any, _record: object) -> None:
@@ -94,6 +99,7 @@ def _configure(connection: Any, _record: object) -> None:
     # A confirmed submission must survive a power failure, not only a crash of the engine.
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA journal_size_limit = {_MAX_WAL_BYTES}")
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -1,11 +1,24 @@
-"""The tables of a store, as SQLAlchemy Core describes them for every database."""
+"""The tables of a store, as SQLAlchemy Core describes them for every database.
+
+A change here needs a migration in ``stores/migrations``.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+)
 
 __all__ = [
     "accounts",
@@ -20,17 +33,22 @@ __all__ = [
 ]
 
 metadata = sa.MetaData()
+# SQLite numbers rows itself only in columns of type INTEGER, which hold 64 bits there.
+_INTEGER = BigInteger().with_variant(Integer(), "sqlite")
+_QUEUED = sa.text("status = 'queued'")
+_RUNNING = sa.text("status = 'running'")
+_STORED = sa.text("status = 'completed' AND expired IS NULL")
 
 accounts = Table(
     "accounts",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", _INTEGER, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("metered", Boolean, nullable=False),
     # Sums of the account's ledger entries, stored so that reading a balance is one lookup.
-    Column("granted", Integer, nullable=False, default=0),
-    Column("reserved", Integer, nullable=False, default=0),
-    Column("settled", Integer, nullable=False, default=0),
+    Column("granted", _INTEGER, nullable=False, default=0),
+    Column("reserved", _INTEGER, nullable=False, default=0),
+    Column("settled", _INTEGER, nullable=False, default=0),
     Column("created", Text, nullable=False),
 )
 
@@ -57,7 +75,7 @@ batches = Table(
 jobs = Table(
     "jobs",
     metadata,
-    Column("seq", Integer, primary_key=True),
+    Column("seq", _INTEGER, primary_key=True),
     Column("id", Text, nullable=False, unique=True),
     Column("batch_id", ForeignKey("batches.id"), nullable=False),
     Column("account_id", ForeignKey("accounts.id"), nullable=False),
@@ -65,24 +83,35 @@ jobs = Table(
     Column("is_preview", Boolean, nullable=False),
     Column("params", Text, nullable=False),
     Column("tags", Text, nullable=False),
-    Column("seed", Integer, nullable=False),
-    Column("estimated", Integer, nullable=False),
+    Column("seed", _INTEGER, nullable=False),
+    Column("estimated", _INTEGER, nullable=False),
     Column("status", Text, nullable=False),
     Column("error", Text),
-    Column("samples", Integer),
+    Column("samples", _INTEGER),
     Column("sha256", Text),
-    Column("attempts", Integer, nullable=False, default=0),
+    Column("attempts", _INTEGER, nullable=False, default=0),
     Column("lease", Text),
     # Grows within a batch with every change: jobs changed since a poll have a larger revision.
-    Column("revision", Integer, nullable=False),
+    Column("revision", _INTEGER, nullable=False),
     Column("created", Text, nullable=False),
     Column("started", Text),
     Column("finished", Text),
+    Column("traceback", Text),
+    Column("archive_bytes", _INTEGER),
+    # Time at which the archive was deleted by the retention rules.
+    Column("expired", Text),
     Index("jobs_of_batch", "batch_id", "seq"),
     Index("jobs_changed", "batch_id", "revision"),
     Index("jobs_of_account", "account_id", "is_preview", "seq"),
-    Index("jobs_queued", sa.desc("is_preview"), "seq", sqlite_where=sa.text("status = 'queued'")),
-    Index("jobs_running", "seq", sqlite_where=sa.text("status = 'running'")),
+    Index(
+        "jobs_queued",
+        sa.desc("is_preview"),
+        "seq",
+        sqlite_where=_QUEUED,
+        postgresql_where=_QUEUED,
+    ),
+    Index("jobs_running", "seq", sqlite_where=_RUNNING, postgresql_where=_RUNNING),
+    Index("jobs_stored", "finished", sqlite_where=_STORED, postgresql_where=_STORED),
 )
 
 idempotency = Table(
@@ -100,14 +129,14 @@ idempotency = Table(
 ledger = Table(
     "ledger",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", _INTEGER, primary_key=True),
     Column("account_id", ForeignKey("accounts.id"), nullable=False, index=True),
     Column("batch_id", Text),
     # Unique, so that a job cannot be settled twice.
     Column("job_id", Text, unique=True),
-    Column("granted", Integer, nullable=False, default=0),
-    Column("reserved", Integer, nullable=False, default=0),
-    Column("settled", Integer, nullable=False, default=0),
+    Column("granted", _INTEGER, nullable=False, default=0),
+    Column("reserved", _INTEGER, nullable=False, default=0),
+    Column("settled", _INTEGER, nullable=False, default=0),
     Column("created", Text, nullable=False),
 )
 

@@ -1,0 +1,121 @@
+"""Checks of the files that a generator wrote, before they become a job's archive."""
+
+from __future__ import annotations
+
+import csv
+import operator
+from pathlib import Path
+from typing import Any
+
+import av
+import orjson
+
+from infinity_frames.engine.service.ports import MAX_SAMPLES
+from infinity_frames.protocol.errors import RenderError
+
+__all__ = ["check_output", "checked_samples"]
+
+
+def checked_samples(samples: object) -> int:
+    """Return the number of samples that a generator reported.
+
+    Raises
+    ------
+    RenderError
+        It is not a whole number, or outside 0 to `MAX_SAMPLES`.
+    """
+    try:
+        count = operator.index(samples)  # type: ignore[arg-type]
+    except TypeError:
+        count = -1
+    if isinstance(samples, bool) or not 0 <= count <= MAX_SAMPLES:
+        raise RenderError(
+            f"The generator reported {str(samples)[:80]} samples ({type(samples).__name__}); a "
+            f"whole number from 0 to {MAX_SAMPLES} is allowed.",
+            advice="Report this to the author of the generator.",
+        )
+    return count
+
+
+def check_output(folder: Path, samples: int) -> None:
+    """Check that a job folder has files, that its labels parse, and that frame counts agree.
+
+    Parameters
+    ----------
+    folder : Path
+        The job folder, without ``job.json``.
+    samples : int
+        The number of samples that the generator reported.
+
+    Raises
+    ------
+    RenderError
+        A file is missing, is a symbolic link, cannot be parsed, or disagrees with `samples`.
+    """
+    files = [path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink()]
+    if not files:
+        raise _invalid("The generator wrote no files")
+    for path in files:
+        # A link would put a file from outside the folder into the archive.
+        if path.is_symlink() or not path.is_file():
+            name = path.relative_to(folder).as_posix()
+            raise _invalid(f"{name} is a symbolic link or a special file, not a regular file")
+    labels, series = folder / "labels.json", folder / "data.csv"
+    frames = _labeled_frames(labels) if labels.exists() else None
+    if frames is not None and frames != samples:
+        raise _invalid(f"labels.json has {frames} frames and the generator reported {samples}")
+    if series.exists():
+        _check_series(series)
+    video = folder / "video.mp4"
+    if video.exists() and (frames is not None or series.exists()):
+        counted = _video_frames(video)
+        if counted != samples:
+            raise _invalid(f"video.mp4 has {counted} frames and the generator reported {samples}")
+
+
+def _labeled_frames(path: Path) -> int | None:
+    """Count the frames of ``labels.json``; None if it does not list images as COCO does."""
+    try:
+        labels: Any = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise _invalid(f"labels.json is not valid JSON: {error}") from None
+    if not isinstance(labels, dict):
+        raise _invalid("labels.json is not a JSON object")
+    if "images" not in labels:
+        return None
+    images, annotations = labels["images"], labels.get("annotations", [])
+    if not isinstance(images, list) or not isinstance(annotations, list):
+        raise _invalid("images and annotations in labels.json are not lists")
+    ids = {image.get("id") for image in images if isinstance(image, dict)}
+    if len(ids) != len(images):
+        raise _invalid("the images in labels.json do not have distinct ids")
+    for annotation in annotations:
+        if not isinstance(annotation, dict) or annotation.get("image_id") not in ids:
+            raise _invalid("labels.json has an annotation whose image_id is not one of its images")
+    return len(images)
+
+
+def _check_series(path: Path) -> None:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            widths = {len(row) for row in csv.reader(file, strict=True)}
+    except (UnicodeError, csv.Error) as error:
+        raise _invalid(f"data.csv cannot be parsed: {error}") from None
+    if len(widths) != 1:
+        raise _invalid("data.csv is empty, or its rows differ in length")
+
+
+def _video_frames(path: Path) -> int:
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            return sum(packet.size > 0 for packet in container.demux(stream))
+    except (av.FFmpegError, IndexError) as error:
+        raise _invalid(f"video.mp4 cannot be read: {error}") from None
+
+
+def _invalid(problem: str) -> RenderError:
+    return RenderError(
+        f"The generator's output is invalid: {problem}.",
+        advice="Report this to the author of the generator.",
+    )
