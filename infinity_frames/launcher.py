@@ -259,6 +259,11 @@ def _is_owned(place: Home) -> bool:
         descriptor = os.open(place.owner_lock, os.O_RDWR)
     except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        raise EngineNotStarted(
+            f"The engine's home {place.path} cannot be used: {error.strerror or error}.",
+            advice="Name another folder in $INFINITY_HOME.",
+        ) from None
     try:
         return not _shareable(descriptor)
     finally:

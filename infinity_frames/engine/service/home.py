@@ -6,6 +6,8 @@ import json
 import os
 import secrets
 import shutil
+import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +17,14 @@ from filelock import FileLock, Timeout
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import EngineError
 
-__all__ = ["claimed", "private_bytes", "publish", "write_private"]
+__all__ = [
+    "claimed",
+    "make_private",
+    "private_bytes",
+    "publish",
+    "unusable_home",
+    "write_private",
+]
 
 # A client that checks whether an engine runs holds the lock for a moment.
 _CLAIM_TIMEOUT_S = 1.0
@@ -35,10 +44,10 @@ def claimed(home: Home) -> Iterator[set[str]]:
     EngineError
         Another engine owns the home, or the home cannot be written.
     """
+    make_private(home)
     try:
-        home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        home.results.mkdir(exist_ok=True, mode=0o700)
-        lock = FileLock(home.owner_lock)
+        home.results.resolve().mkdir(exist_ok=True, mode=0o700)
+        lock = FileLock(home.owner_lock, mode=0o600)
         lock.acquire(timeout=_CLAIM_TIMEOUT_S)
     except Timeout:
         address = home.address() or {}
@@ -48,10 +57,7 @@ def claimed(home: Home) -> Iterator[set[str]]:
             advice="Use that one, stop it with `infinity-frames stop`, or choose another --home.",
         ) from None
     except OSError as error:
-        raise EngineError(
-            f"The engine's home {home.path} cannot be written: {error.strerror or error}.",
-            advice="Choose another folder with --home or $INFINITY_HOME.",
-        ) from None
+        raise unusable_home(home, error) from None
     try:
         home.stopped_file.unlink(missing_ok=True)
         home.address_file.unlink(missing_ok=True)
@@ -63,6 +69,80 @@ def claimed(home: Home) -> Iterator[set[str]]:
     finally:
         home.address_file.unlink(missing_ok=True)
         lock.release()
+
+
+def make_private(home: Home) -> None:
+    """Create the home, or close it and its files to other users (modes 0700 and 0600).
+
+    Raises
+    ------
+    EngineError
+        The home or one of its files belongs to another user, is a symbolic link where a file is
+        expected, or cannot be closed.
+    """
+    try:
+        home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if sys.platform == "win32":
+            return
+        _close(home.path.resolve(), 0o700)
+        # Results may be kept on a larger disk, behind a symbolic link.
+        _close(home.results.resolve(), 0o700)
+        database = home.database_file
+        for path in (
+            home.scratch,
+            home.owner_lock,
+            home.start_lock,
+            home.stopped_file,
+            home.address_file,
+            home.token_file,
+            home.key_file,
+            home.log_file,
+            database,
+            database.with_name(f"{database.name}-wal"),
+            database.with_name(f"{database.name}-shm"),
+        ):
+            _refuse_link(path)
+            _close(path, 0o700 if path.is_dir() else 0o600)
+    except OSError as error:
+        raise unusable_home(home, error) from None
+
+
+def unusable_home(home: Home, error: OSError) -> EngineError:
+    """Build the error for a home that cannot be created, read or written."""
+    return EngineError(
+        f"The engine's home {home.path} cannot be used: {error.strerror or error}.",
+        advice="Choose another folder with --home or $INFINITY_HOME.",
+    )
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise EngineError(
+            f"{path} in the engine's home is a symbolic link, so other files could be overwritten.",
+            advice="Delete the link, or choose another folder with --home or $INFINITY_HOME.",
+        )
+
+
+def _close(path: Path, mode: int) -> None:
+    """Remove the permissions of other users from a file or folder."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return
+    if status.st_uid != os.geteuid():
+        raise EngineError(
+            f"{path} belongs to another user, who could read tokens and block the engine.",
+            advice="Make it yours with chown, or choose another folder with --home or "
+            "$INFINITY_HOME.",
+        )
+    if stat.S_IMODE(status.st_mode) & 0o077 == 0:
+        return
+    path.chmod(mode)
+    if stat.S_IMODE(path.lstat().st_mode) & 0o077:
+        raise EngineError(
+            f"{path} cannot be closed to other users, who could read tokens and block the engine.",
+            advice="Choose a folder on another file system with --home or $INFINITY_HOME.",
+        )
 
 
 def publish(home: Home, url: str, version: str) -> None:
@@ -83,7 +163,9 @@ def private_bytes(path: Path, length: int = 32) -> bytes:
 def write_private(path: Path, content: bytes) -> None:
     """Write a file of mode 0600 atomically: readers see the whole new content, or the old."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # A planted file or link of this name must not be written through.
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

@@ -19,7 +19,13 @@ import uvicorn
 from infinity_frames.engine.service.app import Application, application
 from infinity_frames.engine.service.archives.folder import FolderArchives
 from infinity_frames.engine.service.dispatcher import Dispatcher
-from infinity_frames.engine.service.home import claimed, private_bytes, publish
+from infinity_frames.engine.service.home import (
+    claimed,
+    make_private,
+    private_bytes,
+    publish,
+    unusable_home,
+)
 from infinity_frames.engine.service.ledger import ensure_own_token, new_token
 from infinity_frames.engine.service.ports import Archives, Store
 from infinity_frames.engine.service.runners.local import LocalRunner, available_cores
@@ -147,18 +153,15 @@ def issue_token(home: Home, name: str | None, samples: int | None) -> str:
     EngineError
         The account is not metered but samples are given, or the home cannot be written.
     """
+    make_private(home)
     try:
-        home.path.mkdir(parents=True, exist_ok=True, mode=0o700)
         with closing(SqliteStore(home.database_file)) as store:
             if name is None and samples is None:
                 return ensure_own_token(store, home)
             with store.write() as connection:
                 return new_token(connection, name or f"account-{secrets.token_hex(4)}", samples)
     except OSError as error:
-        raise EngineError(
-            f"The engine's home {home.path} cannot be written: {error.strerror or error}.",
-            advice="Choose another folder with --home or $INFINITY_HOME.",
-        ) from None
+        raise unusable_home(home, error) from None
 
 
 class _Server(uvicorn.Server):
