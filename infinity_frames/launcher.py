@@ -38,7 +38,18 @@ _POLL_S = 0.02
 _ANSWER_TIMEOUT_S = 5.0
 _LOG_LINES = 8
 _MAX_LOG_BYTES = 5 * 2**20
-_NEEDS = ("fastapi", "uvicorn", "sqlalchemy", "psutil", "numba", "skimage", "scipy", "pycocotools")
+_NEEDS = (
+    "fastapi",
+    "fastapi_offline",
+    "uvicorn",
+    "sqlalchemy",
+    "alembic",
+    "psutil",
+    "numba",
+    "skimage",
+    "scipy",
+    "pycocotools",
+)
 
 _Path = str | os.PathLike[str]
 

@@ -73,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
         metavar="MB",
         help="fail a job that takes more (default: its share of 3/4 of the machine's memory)",
     )
+    serve.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="accept requests for this host name too, for example behind a proxy; repeatable",
+    )
     serve.set_defaults(run=_serve)
 
     stop = commands.add_parser("stop", help="stop the engine; unfinished jobs go on later")
@@ -115,6 +122,7 @@ def _serve(options: argparse.Namespace) -> None:
         workers=options.workers,
         idle_timeout=options.idle_timeout,
         job_timeout=options.job_timeout,
+        allowed_hosts=tuple(options.allow_host),
         job_memory=None if options.job_memory is None else options.job_memory * 2**20,
     )
     serve(Home.at(options.home), settings, lambda url: print(url, flush=True))

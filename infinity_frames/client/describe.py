@@ -20,6 +20,14 @@ def describe(rest: Rest, generator: str) -> Generator:
     try:
         return Generator.from_json(rest.generator(generator))
     except UnknownGenerator as error:
+        reason = rest.broken_generators().get(generator)
+        if reason is not None:
+            raise UnknownGenerator(
+                f"The generator {generator!r} is installed on the server but cannot be used: "
+                f"{reason}",
+                advice="Repair or update its package there.",
+                **error.where,
+            ) from None
         names = [str(item.get("name")) for item in rest.generators()]
         close = difflib.get_close_matches(generator, names, n=1, cutoff=0.3)
         hint = f"Did you mean {close[0]!r}? " if close else ""

@@ -35,9 +35,11 @@ ENDPOINTS = [
     "GET /api/account/",
     "GET /api/job_runs/",
     "GET /api/job_runs/{job_id}/",
+    "GET /api/job_runs/{job_id}/traceback/",
     "POST /api/jobs/run/",
     "GET /api/job_previews/",
     "GET /api/job_previews/{job_id}/",
+    "GET /api/job_previews/{job_id}/traceback/",
     "POST /api/jobs/preview/",
     "GET /api/results/{archive}/",
 ]

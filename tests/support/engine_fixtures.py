@@ -34,6 +34,9 @@ def install_toys(folder: Path) -> dict[str, str]:
         "toy-v1.0.0 = toy_generator:Toy\n"
         "sound-v1.0.0 = toy_generator:SoundToy\n"
         "broken-v1.0.0 = toy_generator:Missing\n"
+        "hostile-v1.0.0 = hostile_generator:Hostile\n"
+        "undescribed-v1.0.0 = hostile_generator:Undescribed\n"
+        "leaver-v1.0.0 = leaving_generator:Leaver\n"
     )
     marks = folder / "marks"
     marks.mkdir()

@@ -45,6 +45,10 @@ from infinity_frames.protocol.errors import (
 
 __all__ = ["Rest"]
 
+# Extensions of responses that this client reads: parameters that may have no value at all, and
+# entries for installed generators that cannot be used.
+_KNOWN_EXTENSIONS = "parameters, broken"
+
 
 @dataclass(frozen=True)
 class _Request:
@@ -115,7 +119,15 @@ class Rest:
     # Endpoints, in the order of the protocol
 
     def generators(self) -> list[dict[str, Any]]:
-        """``GET /api/jobs/``: the generators, each at least ``name`` and ``version``."""
+        """``GET /api/jobs/``: the usable generators, each at least ``name`` and ``version``."""
+        return [item for item in self._listed() if "error" not in item]
+
+    def broken_generators(self) -> dict[str, str]:
+        """Return the reasons why installed generators cannot be used, where the server says so."""
+        broken = [item for item in self._listed() if "error" in item]
+        return {str(item.get("name")): str(item["error"]) for item in broken}
+
+    def _listed(self) -> list[dict[str, Any]]:
         return answers.objects(self._call("GET", "/api/jobs/"))
 
     def generator(self, name: str) -> dict[str, Any]:
@@ -247,7 +259,9 @@ class Rest:
 
         `key` marks a call that creates something; `resend` says that repeating it is harmless.
         """
-        headers = {"Accept": "application/json"} | ({"Idempotency-Key": key} if key else {})
+        headers = {"Accept": "application/json", "Infinity-Extensions": _KNOWN_EXTENSIONS}
+        if key:
+            headers["Idempotency-Key"] = key
         data = None if body is None else answers.written(body)
         if data is not None:
             headers["Content-Type"] = "application/json"

@@ -8,14 +8,16 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import orjson
-from fastapi import FastAPI, Request, Response
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
+from fastapi_offline import FastAPIOffline
+from sqlalchemy.exc import DatabaseError, DataError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from infinity_frames.engine.service import result_routes, routes
+from infinity_frames.engine.service.origins import HostCheck
 from infinity_frames.engine.service.service import Service
 from infinity_frames.protocol.errors import (
     AuthenticationError,
@@ -29,7 +31,8 @@ __all__ = ["Application", "application"]
 
 EXTENSIONS = (
     "idempotency, cancel, account, tags, status, seed, sha256, errors, sampling, constraints, "
-    "message, since"
+    "message, since, parameters, broken, "
+    "traceback"
 )
 _RETRY_AFTER_S = 2
 _log = logging.getLogger(__name__)
@@ -45,10 +48,13 @@ class Application:
     ----------
     app : ASGI application
         Handles the requests.
+    hosts : HostCheck
+        Rejects requests that web pages of other sites could make.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, hosts: HostCheck) -> None:
         self._app = app
+        self._hosts = hosts
         self._open = 0
         self._last_request = time.monotonic()
 
@@ -61,6 +67,10 @@ class Application:
         """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        problem = self._hosts.problem(scope)
+        if problem is not None:
+            await _error_response(403, problem)(scope, receive, send)
             return
         path = scope["path"]
         if path.startswith("/api/") and not path.endswith("/"):
@@ -80,12 +90,15 @@ class Application:
             self._last_request = time.monotonic()
 
 
-def application(service: Service) -> Application:
+def application(service: Service, hosts: HostCheck) -> Application:
     """Build the application of a service."""
-    app = FastAPI(
+    app = FastAPIOffline(
         title="Infinity API",
         description="Batches of synthetic data, rendered on this machine.",
         redirect_slashes=False,
+        redoc_url=None,
+        # Swagger UI would send the description to a foreign host for a badge.
+        swagger_ui_parameters={"validatorUrl": None},
     )
     app.state.service = service
     app.include_router(routes.router)
@@ -93,6 +106,8 @@ def application(service: Service) -> Application:
     handlers: dict[Any, Any] = {
         InfinityError: _infinity_error,
         OperationalError: _busy,
+        DataError: _unstorable,
+        DatabaseError: _damaged,
         HTTPException: _http,
         RequestValidationError: _invalid,
         ClientDisconnect: _gone,
@@ -100,7 +115,7 @@ def application(service: Service) -> Application:
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
-    return Application(app)
+    return Application(app, hosts)
 
 
 def _error_response(
@@ -133,6 +148,20 @@ def _busy(_request: Request, error: OperationalError) -> Response:
         f"The engine cannot write its database now ({error.orig}); nothing was changed. "
         "Check that its disk has room, and try again.",
         {"Retry-After": str(_RETRY_AFTER_S)},
+    )
+
+
+def _unstorable(_request: Request, error: DataError) -> Response:
+    """The database cannot hold a value of the request, for example a NUL character."""
+    return _error_response(400, f"The request holds a value that cannot be stored: {error.orig}.")
+
+
+def _damaged(_request: Request, error: DatabaseError) -> Response:
+    _log.error("the database is damaged: %s", error.orig)
+    return _error_response(
+        503,
+        f"The engine's database is damaged ({error.orig}). Stop the engine, and restore the file "
+        "engine.sqlite in its home from a backup or with `sqlite3 engine.sqlite .recover`.",
     )
 
 

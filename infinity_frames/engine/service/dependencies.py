@@ -16,7 +16,17 @@ from infinity_frames.engine.service.repository import Linker
 from infinity_frames.engine.service.service import IdempotencyKey, Service
 from infinity_frames.protocol.errors import AuthenticationError, RequestRejected
 
-__all__ = ["AccountId", "Engine", "Key", "Limit", "Link", "RawBody", "Since", "Window"]
+__all__ = [
+    "AccountId",
+    "ClientExtensions",
+    "Engine",
+    "Key",
+    "Limit",
+    "Link",
+    "RawBody",
+    "Since",
+    "Window",
+]
 
 MAX_BODY_BYTES = 64 * 2**20
 # A body over the limit is read to its end and discarded, so that the client receives the reason;
@@ -127,7 +137,14 @@ async def _window(request: Request) -> tuple[str | None, str | None]:
     return _time(request, "start_time"), _time(request, "end_time")
 
 
+async def _extensions(request: Request) -> frozenset[str]:
+    names = request.headers.get("infinity-extensions", "").split(",")
+    return frozenset(filter(None, (name.strip() for name in names)))
+
+
 AccountId = Annotated[int, Depends(_account)]
+# Extensions of the protocol that the client announces to know.
+ClientExtensions = Annotated[frozenset[str], Depends(_extensions)]
 Key = Annotated[IdempotencyKey | None, Depends(_key)]
 Link = Annotated[Linker, Depends(_linker)]
 Limit = Annotated[int, Depends(_limit)]

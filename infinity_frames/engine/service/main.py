@@ -27,6 +27,7 @@ from infinity_frames.engine.service.home import (
     unusable_home,
 )
 from infinity_frames.engine.service.ledger import ensure_own_token, new_token
+from infinity_frames.engine.service.origins import HostCheck
 from infinity_frames.engine.service.ports import Archives, Store
 from infinity_frames.engine.service.runners.local import LocalRunner, available_cores
 from infinity_frames.engine.service.runners.worker import disk_is_full
@@ -62,6 +63,8 @@ class Settings:
         Seconds that a job may take; by default ten minutes plus five seconds per sample.
     job_memory : int or None
         Bytes that a worker may use; by default its share of 3/4 of the machine's memory.
+    allowed_hosts : tuple of str
+        Further host names under which clients reach the engine, for example behind a proxy.
     """
 
     host: str = "127.0.0.1"
@@ -70,6 +73,7 @@ class Settings:
     idle_timeout: float = 0.0
     job_timeout: float | None = None
     job_memory: int | None = None
+    allowed_hosts: tuple[str, ...] = ()
 
 
 def serve(home: Home, settings: Settings, ready: Callable[[str], None]) -> None:
@@ -97,6 +101,12 @@ def serve(home: Home, settings: Settings, ready: Callable[[str], None]) -> None:
             _serve_owned(home, store, settings, rendering, ready)
     except KeyboardInterrupt:
         return
+    except sa.exc.DatabaseError as error:
+        raise EngineError(
+            f"The engine's database {home.database_file} is damaged: {error.orig}.",
+            advice="Restore it from a backup or with `sqlite3 engine.sqlite .recover`, or move it "
+            "away: the engine then starts with a new one.",
+        ) from None
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -121,7 +131,10 @@ def _serve_owned(
     dispatcher.start(rendering)
     try:
         signer = Signer(private_bytes(home.key_file))
-        app = application(Service(store, archives, signer, dispatcher))
+        app = application(
+            Service(store, archives, signer, dispatcher),
+            HostCheck([settings.host, *settings.allowed_hosts]),
+        )
 
         def announce(url: str) -> None:
             publish(home, url, version("infinity-frames"))

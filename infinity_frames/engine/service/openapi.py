@@ -23,6 +23,7 @@ __all__ = [
     "Job",
     "SingleRequest",
     "Summary",
+    "Traceback",
 ]
 
 
@@ -103,6 +104,12 @@ class JobStates(BaseModel):
     finished: list[str | None]
 
 
+class Traceback(BaseModel):
+    """The Python traceback of a failed job."""
+
+    traceback: str | None = Field(description="null if the job did not fail with an exception.")
+
+
 class BatchListed(BaseModel):
     """A batch in a list."""
 
@@ -138,11 +145,14 @@ class GeneratorListed(BaseModel):
 
     name: str
     version: str
+    error: str | None = Field(default=None, description="Why it cannot be used, if it cannot.")
 
 
-class GeneratorDescription(GeneratorListed):
+class GeneratorDescription(BaseModel):
     """The parameters and rules of a generator."""
 
+    name: str
+    version: str
     params: list[dict[str, Any]]
     options: dict[str, Any]
     constraints: list[dict[str, Any]]

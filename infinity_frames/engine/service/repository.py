@@ -24,6 +24,7 @@ __all__ = [
     "find_jobs",
     "job_json",
     "job_row",
+    "job_traceback",
     "list_batches",
     "new_batch",
     "progress_json",
@@ -146,6 +147,15 @@ def job_row(connection: Connection, account_id: int, job_id: str, is_preview: bo
             advice="GET /api/batch/{id}/ lists the jobs of a batch.",
         )
     return row
+
+
+def job_traceback(
+    connection: Connection, account_id: int, job_id: str, is_preview: bool
+) -> str | None:
+    """Return the traceback of a failed job of this account, None if it has none."""
+    job_row(connection, account_id, job_id, is_preview)
+    found = connection.execute(sa.select(jobs.c.traceback).where(jobs.c.id == job_id)).scalar()
+    return None if found is None else str(found)
 
 
 def find_jobs(

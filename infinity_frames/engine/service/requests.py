@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,8 @@ from sqlalchemy import Connection
 
 from infinity_frames.engine.generators.base import Generator
 from infinity_frames.engine.service import registry
+from infinity_frames.engine.service.outcomes import clean_text
+from infinity_frames.engine.service.ports import MAX_SAMPLES
 from infinity_frames.engine.service.stores.tables import jobs as jobs_table
 from infinity_frames.protocol import parameters
 from infinity_frames.protocol.errors import InvalidJobs, RequestRejected, UnknownGenerator
@@ -28,11 +31,16 @@ MAX_JOBS = 250_000
 _MAX_NAME = 1000
 _MAX_TAGS_BYTES = 16_384
 _SHOWN_LENGTH = 200
+_MAX_PARAMS = 1000
+# Distinct parameter names in one request: every name becomes a column of a frame.
+_MAX_NAMES = 2000
+_MAX_DEPTH = 32
 _SEED = "random_seed"
 _STATE = "state"
 _SEEDS = 2**31
 # Databases limit the number of bound values in one statement.
 _CHUNK = 10_000
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,7 @@ def prepare(
     RequestRejected
         A generator is unknown, or cannot make a requested preview.
     """
+    _check_width(requests)
     out: list[NewJob | None] = [None] * len(requests)
     broken = []
     for name, positions in _by_generator(requests).items():
@@ -150,7 +159,12 @@ def prepare(
 
 
 def _malformed(what: str, expected: str, found: object) -> RequestRejected:
-    shown = "missing" if found is None else f"{str(found)[:80]!r} ({type(found).__name__})"
+    if found is None:
+        shown = "missing"
+    elif isinstance(found, dict | list):
+        shown = f"{'an object' if isinstance(found, dict) else 'a list'} of length {len(found)}"
+    else:
+        shown = f"{str(found)[:80]!r} ({type(found).__name__})"
     return RequestRejected(
         f"{what} must be {expected}; it is {shown}.",
         advice="/docs describes every request body.",
@@ -168,15 +182,51 @@ def _request(run: object, where: str) -> JobRequest:
     params = run.get("param_values", {})
     if not isinstance(params, dict):
         raise _malformed(f"{of}param_values", "an object", params)
+    if len(params) > _MAX_PARAMS:
+        raise _malformed(f"{of}param_values", f"at most {_MAX_PARAMS} parameters", params)
+    _check_depth(params, f"{of}param_values")
     is_preview = run.get("is_preview", False)
     if not isinstance(is_preview, bool):
         raise _malformed(f"{of}is_preview", "true or false", is_preview)
     tags = run.get("tags") or {}
     if not isinstance(tags, dict):
         raise _malformed(f"{of}tags", "an object", tags)
+    _check_depth(tags, f"{of}tags")
     if tags and len(orjson.dumps(tags)) > _MAX_TAGS_BYTES:
         raise _malformed(f"{of}tags", f"at most {_MAX_TAGS_BYTES} bytes of JSON", tags)
     return JobRequest(name, is_preview, params, tags)
+
+
+def _check_depth(value: object, where: str) -> None:
+    """Refuse values that are nested so deeply that writing them as JSON would fail."""
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        inner: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                inner += item.values()
+            elif isinstance(item, list):
+                inner += item
+        level = [item for item in inner if isinstance(item, dict | list)]
+        if not level:
+            return
+    raise RequestRejected(
+        f"{where} is nested more than {_MAX_DEPTH} levels deep.",
+        advice="Flatten the value.",
+        status=400,
+    )
+
+
+def _check_width(requests: Sequence[JobRequest]) -> None:
+    names: set[str] = set()
+    for request in requests:
+        names.update(request.params)
+        if len(names) > _MAX_NAMES:
+            raise RequestRejected(
+                f"The jobs have more than {_MAX_NAMES} different parameters.",
+                advice="Put your own values in 'tags'; GET /api/jobs/{generator}/ lists parameters.",
+                status=400,
+            )
 
 
 def _by_generator(requests: Sequence[JobRequest]) -> dict[str, list[int]]:
@@ -257,14 +307,42 @@ def _jobs(
 ) -> Iterator[NewJob]:
     spec = generator.spec
     typed = parameters.validate(spec, parameters.fill(spec, draft))
-    estimates = np.maximum(np.asarray(generator.estimate(typed), dtype=np.int64), 0).tolist()
-    rows = zip(requests, parameters.records(spec, typed), estimates, strict=True)
+    rows = zip(requests, parameters.records(spec, typed), _estimates(generator, typed), strict=True)
     for request, params, estimate in rows:
         seed = _seed(request.params.get(_SEED) is not None, params, states)
         if _SEED in params:
             params[_SEED] = seed
         estimated = 1 if request.is_preview else estimate
         yield NewJob(spec.name, request.is_preview, params, request.tags, seed, estimated)
+
+
+def _estimates(generator: Generator, typed: pd.DataFrame) -> list[int]:
+    """Estimate the samples of jobs, and check what the generator's code returned."""
+    try:
+        estimates = np.asarray(generator.estimate(typed))
+    except BaseException as error:
+        # Generator code may raise anything, SystemExit too.
+        _log.exception("%s could not estimate jobs", generator.spec.name)
+        raise _bad_estimate(
+            generator, clean_text(f"{type(error).__name__}: {error}", 500)
+        ) from None
+    if estimates.shape != (len(typed),) or estimates.dtype.kind not in "iu":
+        found = f"shape {estimates.shape} and type {estimates.dtype}"
+        raise _bad_estimate(generator, f"it returned {found} for {len(typed)} jobs")
+    outside = (estimates < 0) | (estimates > MAX_SAMPLES)
+    if outside.any():
+        value = estimates[outside][0]
+        raise _bad_estimate(generator, f"it returned {value}; 0 to {MAX_SAMPLES} is allowed")
+    counts: list[int] = estimates.tolist()
+    return counts
+
+
+def _bad_estimate(generator: Generator, reason: str) -> RequestRejected:
+    return RequestRejected(
+        f"The generator {generator.spec.name} could not estimate the jobs: {reason}.",
+        advice="Report this to the author of the generator.",
+        status=400,
+    )
 
 
 def _seed(given: bool, params: Mapping[str, Any], states: dict[str, int]) -> int:

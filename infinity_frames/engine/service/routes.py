@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from infinity_frames.engine.service import ledger, openapi, registry, repository
 from infinity_frames.engine.service.dependencies import (
     AccountId,
+    ClientExtensions,
     Engine,
     Key,
     Limit,
@@ -25,6 +26,10 @@ from infinity_frames.engine.service.service import Service
 __all__ = ["router"]
 
 router = APIRouter(prefix="/api", responses=openapi.REFUSALS)
+
+
+def _is_of_base_protocol(parameter: dict[str, Any]) -> bool:
+    return parameter["default_value"] is not None or parameter["type"] == "uuid"
 
 
 def _request_body(model: type[BaseModel], *, idempotent: bool = False) -> dict[str, Any]:
@@ -59,19 +64,34 @@ def _query(*names: str) -> dict[str, Any]:
 
 
 @router.get("/jobs/", response_model=list[openapi.GeneratorListed], tags=["generators"])
-def list_generators(_: AccountId) -> Response:
-    """List the generators."""
-    found = registry.usable_generators().values()
-    return json_response([{"name": one.spec.name, "version": one.spec.version} for one in found])
+def list_generators(_: AccountId, extensions: ClientExtensions) -> Response:
+    """List the generators that can be used; to clients that announce `broken`, the others too."""
+    listed: list[dict[str, str]] = [
+        {"name": one.spec.name, "version": one.spec.version}
+        for one in registry.usable_generators().values()
+    ]
+    if "broken" in extensions:
+        broken = registry.broken_generators()
+        listed += [{"name": name, "version": "", "error": broken[name]} for name in broken]
+    return json_response(listed)
 
 
 @router.get("/jobs/{generator}/", response_model=openapi.GeneratorDescription, tags=["generators"])
-def describe_generator(generator: str, service: Engine, _: AccountId) -> Response:
-    """Describe the parameters, options and joint rules of a generator."""
+def describe_generator(
+    generator: str, service: Engine, _: AccountId, extensions: ClientExtensions
+) -> Response:
+    """Describe the parameters, options and joint rules of a generator.
+
+    Parameters that need not have a value are shown to clients that announce `parameters`: clients
+    of the base protocol convert every default to its type.
+    """
     found = registry.generator(generator)
     # This client is about to submit jobs; start compiling the rendering code meanwhile.
     service.dispatcher.prepare(found.spec.name)
-    return json_response(found.spec.to_json())
+    description = found.spec.to_json()
+    if "parameters" not in extensions:
+        description["params"] = list(filter(_is_of_base_protocol, description["params"]))
+    return json_response(description)
 
 
 @router.post(
@@ -209,6 +229,11 @@ def _serve_jobs(kind: str, path: str, *, is_preview: bool) -> None:
     def get_job(job_id: str, service: Engine, account: AccountId, link: Link) -> Response:
         return json_response(service.job(account, is_preview, job_id, link))
 
+    def get_traceback(job_id: str, service: Engine, account: AccountId) -> Response:
+        with service.store.read() as connection:
+            text = repository.job_traceback(connection, account, job_id, is_preview)
+        return json_response({"traceback": text})
+
     def submit_job(
         service: Engine, account: AccountId, body: RawBody, key: Key, link: Link
     ) -> Response:
@@ -223,6 +248,13 @@ def _serve_jobs(kind: str, path: str, *, is_preview: bool) -> None:
     plural = f"List the {kind} jobs of a batch, else the latest of the account."
     listed = _query("limit")
     add(list_jobs, path, "GET", plural, response_model=list[openapi.Job], openapi_extra=listed)
+    add(
+        get_traceback,
+        path + "{job_id}/traceback/",
+        "GET",
+        f"Get the traceback of a failed {kind} job.",
+        response_model=openapi.Traceback,
+    )
     add(get_job, path + "{job_id}/", "GET", f"Get a {kind} job.", response_model=openapi.Job)
     single = "/jobs/preview/" if is_preview else "/jobs/run/"
     title = f"Submit one {kind} job (older endpoint)."

@@ -1,0 +1,462 @@
+"""Generators that break every rule cost their own jobs only, and their owners learn why."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from engine_fixtures import check_books, eventually
+from hypothesis import given
+from hypothesis import strategies as st
+from wire_client import WireClient, batch, fetch
+
+from infinity_frames.engine.service.outcomes import checked_outcome, clean_text
+from infinity_frames.engine.service.ports import MAX_SAMPLES, Outcome, StoredArchive
+
+HOSTILE = "hostile-v1.0.0"
+
+
+def ended(client, **params):
+    """The one job of a batch, after it has ended."""
+    made = client.submit(params, generator=HOSTILE)
+    assert made.status_code == 201, made.text
+    return client.finished(made.json()["id"])["job_runs"][0]
+
+
+@pytest.mark.parametrize(
+    "returns",
+    ["2**70", "-1", "-1000000", "None", "1.5", "True", "'3'", "float('nan')", f"{MAX_SAMPLES + 1}"],
+)
+def test_a_number_of_samples_that_is_none_fails_the_job(client, returns):
+    job = ended(client, returns=returns)
+    assert job["status"] == "failed"
+    assert "samples" in job["error"]
+    assert "whole number from 0" in job["error"]
+
+
+def test_numpy_integers_and_zero_are_numbers_of_samples(client):
+    assert ended(client, returns="np.int32(3)")["num_samples"] == 3
+    assert ended(client, returns="0")["num_samples"] == 0
+
+
+@pytest.mark.parametrize(
+    ("writes", "reason"),
+    [
+        ("nothing", "no files"),
+        ("a link", "symbolic link"),
+        ("a linked folder", "symbolic link"),
+        ("cut labels", "labels.json is not valid JSON"),
+        ("a list as labels", "labels.json is not a JSON object"),
+        ("labels of a frame that is missing", "image_id"),
+        ("a broken video", "video.mp4 cannot be read"),
+        ("a ragged series", "data.csv"),
+    ],
+)
+def test_broken_output_fails_the_job_with_its_reason(client, writes, reason):
+    job = ended(client, writes=writes)
+    assert (job["status"], job["num_samples"], job["result_url"]) == ("failed", None, None)
+    assert reason in job["error"]
+
+
+def test_labels_must_have_as_many_frames_as_reported(client):
+    assert ended(client, writes="good labels")["status"] == "completed"
+    job = ended(client, writes="good labels", returns="2")
+    assert job["status"] == "failed"
+    assert "1 frames" in job["error"]
+
+
+def test_what_sys_exit_says_reaches_the_owner(client):
+    job = ended(client, does="exit")
+    assert job["status"] == "failed"
+    assert "giving up" in job["error"]
+
+
+def test_an_error_text_that_is_not_unicode_is_cleaned(client):
+    job = ended(client, does="surrogate")
+    assert job["status"] == "failed"
+    assert "cannot read caf?.png" in job["error"]
+
+
+def test_the_owner_of_a_failed_job_and_nobody_else_gets_its_traceback(client, stranger):
+    job = ended(client, does="deep error")
+    assert job["error"] == "ValueError: at the bottom"
+    path = f"/api/job_runs/{job['id']}/traceback/"
+    text = client.get(path).json()["traceback"]
+    assert text.startswith("Traceback")
+    assert "_recurse" in text
+    assert stranger.get(path).status_code == 404
+    good = ended(client)
+    assert client.get(f"/api/job_runs/{good['id']}/traceback/").json() == {"traceback": None}
+
+
+def test_a_forged_report_of_a_worker_fails_its_job_only(client):
+    assert ended(client, does="forge a report")["status"] == "failed"
+    assert ended(client)["status"] == "completed"
+
+
+@pytest.mark.parametrize("estimates", ["raises", "short", "-5", "99999999999999", "1.5"])
+def test_a_broken_estimate_is_the_reason_of_a_refusal(client, estimates):
+    answer = client.submit({"estimates": estimates}, generator=HOSTILE)
+    assert answer.status_code == 400
+    assert HOSTILE in answer.json()["detail"]
+    assert "estimate" in answer.json()["detail"]
+
+
+def living_children(engine):
+    return {one.pid for one in engine.family() if "sleep(3600)" in " ".join(one.cmdline())}
+
+
+def test_cancelling_kills_children_and_their_children_and_deletes_files(idle_engine):
+    idle_engine.start("--workers", "1")
+    with WireClient(idle_engine.url, idle_engine.token) as client:
+        made = client.submit({"does": "children"}, generator=HOSTILE).json()
+        children = eventually(lambda: len(living_children(idle_engine)) >= 3 and True)
+        children = [psutil.Process(pid) for pid in living_children(idle_engine)]
+        client.post(f"/api/batch/{made['id']}/cancel/")
+        eventually(lambda: not any(one.is_running() for one in children))
+        eventually(lambda: not list((idle_engine.home / "scratch").glob("*.*/")))
+
+
+def test_children_of_a_worker_die_with_a_killed_engine(idle_engine):
+    idle_engine.start("--workers", "1")
+    with WireClient(idle_engine.url, idle_engine.token) as client:
+        client.submit({"does": "children"}, generator=HOSTILE)
+        eventually(lambda: len(living_children(idle_engine)) >= 3)
+    children = [psutil.Process(pid) for pid in living_children(idle_engine)]
+    idle_engine.kill()
+    eventually(lambda: not any(one.is_running() for one in children))
+
+
+def test_the_memory_of_children_counts(client):
+    job = ended(client, does="hoarding child")
+    assert job["status"] == "failed"
+    assert "memory" in job["error"]
+
+
+def test_what_a_timed_out_job_wrote_is_deleted(client, shared_engine):
+    job = ended(client, does="sleep")
+    assert "longer than its limit" in job["error"]
+    left = [path.name for path in (shared_engine.home / "scratch").iterdir()]
+    assert not [name for name in left if name.startswith(job["id"])]
+
+
+def test_a_worker_that_hangs_without_a_job_is_replaced(idle_engine):
+    idle_engine.start("--workers", "1")
+    with WireClient(idle_engine.url, idle_engine.token) as client:
+        client.finished(client.submit({}, generator=HOSTILE).json()["id"])
+        (worker,) = [
+            one for one in idle_engine.family()[1:] if "spawn_main" in " ".join(one.cmdline())
+        ]
+        worker.suspend()
+        made = client.submit({}, generator=HOSTILE).json()
+        eventually(lambda: client.summary(made["id"])["job_runs"][0]["status"] == "running")
+        client.post(f"/api/batch/{made['id']}/cancel/")
+        assert ended(client)["status"] == "completed"
+
+
+def test_a_job_too_large_for_the_disk_fails_and_others_run(idle_engine):
+    idle_engine.start("--workers", "1")
+    with WireClient(idle_engine.url, idle_engine.token) as client:
+        too_large = client.submit({"behaviour": "full"}).json()
+        other = client.submit({}).json()
+        assert client.finished(other["id"])["job_runs"][0]["status"] == "completed"
+        job = client.finished(too_large["id"], timeout=60)["job_runs"][0]
+        assert job["status"] == "failed"
+        assert "disk was full in each of 3 attempts" in job["error"]
+    check_books(idle_engine.home)
+
+
+# Generators that cannot be used, and new ones
+
+
+def test_generators_that_cannot_be_used_are_listed_with_the_reason(client):
+    listed = client.get("/api/jobs/")
+    assert listed.status_code == 200
+    assert not [one for one in listed.json() if one["name"].startswith(("leaver", "undescribed"))]
+    client.http.headers["Infinity-Extensions"] = "broken"
+    try:
+        broken = {one["name"]: one.get("error") for one in client.get("/api/jobs/").json()}
+    finally:
+        del client.http.headers["Infinity-Extensions"]
+    assert broken[HOSTILE] is None
+    assert broken["leaver-v1.0.0"] == "SystemExit: needs CUDA"
+    assert "spec" in broken["undescribed-v1.0.0"]
+    assert "Missing" in broken["broken-v1.0.0"]
+    for name in ("leaver-v1.0.0", "undescribed-v1.0.0"):
+        answer = client.get(f"/api/jobs/{name}/")
+        assert answer.status_code == 404
+        assert "cannot be used" in answer.json()["detail"]
+        refused = client.submit({}, generator=name)
+        assert refused.status_code == 400
+        assert "cannot be used" in refused.json()["detail"]
+
+
+def test_a_session_says_why_a_generator_cannot_be_used(shared_engine):
+    import infinity_frames as inf
+
+    with pytest.raises(inf.errors.UnknownGenerator, match="needs CUDA"):
+        inf.Session("leaver-v1.0.0", server=shared_engine.url, token=shared_engine.token)
+
+
+def test_a_package_installed_while_the_engine_runs_is_found(idle_engine, tmp_path, toys):
+    site = tmp_path / "site"
+    site.mkdir()
+    idle_engine.environment["PYTHONPATH"] += os.pathsep + str(site)
+    idle_engine.start("--workers", "1")
+    with WireClient(idle_engine.url, idle_engine.token) as client:
+        client.finished(client.submit({}).json()["id"])
+        info = site / "late-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: late\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(
+            "[infinity_frames.generators]\nlate-v1.0.0 = late:Late\n"
+        )
+        (site / "late.py").write_text(
+            "from dataclasses import replace\n"
+            "from toy_generator import Toy\n"
+            "class Late(Toy):\n"
+            "    spec = replace(Toy.spec, name='late-v1.0.0')\n"
+        )
+        names = {one["name"] for one in client.get("/api/jobs/").json()}
+        assert "late-v1.0.0" in names
+        made = client.submit({}, generator="late-v1.0.0").json()
+        assert client.finished(made["id"])["job_runs"][0]["status"] == "completed"
+
+
+# Outcomes, whatever a runner reports
+
+
+class Stored:
+    """Archives that hold every job but one."""
+
+    def find(self, job_id):
+        return None if job_id == "missing" else StoredArchive(10)
+
+
+anything = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(),
+    st.binary(),
+    st.lists(st.none()),
+)
+
+
+@given(
+    job_id=st.sampled_from(["missing", "there"]),
+    kind=anything | st.sampled_from(["completed", "failed", "lost", "no_space"]),
+    error=anything | st.text(st.characters(codec=None)),
+    samples=anything,
+    sha256=anything | st.just("0" * 64),
+)
+def test_every_outcome_can_be_recorded(job_id, kind, error, samples, sha256):
+    outcome = Outcome(job_id, kind, error=error, samples=samples, sha256=sha256)
+    checked = checked_outcome(outcome, Stored())
+    assert checked.kind in ("completed", "failed", "lost", "no_space")
+    checked.error.encode("utf-8")
+    assert "\0" not in checked.error
+    json.dumps(checked.error)
+    if checked.kind == "completed":
+        assert job_id == "there"
+        assert type(checked.samples) is int
+        assert 0 <= checked.samples <= MAX_SAMPLES
+    elif kind == "completed":
+        assert checked.error
+
+
+@given(st.text(st.characters(codec=None)), st.integers(20, 100))
+def test_clean_text_is_short_and_storable(text, length):
+    assert len(clean_text(text, length)) <= length
+    clean_text(text, length).encode()
+
+
+# Clients of the base protocol
+
+
+def cast(parameter):
+    """Convert a default as clients of the base protocol do."""
+    kinds = {"int": int, "float": float, "bool": bool, "str": str, "uuid": lambda value: value}
+    return kinds[parameter["type"]](parameter["default_value"])
+
+
+def test_a_client_of_the_base_protocol_can_cast_every_default(client):
+    names = [one["name"] for one in client.get("/api/jobs/").json()]
+    for name in names:
+        described = client.get(f"/api/jobs/{name}/").json()
+        params = {one["name"]: cast(one) for one in described["params"]}
+        given_ = {key: value for key, value in params.items() if value is not None}
+        answer = client.post("/api/batch/estimate/", batch(given_, generator=name))
+        assert answer.status_code == 200, answer.text
+
+
+def test_parameters_beyond_the_base_protocol_are_shown_to_clients_that_know_them(client):
+    def shown(**headers):
+        answer = client.http.get(f"{client.url}/api/jobs/visionfit-v0.4.0/", headers=headers)
+        return [one["name"] for one in answer.json()["params"]]
+
+    base, all_ = shown(), shown(**{"Infinity-Extensions": "parameters, other"})
+    assert set(all_) - set(base) == {"random_seed"}
+    assert "state" in base
+    assert len(base) == len(all_) - 1
+
+
+# Requests of web pages, and the docs page
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("localhost:1234", 200),
+        ("[::1]:99", 200),
+        ("192.168.7.7", 200),
+        ("evil.example", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("localhost.evil.example:80", 403),
+        ("", 403),
+        ("[::1", 403),
+    ],
+)
+def test_a_foreign_host_name_is_refused(client, host, status):
+    answer = client.http.get(f"{client.url}/api/jobs/", headers={"Host": host})
+    assert answer.status_code == status
+    if status == 403:
+        assert "--allow-host" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1"])
+def test_a_foreign_page_changes_nothing(client, origin):
+    answer = client.http.post(
+        f"{client.url}/api/batch/", json=batch({}), headers={"Origin": origin}
+    )
+    assert answer.status_code == 403
+    own = client.http.post(
+        f"{client.url}/api/batch/", json=batch({}), headers={"Origin": client.url}
+    )
+    assert own.status_code == 201
+
+
+def test_the_docs_page_loads_nothing_from_foreign_hosts(client):
+    import re
+
+    page = client.http.get(f"{client.url}/docs").text
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert sources
+    assert "://" not in page
+    for source in sources:
+        assert source.startswith("/")
+        assert fetch(client.url + source).ok
+
+
+@pytest.mark.parametrize("depth", [10, 300, 900, 100_000])
+def test_requests_that_are_too_deep_are_refused(client, depth):
+    deep = "[" * depth + "]" * depth
+    for body in (
+        deep,
+        '{"name": ' + deep + ', "job_runs": []}',
+        '{"name": "x", "job_runs": ' + deep + "}",
+        '{"name": "x", "job_runs": [{"name": "toy-v1.0.0", "param_values": {"frames": '
+        + deep
+        + "}}]}",
+        '{"name": "x", "job_runs": [{"name": "toy-v1.0.0", "tags": {"a": ' + deep + "}}]}",
+    ):
+        answer = client.post("/api/batch/", data=body)
+        if depth == 10 and "tags" in body:
+            assert answer.status_code == 201
+        else:
+            assert 400 <= answer.status_code < 500, answer.text
+            assert answer.json()["detail"]
+
+
+def test_requests_that_are_too_wide_are_refused(client):
+    wide = [{f"p{job}_{n}": 1 for n in range(500)} for job in range(100)]
+    start = time.monotonic()
+    answer = client.submit(*wide)
+    assert answer.status_code == 400
+    assert "parameters" in answer.json()["detail"]
+    assert time.monotonic() - start < 20
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"{", b'{"name": NaN}', b"null", b'"x"', b"[]"])
+def test_requests_that_are_not_json_objects_are_refused(client, body):
+    for path in ("/api/batch/", "/api/batch/estimate/", "/api/jobs/run/", "/api/jobs/preview/"):
+        answer = client.post(path, data=body)
+        assert answer.status_code == 400
+        assert answer.json()["detail"]
+
+
+# The home
+
+
+def serve(home, toys):
+    return subprocess.run(
+        [sys.executable, "-m", "infinity_frames", "serve", "--home", str(home)],
+        env={**os.environ, **toys},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def in_one_sentence(done):
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("name", ["", "engine.lock", "token", "engine.sqlite", "results"])
+def test_a_home_of_another_user_is_refused(tmp_path, toys, name):
+    home = tmp_path / "home"
+    home.mkdir()
+    target = home / name
+    if name == "results":
+        target.mkdir()
+    elif name:
+        target.touch()
+    os.chown(target, 65534, 65534)
+    assert "another user" in in_one_sentence(serve(home, toys))
+
+
+@pytest.mark.parametrize(
+    "name", ["engine.lock", "token", "engine.sqlite", "scratch", "engine.json"]
+)
+def test_a_planted_link_is_refused(tmp_path, toys, name):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / name).symlink_to(tmp_path / "elsewhere")
+    assert "symbolic link" in in_one_sentence(serve(home, toys))
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_an_open_home_is_closed(idle_engine):
+    idle_engine.home.mkdir(mode=0o755)
+    idle_engine.home.chmod(0o755)
+    (idle_engine.home / "engine.lock").touch(mode=0o644)
+    mine = idle_engine.home / "mine.txt"
+    mine.touch(mode=0o644)
+    idle_engine.start()
+    assert idle_engine.home.stat().st_mode & 0o777 == 0o700
+    assert (idle_engine.home / "engine.lock").stat().st_mode & 0o077 == 0
+    assert mine.stat().st_mode & 0o777 == 0o644, "other files are left alone"
+
+
+def test_a_database_damaged_in_its_middle_is_one_sentence(idle_engine):
+    idle_engine.start()
+    with WireClient(idle_engine.url, idle_engine.token) as client:
+        client.submit(*[{}] * 300, name="many")
+        client.post(f"/api/batch/{client.submit({}).json()['id']}/cancel/")
+    idle_engine.stop()
+    database = idle_engine.home / "engine.sqlite"
+    content = bytearray(database.read_bytes())
+    for start in range(4096 * 4, len(content), 4096):
+        content[start : start + 2048] = os.urandom(2048)
+    database.write_bytes(content)
+    done = serve(idle_engine.home, {})
+    text = in_one_sentence(done)
+    assert "damaged" in text or "cannot be used" in text

@@ -1,0 +1,119 @@
+"""A generator for tests of the engine that breaks the rules for generators, as its job demands."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from infinity_frames.protocol.spec import Generator, Parameter
+
+SLEEP = "import time; time.sleep(3600)"
+HOARD = "import time; hoard = bytearray(900 * 2**20); time.sleep(3600)"
+
+
+class Hostile:
+    """Reports `returns`, writes `writes`, and does what `does` names."""
+
+    spec = Generator(
+        name="hostile-v1.0.0",
+        version="1.0.0",
+        parameters=(
+            Parameter("does", "str", "nothing"),
+            Parameter("writes", "str", "a file"),
+            Parameter("returns", "str", "1"),
+            Parameter("estimates", "str", "1"),
+            Parameter("optional", "int", None),
+        ),
+    )
+
+    def estimate(self, jobs: pd.DataFrame) -> np.ndarray:
+        texts = jobs["estimates"]
+        if (texts == "raises").any():
+            raise KeyError("no such column")
+        if (texts == "short").any():
+            return np.zeros(len(jobs) + 1, np.int64)
+        return np.array([float(text) if "." in text else int(text) for text in texts])
+
+    def prepare(self) -> None:
+        pass
+
+    def render(self, params: dict, seed: int, directory: Path, preview: bool) -> object:
+        _write(directory, params["writes"])
+        _act(params["does"], directory)
+        return eval(params["returns"])
+
+
+def _write(directory: Path, what: str) -> None:
+    labels = {"images": [{"id": 1}], "annotations": [{"id": 1, "image_id": 1}]}
+    match what:
+        case "a file":
+            (directory / "x.txt").write_text("x")
+        case "a link":
+            (directory / "x.txt").symlink_to(Path(os.environ["INFINITY_HOME"]) / "token")
+        case "a linked folder":
+            (directory / "folder").symlink_to(os.environ["INFINITY_HOME"])
+        case "cut labels":
+            (directory / "labels.json").write_text(json.dumps(labels)[:-5])
+        case "a list as labels":
+            (directory / "labels.json").write_text("[]")
+        case "labels of a frame that is missing":
+            labels["annotations"][0]["image_id"] = 2
+            (directory / "labels.json").write_text(json.dumps(labels))
+        case "good labels":
+            (directory / "labels.json").write_text(json.dumps(labels))
+        case "a broken video":
+            (directory / "labels.json").write_text(json.dumps(labels))
+            (directory / "video.mp4").write_bytes(b"not a video")
+        case "a ragged series":
+            (directory / "data.csv").write_text("a,b\n1,2\n3\n")
+
+
+def _act(what: str, directory: Path) -> None:
+    match what:
+        case "exit":
+            sys.exit("giving up")
+        case "surrogate":
+            raise RuntimeError("cannot read " + os.fsdecode(b"caf\xe9.png") + "\0")
+        case "deep error":
+            _recurse(30)
+        case "sleep":
+            (directory / "big").write_bytes(bytes(2**20))
+            time.sleep(3600)
+        case "children":
+            # One child in its group, one in a session of its own, one that lost its parent.
+            for more in ({}, {"start_new_session": True}):
+                subprocess.Popen([sys.executable, "-c", SLEEP], **more)
+            orphan = f"import subprocess as s, sys; s.Popen([sys.executable, '-c', {SLEEP!r}])"
+            subprocess.run([sys.executable, "-c", orphan], check=True, start_new_session=True)
+            time.sleep(3600)
+        case "hoarding child":
+            subprocess.Popen([sys.executable, "-c", HOARD], start_new_session=True)
+            time.sleep(3600)
+        case "forge a report":
+            _send_to_engine(b"\x80\x04this is no pickle")
+
+
+def _recurse(depth: int) -> None:
+    if depth == 0:
+        raise ValueError("at the bottom")
+    _recurse(depth - 1)
+
+
+def _send_to_engine(data: bytes) -> None:
+    """Write into every pipe of this process, one of which leads to the engine."""
+    for descriptor in range(3, 64):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:"):
+                os.write(descriptor, len(data).to_bytes(4, "big") + data)
+
+
+class Undescribed(Hostile):
+    """A generator without a proper description."""
+
+    spec = {"name": "undescribed-v1.0.0"}  # noqa: RUF012
