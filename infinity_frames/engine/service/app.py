@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from infinity_frames.engine.service import result_routes, routes
+from infinity_frames.engine.service import metrics, result_routes, routes, token_routes
 from infinity_frames.engine.service.origins import HostCheck
 from infinity_frames.engine.service.service import Service
 from infinity_frames.protocol.errors import (
@@ -32,7 +32,7 @@ __all__ = ["Application", "application"]
 EXTENSIONS = (
     "idempotency, cancel, account, tags, status, seed, sha256, errors, sampling, constraints, "
     "message, since, parameters, broken, "
-    "traceback"
+    "traceback, tokens, expired"
 )
 _RETRY_AFTER_S = 2
 _log = logging.getLogger(__name__)
@@ -102,7 +102,8 @@ def application(service: Service, hosts: HostCheck) -> Application:
     )
     app.state.service = service
     app.include_router(routes.router)
-    app.include_router(result_routes.router)
+    for module in (result_routes, token_routes, metrics):
+        app.include_router(module.router)
     handlers: dict[Any, Any] = {
         InfinityError: _infinity_error,
         OperationalError: _busy,

@@ -126,11 +126,15 @@ class Dispatcher:
         self._runner.wake()
         self._thread.join()
         self._runner.close()
-        with self._store.write() as connection:
-            for outcome in self._outcomes:
-                self._settle(connection, outcome)
-            for job_id in self._running:
-                queue.release(connection, job_id, self._owner, "", counted=False)
+        try:
+            with self._store.write() as connection:
+                for outcome in self._outcomes:
+                    self._settle(connection, outcome)
+                for job_id in self._running:
+                    queue.release(connection, job_id, self._owner, "", counted=False)
+        except DatabaseError as error:
+            # The next start returns these jobs to the queue.
+            _log.warning("the last outcomes could not be recorded: %s", error.orig)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

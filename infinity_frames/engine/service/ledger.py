@@ -23,17 +23,25 @@ from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import AuthenticationError, EngineError, NotEnoughSamples
 
 __all__ = [
+    "MAX_GRANT",
     "Balance",
     "account_of_token",
     "balance",
     "ensure_own_token",
+    "is_own_account",
+    "list_tokens",
     "new_token",
     "reserve",
+    "revoke_token",
     "settle",
 ]
 
 OWN_ACCOUNT = "embedded"
+MAX_GRANT = 2**53
+"""Largest number of samples that can be granted at once."""
+
 _NAME_LENGTH = 12
+_ID_LENGTH = 12
 
 
 @dataclass(frozen=True)
@@ -165,6 +173,40 @@ def account_of_token(connection: Connection, token: str) -> int:
     return int(row.account_id)
 
 
+def is_own_account(connection: Connection, account_id: int) -> bool:
+    """Return whether an account is that of the engine's own token."""
+    query = sa.select(accounts.c.name).where(accounts.c.id == account_id)
+    return connection.execute(query).scalar() == OWN_ACCOUNT
+
+
+def list_tokens(connection: Connection, account_id: int | None = None) -> list[dict[str, str]]:
+    """List id, account and creation time of the tokens of one account, or of all."""
+    query = sa.select(tokens.c.digest, accounts.c.name, tokens.c.created).join(accounts)
+    if account_id is not None:
+        query = query.where(tokens.c.account_id == account_id)
+    rows = connection.execute(query.order_by(tokens.c.created))
+    return [
+        {"id": _token_id(digest), "account": name, "created": created}
+        for digest, name, created in rows
+    ]
+
+
+def revoke_token(
+    connection: Connection, token_id: str, account_id: int | None = None
+) -> dict[str, str] | None:
+    """Delete a token, of one account or of any; return its entry of `list_tokens`, None if unknown.
+
+    The account, its jobs and its samples stay.
+    """
+    for listed in list_tokens(connection, account_id):
+        if listed["id"] == token_id:
+            names = connection.execute(sa.select(tokens.c.name, tokens.c.digest)).all()
+            (name,) = [row.name for row in names if _token_id(row.digest) == token_id]
+            connection.execute(sa.delete(tokens).where(tokens.c.name == name))
+            return listed
+    return None
+
+
 def ensure_own_token(store: Store, home: Home) -> str:
     """Return the home's own token, of an unmetered account; replace it if missing or invalid."""
     try:
@@ -191,6 +233,11 @@ def _issue(connection: Connection, account_id: int) -> str:
         )
     )
     return token
+
+
+def _token_id(digest: bytes) -> str:
+    # Derived from the digest, so that an id shows no part of its token.
+    return digest.hex()[:_ID_LENGTH]
 
 
 def _digest(token: str) -> bytes:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Set
-from contextlib import closing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Set
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 
 import psutil
 import sqlalchemy as sa
 import uvicorn
 
+from infinity_frames.engine.service import ledger
 from infinity_frames.engine.service.app import Application, application
 from infinity_frames.engine.service.archives.folder import FolderArchives
 from infinity_frames.engine.service.dispatcher import Dispatcher
@@ -26,9 +29,9 @@ from infinity_frames.engine.service.home import (
     publish,
     unusable_home,
 )
-from infinity_frames.engine.service.ledger import ensure_own_token, new_token
 from infinity_frames.engine.service.origins import HostCheck
 from infinity_frames.engine.service.ports import Archives, Store
+from infinity_frames.engine.service.retention import Expiry, Housekeeper, Retention, expire
 from infinity_frames.engine.service.runners.local import LocalRunner, available_cores
 from infinity_frames.engine.service.runners.worker import disk_is_full
 from infinity_frames.engine.service.service import Service
@@ -65,6 +68,8 @@ class Settings:
         Bytes that a worker may use; by default its share of 3/4 of the machine's memory.
     allowed_hosts : tuple of str
         Further host names under which clients reach the engine, for example behind a proxy.
+    retention : Retention
+        Which archives are kept; by default all.
     """
 
     host: str = "127.0.0.1"
@@ -74,6 +79,7 @@ class Settings:
     job_timeout: float | None = None
     job_memory: int | None = None
     allowed_hosts: tuple[str, ...] = ()
+    retention: Retention = field(default_factory=Retention)
 
 
 def serve(home: Home, settings: Settings, ready: Callable[[str], None]) -> None:
@@ -118,7 +124,7 @@ def _serve_owned(
     rendering: Set[str],
     ready: Callable[[str], None],
 ) -> None:
-    ensure_own_token(store, home)
+    ledger.ensure_own_token(store, home)
     workers = settings.workers or available_cores()
     memory = settings.job_memory or psutil.virtual_memory().total * 3 // 4 // workers
     listening = _listen(settings.host, settings.port)
@@ -127,8 +133,10 @@ def _serve_owned(
     dispatcher = Dispatcher(
         store, runner, archives, settings.job_timeout, lambda: disk_is_full(home.scratch)
     )
+    housekeeper = Housekeeper(home, store, archives, settings.retention)
     _delete_unrecorded(archives, store)
     dispatcher.start(rendering)
+    housekeeper.start()
     try:
         signer = Signer(private_bytes(home.key_file))
         app = application(
@@ -140,12 +148,18 @@ def _serve_owned(
             publish(home, url, version("infinity-frames"))
             ready(url)
 
-        server = _Server(app, dispatcher, settings.idle_timeout, announce)
+        server = _Server(app, home, dispatcher, settings.idle_timeout, announce)
         server.run(sockets=[listening])
     finally:
         home.address_file.unlink(missing_ok=True)
         listening.close()
         dispatcher.stop()
+        housekeeper.stop()
+    if server.home_is_gone:
+        raise EngineError(
+            f"The engine's home {home.path} was deleted or replaced, so the engine has stopped.",
+            advice="Start it again; it begins with an empty home.",
+        )
 
 
 def issue_token(home: Home, name: str | None, samples: int | None) -> str:
@@ -166,13 +180,50 @@ def issue_token(home: Home, name: str | None, samples: int | None) -> str:
     EngineError
         The account is not metered but samples are given, or the home cannot be written.
     """
+    with _opened(home) as store:
+        if name is None and samples is None:
+            return ledger.ensure_own_token(store, home)
+        with store.write() as connection:
+            return ledger.new_token(connection, name or f"account-{secrets.token_hex(4)}", samples)
+
+
+def list_tokens(home: Home) -> list[dict[str, str]]:
+    """List id, account and creation time of an engine's tokens, running or not."""
+    with _opened(home) as store, store.read() as connection:
+        return ledger.list_tokens(connection)
+
+
+def revoke_token(home: Home, token_id: str) -> dict[str, str]:
+    """Revoke a token of an engine, running or not.
+
+    Raises
+    ------
+    EngineError
+        The engine has no token of that id.
+    """
+    with _opened(home) as store, store.write() as connection:
+        revoked = ledger.revoke_token(connection, token_id)
+    if revoked is None:
+        raise EngineError(
+            f"Unknown token id {token_id!r}.",
+            advice="`infinity-frames token --list` lists the tokens.",
+        )
+    return revoked
+
+
+def clean(home: Home, retention: Retention, *, dry_run: bool = False) -> Expiry:
+    """Delete the archives of an engine, running or not, that the rules no longer keep."""
+    with _opened(home) as store:
+        return expire(store, FolderArchives(home.results), retention, dry_run=dry_run)
+
+
+@contextmanager
+def _opened(home: Home) -> Iterator[Store]:
+    """Open the store of a home, for commands."""
     make_private(home)
     try:
         with closing(SqliteStore(home.database_file)) as store:
-            if name is None and samples is None:
-                return ensure_own_token(store, home)
-            with store.write() as connection:
-                return new_token(connection, name or f"account-{secrets.token_hex(4)}", samples)
+            yield store
     except OSError as error:
         raise unusable_home(home, error) from None
 
@@ -183,6 +234,7 @@ class _Server(uvicorn.Server):
     def __init__(
         self,
         app: Application,
+        home: Home,
         dispatcher: Dispatcher,
         idle_timeout: float,
         ready: Callable[[str], None],
@@ -202,24 +254,38 @@ class _Server(uvicorn.Server):
         self._dispatcher = dispatcher
         self._idle_timeout = idle_timeout
         self._ready = ready
-        self._idle_watch: asyncio.Task[None] | None = None
+        self._home = home
+        self._watch: asyncio.Task[None] | None = None
+        self.home_is_gone = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         host, port = (sockets or [])[0].getsockname()[:2]
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
         self._ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-        if self._idle_timeout:
-            self._idle_watch = asyncio.create_task(self._exit_when_idle())
+        self._watch = asyncio.create_task(self._watch_home_and_idleness())
 
-    async def _exit_when_idle(self) -> None:
+    async def _watch_home_and_idleness(self) -> None:
+        lock = self._home.owner_lock.stat()
         while True:
-            await asyncio.sleep(min(_IDLE_CHECK_S, self._idle_timeout / 2))
-            if self._app.quiet_for < self._idle_timeout:
+            timeout = self._idle_timeout
+            await asyncio.sleep(min(_IDLE_CHECK_S, timeout / 2) if timeout else _IDLE_CHECK_S)
+            if not _is_same_file(self._home.owner_lock, lock):
+                self.home_is_gone = self.should_exit = True
+                return
+            if not timeout or self._app.quiet_for < timeout:
                 continue
             if await asyncio.to_thread(self._dispatcher.idle):
                 self.should_exit = True
                 return
+
+
+def _is_same_file(path: Path, status: os.stat_result) -> bool:
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == (status.st_dev, status.st_ino)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -237,11 +303,13 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _delete_unrecorded(archives: Archives, store: Store) -> None:
-    """Delete archives of jobs that are not completed: a crash came between archive and commit.
+    """Delete archives that a crash left: of jobs that are not completed, or have expired.
 
     Archives of unknown jobs stay, since the database may have replaced another one.
     """
     with store.read() as connection:
-        ids = connection.execute(sa.select(jobs.c.id).where(jobs.c.status != "completed")).scalars()
+        ids = connection.execute(
+            sa.select(jobs.c.id).where((jobs.c.status != "completed") | jobs.c.expired.is_not(None))
+        ).scalars()
         unrecorded = set(ids)
     archives.delete([job_id for job_id in archives.job_ids() if job_id in unrecorded])

@@ -23,7 +23,11 @@ __all__ = [
     "Job",
     "SingleRequest",
     "Summary",
+    "TokenCreated",
+    "TokenListed",
+    "TokenRequest",
     "Traceback",
+    "request_body",
 ]
 
 
@@ -71,6 +75,7 @@ class Job(BaseModel):
     created: str
     started: str | None
     finished: str | None
+    expired: str | None = Field(description="When the archive was deleted; null if it was not.")
     batch_id: str | None = Field(default=None, description="Not in a summary.")
     param_values: dict[str, Any] | None = Field(default=None, description="Not in a summary.")
     tags: dict[str, Any] | None = Field(default=None, description="Not in a summary.")
@@ -91,6 +96,7 @@ class JobState(BaseModel):
     seed: int
     started: str | None = None
     finished: str | None = None
+    expired: str | None = None
 
 
 class JobStates(BaseModel):
@@ -178,6 +184,32 @@ class Account(BaseModel):
     samples_reserved: int
 
 
+class TokenRequest(BaseModel):
+    """A token to create."""
+
+    account: str = Field(
+        min_length=1, max_length=200, description="Its account; created if it is missing."
+    )
+    samples: int | None = Field(
+        default=None, ge=0, le=2**53, description="Samples to grant on top of the balance."
+    )
+
+
+class TokenCreated(BaseModel):
+    """A new token."""
+
+    account: str
+    token: str = Field(description="Shown once; the engine keeps only its digest.")
+
+
+class TokenListed(BaseModel):
+    """A token in a list, without the token itself."""
+
+    id: str
+    account: str
+    created: str
+
+
 class Violation(BaseModel):
     """One violated rule of one job."""
 
@@ -201,3 +233,26 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     "4XX": {"model": Error, "description": "Rejected; `detail` names the reason."}
 }
 """The error responses of every endpoint."""
+
+
+def request_body(model: type[BaseModel], *, idempotent: bool = False) -> dict[str, Any]:
+    """Describe a body for OpenAPI, since the endpoints read it as bytes."""
+    schema = model.model_json_schema()
+    schema = _inlined(schema, schema.pop("$defs", {}))
+    content = {"application/json": {"schema": schema}}
+    extra: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
+    if idempotent:
+        key = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}}
+        extra["parameters"] = [key]
+    return extra
+
+
+def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
+    """Replace the references of a JSON schema by the definitions they point to."""
+    if isinstance(node, list):
+        return [_inlined(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        return _inlined(definitions[node["$ref"].rpartition("/")[2]], definitions)
+    return {key: _inlined(value, definitions) for key, value in node.items()}

@@ -125,6 +125,10 @@ class Store(Protocol):
         """Open a transaction that is committed as a whole, or rolled back on an error."""
         ...
 
+    def maintain(self) -> None:
+        """Give disk space that is no longer needed back; called at intervals."""
+        ...
+
     def close(self) -> None:
         """Close every connection."""
         ...

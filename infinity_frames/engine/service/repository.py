@@ -49,6 +49,7 @@ _SUMMARY = {
     "is_preview": jobs.c.is_preview,
     "estimated_samples": jobs.c.estimated,
     "seed": jobs.c.seed,
+    "expired": jobs.c.expired,
 }
 # Ids come last: random text does not compress, so the response leaves this tail uncompressed.
 _PROGRESS = {**{key: _STATE[key] for key in _STATE if key != "id"}, "id": jobs.c.id}
@@ -288,6 +289,7 @@ def as_created(batch: dict[str, Any]) -> dict[str, Any]:
         "sha256": None,
         "started": None,
         "finished": None,
+        "expired": None,
     }
     runs = [{**run, **untouched} for run in batch["job_runs"]]
     return {**batch, "message": None, "job_runs": runs}

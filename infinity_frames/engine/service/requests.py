@@ -95,8 +95,9 @@ def parse_batch(body: Mapping[str, Any]) -> tuple[str, list[JobRequest]]:
         A field is missing or of the wrong type; the message names it.
     """
     name = body.get("name")
-    if not isinstance(name, str) or len(name) > _MAX_NAME:
-        raise _malformed("name", f"a string of at most {_MAX_NAME} characters", name)
+    if not isinstance(name, str) or len(name) > _MAX_NAME or "\0" in name:
+        expected = f"a string of at most {_MAX_NAME} characters, none of them NUL"
+        raise _malformed("name", expected, name)
     runs = body.get("job_runs")
     if not isinstance(runs, list) or not runs:
         raise _malformed("job_runs", "a list of at least one job", runs)
@@ -224,7 +225,7 @@ def _check_width(requests: Sequence[JobRequest]) -> None:
         if len(names) > _MAX_NAMES:
             raise RequestRejected(
                 f"The jobs have more than {_MAX_NAMES} different parameters.",
-                advice="Put your own values in 'tags'; GET /api/jobs/{generator}/ lists parameters.",
+                advice="Put your own values in 'tags'.",
                 status=400,
             )
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel
 
 from infinity_frames.engine.service import ledger, openapi, registry, repository
 from infinity_frames.engine.service.dependencies import (
@@ -30,29 +29,6 @@ router = APIRouter(prefix="/api", responses=openapi.REFUSALS)
 
 def _is_of_base_protocol(parameter: dict[str, Any]) -> bool:
     return parameter["default_value"] is not None or parameter["type"] == "uuid"
-
-
-def _request_body(model: type[BaseModel], *, idempotent: bool = False) -> dict[str, Any]:
-    """Describe a body for OpenAPI, since the endpoints read it as bytes."""
-    schema = model.model_json_schema()
-    schema = _inlined(schema, schema.pop("$defs", {}))
-    content = {"application/json": {"schema": schema}}
-    extra: dict[str, Any] = {"requestBody": {"required": True, "content": content}}
-    if idempotent:
-        key = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}}
-        extra["parameters"] = [key]
-    return extra
-
-
-def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
-    """Replace the references of a JSON schema by the definitions they point to."""
-    if isinstance(node, list):
-        return [_inlined(item, definitions) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if "$ref" in node:
-        return _inlined(definitions[node["$ref"].rpartition("/")[2]], definitions)
-    return {key: _inlined(value, definitions) for key, value in node.items()}
 
 
 def _query(*names: str) -> dict[str, Any]:
@@ -98,7 +74,7 @@ def describe_generator(
     "/batch/",
     status_code=201,
     response_model=openapi.Batch,
-    openapi_extra=_request_body(openapi.BatchRequest, idempotent=True),
+    openapi_extra=openapi.request_body(openapi.BatchRequest, idempotent=True),
     tags=["batches"],
 )
 def submit_batch(
@@ -111,7 +87,7 @@ def submit_batch(
 @router.post(
     "/batch/estimate/",
     response_model=list[int],
-    openapi_extra=_request_body(openapi.BatchRequest),
+    openapi_extra=openapi.request_body(openapi.BatchRequest),
     tags=["batches"],
 )
 def estimate_batch(service: Engine, account: AccountId, body: RawBody) -> Response:
@@ -258,7 +234,7 @@ def _serve_jobs(kind: str, path: str, *, is_preview: bool) -> None:
     add(get_job, path + "{job_id}/", "GET", f"Get a {kind} job.", response_model=openapi.Job)
     single = "/jobs/preview/" if is_preview else "/jobs/run/"
     title = f"Submit one {kind} job (older endpoint)."
-    body = _request_body(openapi.SingleRequest, idempotent=True)
+    body = openapi.request_body(openapi.SingleRequest, idempotent=True)
     add(
         submit_job,
         single,

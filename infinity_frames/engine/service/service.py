@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,9 @@ from infinity_frames.protocol.errors import RequestRejected, UnknownJob
 
 __all__ = ["IdempotencyKey", "Service"]
 
+# Tokens can be revoked by another process, which takes effect within this time.
+_TOKEN_CACHE_S = 1.0
+_MAX_CACHED_TOKENS = 10_000
 # Adds jobs in a transaction; returns the batch id, and the job id for a single job.
 _AddJobs = Callable[[Connection], tuple[str, str | None]]
 
@@ -58,10 +62,10 @@ class Service:
     archives: Archives
     signer: Signer
     dispatcher: Dispatcher
-    _accounts: dict[bytes, int] = field(default_factory=dict)
+    _accounts: dict[bytes, tuple[int, float]] = field(default_factory=dict)
 
     def account(self, token: str) -> int:
-        """Return the account of a token; cached, since every request carries one.
+        """Return the account of a token; cached for a moment, since every request carries one.
 
         Raises
         ------
@@ -69,12 +73,18 @@ class Service:
             The token is unknown.
         """
         digest = hashlib.sha256(token.encode()).digest()
-        found = self._accounts.get(digest)
-        if found is None:
+        account, until = self._accounts.get(digest, (0, 0.0))
+        if time.monotonic() > until:
+            if len(self._accounts) > _MAX_CACHED_TOKENS:
+                self._accounts.clear()
             with self.store.read() as connection:
-                found = ledger.account_of_token(connection, token)
-            self._accounts[digest] = found
-        return found
+                account = ledger.account_of_token(connection, token)
+            self._accounts[digest] = account, time.monotonic() + _TOKEN_CACHE_S
+        return account
+
+    def forget_tokens(self) -> None:
+        """Look every token up again, since one was revoked."""
+        self._accounts.clear()
 
     def submit(self, account: int, body: bytes, key: IdempotencyKey | None, link: Linker) -> bytes:
         """Queue a batch and return the batch object."""
@@ -174,16 +184,26 @@ class Service:
         ------
         UnknownJob
             The job has no archive.
+        RequestRejected
+            The archive has expired (410).
         """
         with self.store.read() as connection:
-            digest = connection.execute(
-                sa.select(jobs.c.sha256).where(jobs.c.id == job_id)
-            ).scalar()
-        if digest is None:
+            row = connection.execute(
+                sa.select(jobs.c.sha256, jobs.c.expired).where(jobs.c.id == job_id)
+            ).one_or_none()
+        if row is not None and row.expired is not None:
+            raise RequestRejected(
+                f"The archive of this job expired at {row.expired} under the engine's retention "
+                "rules.",
+                advice="Submit the job again with `state` set to its id: it renders the same "
+                "again.",
+                status=410,
+            )
+        if row is None or row.sha256 is None:
             raise UnknownJob(
                 "This job has no archive.", advice="Request the job to see its status."
             )
-        return str(digest)
+        return str(row.sha256)
 
     def _create(
         self, account: int, key: IdempotencyKey | None, link: Linker, add_jobs: _AddJobs

@@ -74,6 +74,14 @@ class SqliteStore:
         with self._writing.begin() as connection:
             yield connection
 
+    def maintain(self) -> None:
+        """Move the write-ahead log into the database and shorten it, unless it is in use."""
+        connection = self._engine.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            connection.close()
+
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
