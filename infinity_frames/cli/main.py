@@ -1,19 +1,32 @@
-"""The command ``infinity-frames``: demo, serve, stop, token, sql."""
+"""The command ``infinity-frames``: engine, jobs and results from a terminal."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
-from infinity_frames.cli import authoring
-from infinity_frames.io.home import Home
+from infinity_frames.cli import authoring, engine, results
+from infinity_frames.cli.arguments import (
+    duration,
+    host_name,
+    lines,
+    megabytes,
+    port,
+    positive,
+    samples,
+    seconds,
+    size,
+)
 from infinity_frames.protocol.errors import InfinityError
 
 __all__ = ["main"]
 
-_MAX_SAMPLES = 2**53
+_Commands = argparse._SubParsersAction
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,156 +35,180 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        By default those of the process.
+        By default the arguments of the process.
 
     Returns
     -------
     int
-        Exit code: 0, or 1 after an error, which is printed as a sentence.
+        Exit code: 0; 1 after an error, which is printed as a sentence; 130 after Ctrl-C; 141 if
+        the reader of the output went away.
     """
     options = _parser().parse_args(arguments)
+    _print_every_character()
     try:
-        options.run(options)
+        code = options.run(options)
+        sys.stdout.flush()
     except InfinityError as error:
         print(f"infinity-frames: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
+    except BrokenPipeError:
+        # As `| head` does. Python would complain when it flushes the closed pipe at its end.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return int(code or 0)
+
+
+def _print_every_character() -> None:
+    """Replace characters that the terminal's encoding lacks, instead of failing on them."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="infinity-frames", description="Batches of synthetic data as pandas frames."
     )
+    parser.add_argument(
+        "--version", action="version", version=f"infinity-frames {version('infinity-frames')}"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
     demo = commands.add_parser("demo", help="render a small batch, label it, plot it")
     demo.add_argument("path", nargs="?", type=Path, default=Path("demo"))
-    demo.set_defaults(run=_demo)
-
-    serve = commands.add_parser("serve", help="run an engine in the foreground")
-    serve.add_argument("--host", default="127.0.0.1", help="address (default: this machine only)")
-    serve.add_argument("--port", type=_port, default=0, help="port (default: a free one)")
-    serve.add_argument("--workers", type=_positive, help="jobs at once (default: one per core)")
-    serve.add_argument(
-        "--idle-timeout",
-        type=_seconds,
-        default=0.0,
-        metavar="S",
-        help="leave after S seconds without work or calls (default: never)",
-    )
-    serve.add_argument(
-        "--job-timeout",
-        type=_seconds,
-        metavar="S",
-        help="fail a job after S seconds (default: ten minutes and 5 s a sample)",
-    )
-    serve.add_argument(
-        "--job-memory",
-        type=_positive,
-        metavar="MB",
-        help="fail a job that takes more (default: its share of 3/4 of the machine's memory)",
-    )
-    serve.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="accept requests for this host name too, for example behind a proxy; repeatable",
-    )
-    serve.set_defaults(run=_serve)
-
-    stop = commands.add_parser("stop", help="stop the engine; unfinished jobs go on later")
-    stop.set_defaults(run=_stop)
-
-    token = commands.add_parser("token", help="print a token for an engine")
-    token.add_argument("name", nargs="?", help="account (default: the engine's own)")
-    token.add_argument(
-        "--samples", type=_samples, metavar="N", help="meter the account, and grant it N more"
-    )
-    token.set_defaults(run=_token)
-
-    for command in (serve, stop, token):
-        command.add_argument("--home", type=Path, help="the engine's folder")
-
-    sql = commands.add_parser("sql", help="ask SQL of downloaded results")
-    sql.add_argument("path", type=Path, help="a batch folder, or a folder of them")
-    sql.add_argument("query", help="SQL over jobs, images, annotations, keypoints, ...")
-    sql.set_defaults(run=_sql)
-
+    demo.set_defaults(run=engine.demo)
+    _add_serve(commands)
+    _add_engine_commands(commands)
+    _add_job_commands(commands)
+    _add_result_commands(commands)
     authoring.add_commands(commands)
     return parser
 
 
-def _demo(options: argparse.Namespace) -> None:
-    from infinity_frames.cli import demo
-
-    demo.main(options.path)
-
-
-def _serve(options: argparse.Namespace) -> None:
-    from infinity_frames.launcher import require_engine
-
-    require_engine()
-    from infinity_frames.engine.service.main import Settings, serve
-
-    settings = Settings(
-        host=options.host,
-        port=options.port,
-        workers=options.workers,
-        idle_timeout=options.idle_timeout,
-        job_timeout=options.job_timeout,
-        allowed_hosts=tuple(options.allow_host),
-        job_memory=None if options.job_memory is None else options.job_memory * 2**20,
+def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
+    serve = commands.add_parser("serve", help="run an engine in the foreground")
+    add = serve.add_argument
+    add("--host", default="127.0.0.1", help="address (default: this machine only)")
+    add("--port", type=port, default=0, help="port (default: a free one)")
+    add("--workers", type=positive, help="number of jobs at once (default: one per core)")
+    add(
+        "--idle-timeout",
+        type=seconds,
+        default=0.0,
+        metavar="S",
+        help="exit after S seconds without jobs and requests (default: never)",
     )
-    serve(Home.at(options.home), settings, lambda url: print(url, flush=True))
+    add(
+        "--job-timeout",
+        type=seconds,
+        metavar="S",
+        help="fail a job after S seconds (default: ten minutes plus 5 s per sample)",
+    )
+    add(
+        "--job-memory",
+        type=megabytes,
+        metavar="MB",
+        help="fail a job that uses more (default: its share of 3/4 of the machine's memory)",
+    )
+    add(
+        "--keep",
+        type=duration,
+        metavar="TIME",
+        help="delete archives of jobs that finished longer ago, such as 30d (default: never)",
+    )
+    add(
+        "--keep-bytes",
+        type=size,
+        metavar="SIZE",
+        help="delete the oldest archives above this total, such as 200GB (default: never)",
+    )
+    add(
+        "--allow-host",
+        action="append",
+        type=host_name,
+        default=[],
+        metavar="NAME",
+        help="accept requests for this host name too, for example behind a proxy; repeatable",
+    )
+    _add_home(serve)
+    serve.set_defaults(run=engine.serve)
 
 
-def _stop(options: argparse.Namespace) -> None:
-    from infinity_frames.launcher import stop_engine
+def _add_engine_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
+    stop = commands.add_parser("stop", help="stop the engine; unfinished jobs go on later")
+    stop.set_defaults(run=engine.stop)
 
-    print("stopped" if stop_engine(options.home) else "no engine was running")
+    status = commands.add_parser("status", help="show the engine, its queue and its generators")
+    status.set_defaults(run=engine.status)
 
+    logs = commands.add_parser("logs", help="print the engine's log, or why a job failed")
+    logs.add_argument("job", nargs="?", metavar="JOB_ID", help="print error and traceback of a job")
+    logs.add_argument("--lines", type=lines, default=50, help="lines of the log (default: 50)")
+    logs.set_defaults(run=engine.logs)
 
-def _token(options: argparse.Namespace) -> None:
-    from infinity_frames.launcher import require_engine
+    token = commands.add_parser("token", help="print a new token, or list and revoke tokens")
+    token.add_argument("name", nargs="?", help="account (default: the engine's own)")
+    token.add_argument(
+        "--samples", type=samples, metavar="N", help="meter the account, and grant it N more"
+    )
+    token.add_argument("--list", action="store_true", help="list the ids of all tokens")
+    token.add_argument("--revoke", metavar="ID", help="revoke a token by its id")
+    token.set_defaults(run=engine.token)
 
-    require_engine()
-    from infinity_frames.engine.service.main import issue_token
+    clean = commands.add_parser("clean", help="delete the archives of old jobs from the engine")
+    clean.add_argument("--keep", type=duration, metavar="TIME", help="keep jobs of the last TIME")
+    clean.add_argument(
+        "--keep-bytes", type=size, metavar="SIZE", help="keep the latest archives up to SIZE"
+    )
+    clean.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+    clean.set_defaults(run=engine.clean)
 
-    print(issue_token(Home.at(options.home), options.name, options.samples))
-
-
-def _sql(options: argparse.Namespace) -> None:
-    from infinity_frames.data import read_results, run_sql
-
-    print(run_sql(read_results(options.path), options.query).to_string())
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
-
-
-def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 65536:
-        raise argparse.ArgumentTypeError("must be 0 to 65535")
-    return value
+    for command in (stop, status, logs, token, clean):
+        _add_home(command)
 
 
-def _samples(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= _MAX_SAMPLES:
-        raise argparse.ArgumentTypeError(f"must be 0 to {_MAX_SAMPLES}")
-    return value
+def _add_job_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
+    listed = commands.add_parser("list", help="list batches, or the jobs of a batch")
+    listed.add_argument("batch", nargs="?", metavar="BATCH_ID", help="list the jobs of this batch")
+    listed.add_argument("--days", type=positive, default=7, help="batches of the last days (7)")
+    listed.add_argument(
+        "--server", help="address (default: $INFINITY_SERVER, else the running engine)"
+    )
+    _add_home(listed)
+    _add_format(listed)
+    listed.set_defaults(run=engine.list_batches)
 
 
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError("must be 0 or more seconds")
-    return value
+def _add_result_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
+    sql = commands.add_parser("sql", help="run SQL on downloaded results")
+    sql.add_argument("path", type=Path, help="a batch folder, or a folder of them")
+    sql.add_argument("query", help="SQL over jobs, images, annotations, keypoints, ...")
+    _add_format(sql)
+    sql.set_defaults(run=results.sql)
+
+    export = commands.add_parser("export", help="write downloaded results as a data set")
+    export.add_argument("path", type=Path, help="a batch folder, or a folder of them")
+    export.add_argument("target", type=Path, help="the new folder")
+    export.add_argument("--format", default="coco", help="coco, yolo, ... (default: coco)")
+    export.set_defaults(run=results.export)
+
+    verify = commands.add_parser("verify", help="check labels against masks, camera and video")
+    verify.add_argument("path", type=Path, help="a batch folder, or a folder of them")
+    _add_format(verify)
+    verify.set_defaults(run=results.verify)
+
+
+def _add_home(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--home", type=Path, help="the engine's folder")
+
+
+def _add_format(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--format",
+        choices=("table", "csv", "json", "parquet"),
+        default="table",
+        help="of the output (default: table)",
+    )

@@ -198,6 +198,13 @@ class Rest:
             self._call("GET", f"/api/{kind}/{_segment(job_id)}/", missing=UnknownJob)
         )
 
+    def traceback(self, job_id: str, *, is_preview: bool) -> str | None:
+        """``GET /api/job_runs/{id}/traceback/`` (+): traceback of a failed job, None without."""
+        kind = "job_previews" if is_preview else "job_runs"
+        path = f"/api/{kind}/{_segment(job_id)}/traceback/"
+        text = answers.an_object(self._call("GET", path, missing=UnknownJob)).get("traceback")
+        return None if text is None else str(text)
+
     def counts(self, start: datetime, end: datetime) -> dict[str, dict[str, int | None]]:
         """``GET /api/job_runs/counts/``: samples and jobs per generator in a window of time."""
         path = "/api/job_runs/counts/"
