@@ -30,8 +30,9 @@ class HostCheck:
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
-        own = {socket.gethostname(), socket.getfqdn()}
-        self._names = {name.lower().rstrip(".") for name in {*names, *own} if name}
+        # The full name of the machine would need a DNS query, which may take long.
+        own = socket.gethostname()
+        self._names = {name.lower().rstrip(".") for name in (*names, own) if name}
 
     def problem(self, scope: Scope) -> str | None:
         """Return why a request is rejected, None if it is accepted."""

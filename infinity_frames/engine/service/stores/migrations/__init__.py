@@ -37,11 +37,11 @@ def upgrade(connection: sa.Connection, layout: int) -> str | None:
         return None
     if found is not None and found > HEAD:
         return str(found)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     # Imported only when a database changes, since the import takes a noticeable time.
     from alembic import command
     from alembic.config import Config
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["connection"] = connection
