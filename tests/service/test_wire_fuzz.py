@@ -42,6 +42,9 @@ ENDPOINTS = [
     "GET /api/job_previews/{job_id}/traceback/",
     "POST /api/jobs/preview/",
     "GET /api/results/{archive}/",
+    "GET /api/tokens/",
+    "POST /api/tokens/",
+    "DELETE /api/tokens/{token_id}/",
 ]
 EXAMPLES = int(os.environ.get("FUZZ", "10"))
 
@@ -99,6 +102,7 @@ def test_requests_about_what_is_there(page, client, done, endpoint):
         "batch_id": done["id"],
         "job_id": done["job_runs"][0]["id"],
         "archive": done["job_runs"][0]["id"] + ".zip",
+        "token_id": "not-there",
     }
 
     def prepare(case):

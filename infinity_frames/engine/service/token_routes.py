@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 
 from infinity_frames.engine.service import ledger, openapi, requests
 from infinity_frames.engine.service.dependencies import AccountId, Engine, RawBody
 from infinity_frames.engine.service.responses import json_response
-from infinity_frames.protocol.errors import NotFound, RequestRejected
+from infinity_frames.protocol.errors import EngineError, NotFound, RequestRejected
 
 __all__ = ["router"]
 
@@ -46,11 +44,11 @@ def create_token(service: Engine, account: AccountId, body: RawBody) -> Response
                 advice="Use `infinity-frames token` on the engine's machine.",
                 status=403,
             )
-        created: dict[str, Any] = {
-            "account": name,
-            "token": ledger.new_token(connection, name, samples),
-        }
-    return json_response(created, 201)
+        try:
+            token = ledger.new_token(connection, name, samples)
+        except EngineError as error:
+            raise RequestRejected(error.problem, advice=error.advice, status=400) from None
+    return json_response({"account": name, "token": token}, 201)
 
 
 @router.delete("/tokens/{token_id}/", response_model=openapi.TokenListed)
