@@ -37,6 +37,8 @@ def serve(options: argparse.Namespace) -> None:
         job_memory=options.job_memory,
         allowed_hosts=tuple(options.allow_host),
         retention=Retention(options.keep, options.keep_bytes),
+        database=options.database,
+        archives=options.archives,
     )
     serve(Home.at(options.home), settings, lambda url: print(url, flush=True))
 
@@ -124,16 +126,19 @@ def token(options: argparse.Namespace) -> None:
 
     home = Home.at(options.home)
     if options.revoke is not None:
-        revoked = revoke_token(home, options.revoke)
+        revoked = revoke_token(home, options.revoke, options.database)
         print(f"revoked {revoked['id']} of account {revoked['account']}")
     elif options.list:
         import pandas as pd
 
         from infinity_frames.cli.output import write_frame
 
-        write_frame(pd.DataFrame(list_tokens(home), columns=["id", "account", "created"]), "table")
+        write_frame(
+            pd.DataFrame(list_tokens(home, options.database), columns=["id", "account", "created"]),
+            "table",
+        )
     else:
-        print(issue_token(home, options.name, options.samples))
+        print(issue_token(home, options.name, options.samples, options.database))
 
 
 def clean(options: argparse.Namespace) -> None:
@@ -148,7 +153,13 @@ def clean(options: argparse.Namespace) -> None:
             advice="Give --keep TIME, such as 30d, or --keep-bytes SIZE, such as 200GB.",
         )
     retention = Retention(options.keep, options.keep_bytes)
-    expired = clean(Home.at(options.home), retention, dry_run=options.dry_run)
+    expired = clean(
+        Home.at(options.home),
+        retention,
+        dry_run=options.dry_run,
+        database=options.database,
+        archives=options.archives,
+    )
     verb = "would be deleted" if options.dry_run else "were deleted"
     print(f"the archives of {expired.jobs} jobs ({expired.bytes / 1e6:.1f} MB) {verb}")
 

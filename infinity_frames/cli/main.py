@@ -134,6 +134,8 @@ def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
         help="accept requests for this host name too, for example behind a proxy; repeatable",
     )
     _add_home(serve)
+    _add_database(serve)
+    _add_archives(serve)
     serve.set_defaults(run=engine.serve)
 
 
@@ -166,6 +168,9 @@ def _add_engine_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     clean.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
     clean.set_defaults(run=engine.clean)
 
+    for command in (token, clean):
+        _add_database(command)
+    _add_archives(clean)
     for command in (stop, status, logs, token, clean):
         _add_home(command)
 
@@ -203,6 +208,26 @@ def _add_result_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 def _add_home(command: argparse.ArgumentParser) -> None:
     command.add_argument("--home", type=Path, help="the engine's folder")
+
+
+def _add_database(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--database",
+        metavar="URL",
+        default=os.environ.get("INFINITY_DATABASE"),
+        help="postgresql://... that engines may share (default: $INFINITY_DATABASE, else a file "
+        "in the home); the environment keeps its password out of the list of processes",
+    )
+
+
+def _add_archives(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--archives",
+        metavar="URL",
+        default=os.environ.get("INFINITY_ARCHIVES"),
+        help="s3://bucket/prefix or file:///folder for results (default: $INFINITY_ARCHIVES, else "
+        "the home)",
+    )
 
 
 def _add_format(command: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 import uuid
@@ -34,6 +35,8 @@ _BASE_LIMIT_S = 600.0
 _LIMIT_PER_SAMPLE_S = 5.0
 # A job that finds the disk full this often, while others have room, is too large for it.
 _MAX_SPACE_ATTEMPTS = 3
+# Interval at which engines that share a store look for the changes of the others.
+_BEAT_S = 2.0
 # A deferred job that was not leased again after this time was cancelled.
 _FORGET_S = 3600.0
 _DATABASE_PROBLEM = "The engine's database cannot be written; check that its disk has room."
@@ -56,6 +59,8 @@ class Dispatcher:
         Seconds that a job may take; by default ten minutes plus five seconds per sample.
     disk_is_full : callable, optional
         Returns whether the disk has no room, for any job. By default it always has.
+    home : str
+        The engine's home; an earlier engine of the same home on this machine is dead.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class Dispatcher:
         archives: Archives,
         time_limit: float | None = None,
         disk_is_full: Callable[[], bool] = lambda: False,
+        home: str = "",
     ) -> None:
         self._store = store
         self._runner = runner
@@ -73,6 +79,8 @@ class Dispatcher:
         self._disk_is_full = disk_is_full
         # Identifies this run of the engine in its leases.
         self._owner = str(uuid.uuid4())
+        self._home = f"{socket.gethostname()}:{home}"
+        self._next_beat = 0.0
         self._cancelled: deque[str] = deque()
         self._preparations: deque[Preparation] = deque()
         self._outcomes: deque[Outcome] = deque()
@@ -93,6 +101,7 @@ class Dispatcher:
             Ids of the jobs that were being rendered when that engine died.
         """
         with self._store.write() as connection:
+            queue.register(connection, self._owner, self._home)
             queue.recover(connection, rendering)
         self._thread.start()
 
@@ -141,10 +150,13 @@ class Dispatcher:
             try:
                 while self._cancelled:
                     self._drop(self._cancelled.popleft())
+                if self._store.shared:
+                    self._beat()
                 self._record_and_lease()
                 while self._preparations:
                     self._runner.prepare(self._preparations.popleft())
-                for outcome in self._runner.poll(_IDLE_WAIT_S):
+                shared = self._store.shared
+                for outcome in self._runner.poll(_BEAT_S if shared else _IDLE_WAIT_S):
                     self._outcomes.append(checked_outcome(outcome, self._archives))
             except OperationalError as error:
                 # Outcomes that could not be recorded stay in the list for the next attempt.
@@ -159,6 +171,21 @@ class Dispatcher:
                 _log.exception("internal error of the dispatcher")
                 self._pause("Internal engine error; see the engine log for details.")
                 self._stopping.wait(1.0)
+
+    def _beat(self) -> None:
+        """Show that this engine lives, take over jobs of dead ones, and stop jobs that it lost."""
+        if time.monotonic() < self._next_beat:
+            return
+        with self._store.write() as connection:
+            queue.beat(connection, self._owner)
+            queue.recover(connection)
+            held = queue.still_leased(connection, self._owner, self._running)
+        ended = {outcome.job_id for outcome in self._outcomes}
+        for job_id in self._running - held - ended:
+            # Its archive stays: another engine may have finished the job meanwhile.
+            self._runner.stop(job_id)
+            self._running.discard(job_id)
+        self._next_beat = time.monotonic() + _BEAT_S
 
     def _record_and_lease(self) -> None:
         """Record outcomes and lease the next jobs in one transaction, as each costs a disk sync."""
@@ -258,12 +285,15 @@ class Dispatcher:
                     outcome.sha256,
                     outcome.archive_bytes,
                 )
-                if not recorded:
+                if not recorded and queue.is_cancelled(connection, job_id):
                     # It was cancelled after rendering: its archive has to be deleted too.
                     self._cancelled.append(job_id)
             case "failed":
                 _log.warning("job %s failed: %s", job_id, outcome.error)
-                queue.fail(connection, job_id, owner, outcome.error, outcome.traceback or None)
+                error, traceback = outcome.error, outcome.traceback or None
+                if queue.fail(connection, job_id, owner, error, traceback):
+                    # It may have exceeded a limit after its archive was stored.
+                    self._cancelled.append(job_id)
             case "lost":
                 _log.warning("job %s was lost: %s", job_id, outcome.error)
                 queue.release(connection, job_id, owner, outcome.error, counted=True)
@@ -291,9 +321,11 @@ class Dispatcher:
         queue.release(connection, job_id, self._owner, "", counted=False)
 
     def _drop(self, job_id: str) -> None:
+        """Stop a job that has ended in the store, and delete its archive."""
         self._runner.stop(job_id)
         self._running.discard(job_id)
         self._deferred.pop(job_id, None)
+        self._archives.delete([job_id])
 
     def _pause(self, reason: str) -> None:
         if reason != self._problem:

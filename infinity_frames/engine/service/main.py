@@ -20,7 +20,7 @@ import uvicorn
 
 from infinity_frames.engine.service import ledger
 from infinity_frames.engine.service.app import Application, application
-from infinity_frames.engine.service.archives.folder import FolderArchives
+from infinity_frames.engine.service.archives import open_archives
 from infinity_frames.engine.service.dispatcher import Dispatcher
 from infinity_frames.engine.service.home import (
     claimed,
@@ -36,8 +36,9 @@ from infinity_frames.engine.service.runners.local import LocalRunner, available_
 from infinity_frames.engine.service.runners.worker import disk_is_full
 from infinity_frames.engine.service.service import Service
 from infinity_frames.engine.service.signing import Signer
-from infinity_frames.engine.service.stores.sqlite import SqliteStore
+from infinity_frames.engine.service.stores import open_store
 from infinity_frames.engine.service.stores.tables import jobs
+from infinity_frames.engine.service.stores.tables import secrets as secrets_table
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import EngineError
 
@@ -70,6 +71,10 @@ class Settings:
         Further host names under which clients reach the engine, for example behind a proxy.
     retention : Retention
         Which archives are kept; by default all.
+    database : str or None
+        Address of a PostgreSQL database that engines may share; by default the home's SQLite file.
+    archives : str or None
+        ``s3://bucket/prefix`` or ``file:///folder``; by default the home's results folder.
     """
 
     host: str = "127.0.0.1"
@@ -80,6 +85,8 @@ class Settings:
     job_memory: int | None = None
     allowed_hosts: tuple[str, ...] = ()
     retention: Retention = field(default_factory=Retention)
+    database: str | None = field(default=None, repr=False)
+    archives: str | None = None
 
 
 def serve(home: Home, settings: Settings, ready: Callable[[str], None]) -> None:
@@ -103,15 +110,16 @@ def serve(home: Home, settings: Settings, ready: Callable[[str], None]) -> None:
     # Uvicorn raises the signal again after it has stopped; the engine must still clean up then.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with claimed(home) as rendering, closing(SqliteStore(home.database_file)) as store:
+        with claimed(home) as rendering, closing(open_store(home, settings.database)) as store:
             _serve_owned(home, store, settings, rendering, ready)
     except KeyboardInterrupt:
         return
     except sa.exc.DatabaseError as error:
+        where = "server" if settings.database else home.database_file
         raise EngineError(
-            f"The engine's database {home.database_file} is damaged: {error.orig}.",
-            advice="Restore it from a backup or with `sqlite3 engine.sqlite .recover`, or move it "
-            "away: the engine then starts with a new one.",
+            f"The engine's database {where} is damaged or cannot be used: {error.orig}.",
+            advice="Restore a damaged file from a backup or with `sqlite3 engine.sqlite .recover`, "
+            "or move it away: the engine then starts with a new one.",
         ) from None
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -128,17 +136,22 @@ def _serve_owned(
     workers = settings.workers or available_cores()
     memory = settings.job_memory or psutil.virtual_memory().total * 3 // 4 // workers
     listening = _listen(settings.host, settings.port)
-    archives = FolderArchives(home.results)
+    archives = open_archives(home, settings.archives)
     runner = LocalRunner(home, archives, workers, memory)
     dispatcher = Dispatcher(
-        store, runner, archives, settings.job_timeout, lambda: disk_is_full(home.scratch)
+        store,
+        runner,
+        archives,
+        settings.job_timeout,
+        lambda: disk_is_full(home.scratch),
+        str(home.path),
     )
     housekeeper = Housekeeper(home, store, archives, settings.retention)
     _delete_unrecorded(archives, store)
     dispatcher.start(rendering)
     housekeeper.start()
     try:
-        signer = Signer(private_bytes(home.key_file))
+        signer = Signer(_signing_key(home, store))
         app = application(
             Service(store, archives, signer, dispatcher),
             HostCheck([settings.host, *settings.allowed_hosts]),
@@ -162,7 +175,9 @@ def _serve_owned(
         )
 
 
-def issue_token(home: Home, name: str | None, samples: int | None) -> str:
+def issue_token(
+    home: Home, name: str | None, samples: int | None, database: str | None = None
+) -> str:
     """Create a token for an engine, running or not.
 
     Parameters
@@ -180,20 +195,20 @@ def issue_token(home: Home, name: str | None, samples: int | None) -> str:
     EngineError
         The account is not metered but samples are given, or the home cannot be written.
     """
-    with _opened(home) as store:
+    with _opened(home, database) as store:
         if name is None and samples is None:
             return ledger.ensure_own_token(store, home)
         with store.write() as connection:
             return ledger.new_token(connection, name or f"account-{secrets.token_hex(4)}", samples)
 
 
-def list_tokens(home: Home) -> list[dict[str, str]]:
+def list_tokens(home: Home, database: str | None = None) -> list[dict[str, str]]:
     """List id, account and creation time of an engine's tokens, running or not."""
-    with _opened(home) as store, store.read() as connection:
+    with _opened(home, database) as store, store.read() as connection:
         return ledger.list_tokens(connection)
 
 
-def revoke_token(home: Home, token_id: str) -> dict[str, str]:
+def revoke_token(home: Home, token_id: str, database: str | None = None) -> dict[str, str]:
     """Revoke a token of an engine, running or not.
 
     Raises
@@ -201,7 +216,7 @@ def revoke_token(home: Home, token_id: str) -> dict[str, str]:
     EngineError
         The engine has no token of that id.
     """
-    with _opened(home) as store, store.write() as connection:
+    with _opened(home, database) as store, store.write() as connection:
         revoked = ledger.revoke_token(connection, token_id)
     if revoked is None:
         raise EngineError(
@@ -211,21 +226,41 @@ def revoke_token(home: Home, token_id: str) -> dict[str, str]:
     return revoked
 
 
-def clean(home: Home, retention: Retention, *, dry_run: bool = False) -> Expiry:
+def clean(
+    home: Home,
+    retention: Retention,
+    *,
+    dry_run: bool = False,
+    database: str | None = None,
+    archives: str | None = None,
+) -> Expiry:
     """Delete the archives of an engine, running or not, that the rules no longer keep."""
-    with _opened(home) as store:
-        return expire(store, FolderArchives(home.results), retention, dry_run=dry_run)
+    with _opened(home, database) as store:
+        return expire(store, open_archives(home, archives), retention, dry_run=dry_run)
 
 
 @contextmanager
-def _opened(home: Home) -> Iterator[Store]:
+def _opened(home: Home, database: str | None) -> Iterator[Store]:
     """Open the store of a home, for commands."""
     make_private(home)
     try:
-        with closing(SqliteStore(home.database_file)) as store:
+        with closing(open_store(home, database)) as store:
             yield store
     except OSError as error:
         raise unusable_home(home, error) from None
+
+
+def _signing_key(home: Home, store: Store) -> bytes:
+    """Return the key that signs result URLs; engines that share a store share it."""
+    if not store.shared:
+        return private_bytes(home.key_file)
+    with store.write() as connection:
+        query = sa.select(secrets_table.c.value).where(secrets_table.c.name == "signing")
+        key = connection.execute(query).scalar()
+        if key is None:
+            key = secrets.token_bytes(32)
+            connection.execute(sa.insert(secrets_table).values(name="signing", value=key))
+    return bytes(key)
 
 
 class _Server(uvicorn.Server):
@@ -308,8 +343,9 @@ def _delete_unrecorded(archives: Archives, store: Store) -> None:
     Archives of unknown jobs stay, since the database may have replaced another one.
     """
     with store.read() as connection:
-        ids = connection.execute(
-            sa.select(jobs.c.id).where((jobs.c.status != "completed") | jobs.c.expired.is_not(None))
-        ).scalars()
-        unrecorded = set(ids)
+        wrong = jobs.c.status.in_(["failed", "cancelled"]) | jobs.c.expired.is_not(None)
+        if not store.shared:
+            # In a shared store, another engine may be about to record its archive.
+            wrong |= jobs.c.status != "completed"
+        unrecorded = set(connection.execute(sa.select(jobs.c.id).where(wrong)).scalars())
     archives.delete([job_id for job_id in archives.job_ids() if job_id in unrecorded])

@@ -4,7 +4,7 @@
 port      implementation for one machine         module
 ========  =====================================  ==========================================
 Runner    supervised worker processes            ``runners/local.py``
-Store     SQLite file                            ``stores/sqlite.py``
+Store     SQLite file                            ``stores/sqlite.py``; ``stores/postgresql.py``
 Archives  folder of zip files                    ``archives/folder.py``
 ========  =====================================  ==========================================
 """
@@ -95,7 +95,7 @@ class Runner(Protocol):
         ...
 
     def stop(self, job_id: str) -> None:
-        """Stop a task without reporting an outcome, and delete the files it wrote."""
+        """Stop a task without reporting an outcome, and delete its temporary files."""
         ...
 
     def wake(self) -> None:
@@ -116,6 +116,9 @@ class Store(Protocol):
 
     Transactions that write are serializable: a condition that one has read holds when it commits.
     """
+
+    shared: bool
+    """Whether several engines may use the database at once."""
 
     def read(self) -> AbstractContextManager[Connection]:
         """Open a connection that sees one consistent state of the database."""

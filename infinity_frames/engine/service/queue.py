@@ -6,27 +6,34 @@ ended never changes again: a late outcome, of a job cancelled meanwhile, is not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Collection, Sequence, Set
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
 from infinity_frames.engine.service import ledger
-from infinity_frames.engine.service.stores.tables import jobs, next_revision, now
+from infinity_frames.engine.service.stores.tables import engines, jobs, next_revision, now
 
 __all__ = [
     "MAX_ATTEMPTS",
+    "beat",
     "cancel",
     "complete",
     "fail",
+    "is_cancelled",
     "lease",
     "recover",
+    "register",
     "release",
+    "still_leased",
     "unfinished",
 ]
 
 MAX_ATTEMPTS = 3
+# An engine without a heartbeat for this time is taken for dead.
+ENGINE_LIFETIME_S = 60.0
 
 
 def lease(
@@ -43,6 +50,8 @@ def lease(
         .where(jobs.c.status == sa.literal_column("'queued'"), *without)
         .order_by(jobs.c.is_preview.desc(), jobs.c.seq)
         .limit(count)
+        # Engines that share a store do not wait for each other here (SQLite ignores this).
+        .with_for_update(skip_locked=True)
     ).all()
     if chosen:
         connection.execute(
@@ -131,23 +140,61 @@ def cancel(connection: Connection, batch_id: str) -> list[str]:
     return ids
 
 
-def recover(connection: Connection, rendering: Set[str]) -> None:
-    """Return the running jobs of a dead engine to the queue; call it only as the home's owner.
+def register(connection: Connection, owner: str, home: str) -> None:
+    """Record that an engine lives, in place of earlier ones of the same home, which are dead."""
+    connection.execute(sa.delete(engines).where(engines.c.home == home))
+    connection.execute(sa.insert(engines).values(id=owner, home=home, seen=now()))
+
+
+def beat(connection: Connection, owner: str) -> None:
+    """Record the heartbeat of an engine."""
+    connection.execute(sa.update(engines).where(engines.c.id == owner).values(seen=now()))
+
+
+def recover(connection: Connection, rendering: Set[str] | None = None) -> int:
+    """Return the running jobs of dead engines to the queue.
 
     Parameters
     ----------
     connection : Connection
         A writing transaction.
-    rendering : set of str
-        Jobs whose attempt counts: they were being rendered and may have caused the crash.
+    rendering : set of str, optional
+        Jobs whose attempt counts: they were being rendered and may have caused the crash. By
+        default the attempts of all recovered jobs count.
+
+    Returns
+    -------
+    int
+        Number of recovered jobs.
     """
+    oldest = datetime.now(UTC) - timedelta(seconds=ENGINE_LIFETIME_S)
+    connection.execute(
+        sa.delete(engines).where(engines.c.seen < oldest.isoformat(timespec="microseconds"))
+    )
+    alive = sa.select(engines.c.id)
     lost = connection.execute(
-        sa.select(jobs.c.id, jobs.c.lease).where(jobs.c.status == sa.literal_column("'running'"))
+        sa.select(jobs.c.id, jobs.c.lease).where(
+            jobs.c.status == sa.literal_column("'running'"), jobs.c.lease.not_in(alive)
+        )
     ).all()
     for job_id, owner in lost:
-        counted = job_id in rendering
+        counted = rendering is None or job_id in rendering
         error = "The engine died while the job was rendered."
         release(connection, job_id, owner, error, counted=counted)
+    return len(lost)
+
+
+def is_cancelled(connection: Connection, job_id: str) -> bool:
+    """Return whether a job was cancelled."""
+    status = connection.execute(sa.select(jobs.c.status).where(jobs.c.id == job_id)).scalar()
+    return status == "cancelled"
+
+
+def still_leased(connection: Connection, owner: str, job_ids: Collection[str]) -> set[str]:
+    """Return those of the jobs whose lease `owner` still holds: others may have cancelled them."""
+    held = (jobs.c.status == sa.literal_column("'running'")) & (jobs.c.lease == owner)
+    query = sa.select(jobs.c.id).where(held, jobs.c.id.in_(list(job_ids)))
+    return set(connection.execute(query).scalars())
 
 
 def unfinished(connection: Connection, batch_id: str | None = None) -> bool:

@@ -108,8 +108,9 @@ class LocalRunner:
         self._woken, self._waker = self._context.Pipe(duplex=False)
         for name, value in _SINGLE_THREAD.items():
             os.environ.setdefault(name, value)
-        # Hide the user's token for other servers from generator code.
+        # Hide the user's token for other servers and the database's password from generators.
         os.environ.pop("INFINITY_TOKEN", None)
+        os.environ.pop("INFINITY_DATABASE", None)
 
     def capacity(self) -> int:
         """Return how many more tasks could start now."""
@@ -161,7 +162,6 @@ class LocalRunner:
             if worker.task is not None and worker.task.job_id == job_id:
                 self._end(worker)
                 return
-        self._discard(job_id)
 
     def wake(self) -> None:
         """Make a `poll` that is waiting return."""
@@ -260,10 +260,6 @@ class LocalRunner:
         if worker.task is not None:
             scratch = scratch_folder(self._home, worker.task.job_id, worker.process.pid)
             shutil.rmtree(scratch, ignore_errors=True)
-            self._discard(worker.task.job_id)
-
-    def _discard(self, job_id: str) -> None:
-        self._archives.delete([job_id])
 
 
 def available_cores() -> int:

@@ -40,6 +40,8 @@ class SqliteStore:
         The file is not a database, cannot be written, or was made by another version.
     """
 
+    shared = False
+
     def __init__(self, path: Path) -> None:
         self._engine = sa.create_engine(
             f"sqlite:///{path}",

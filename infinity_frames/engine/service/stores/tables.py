@@ -6,6 +6,7 @@ A change here needs a migration in ``stores/migrations``.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import (
@@ -19,16 +20,21 @@ from sqlalchemy import (
     Table,
     Text,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 __all__ = [
     "accounts",
     "batches",
+    "engines",
     "idempotency",
     "jobs",
+    "json_column",
     "ledger",
     "metadata",
     "next_revision",
     "now",
+    "secrets",
     "tokens",
 ]
 
@@ -114,6 +120,23 @@ jobs = Table(
     Index("jobs_stored", "finished", sqlite_where=_STORED, postgresql_where=_STORED),
 )
 
+# Engines that lease jobs of this store, with the time of their last heartbeat.
+engines = Table(
+    "engines",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # Machine and home folder: an engine that starts there knows that the one before is dead.
+    Column("home", Text, nullable=False),
+    Column("seen", Text, nullable=False),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
 idempotency = Table(
     "idempotency",
     metadata,
@@ -151,3 +174,21 @@ def next_revision() -> sa.ScalarSelect[int]:
     others = jobs.alias()
     largest = sa.select(sa.func.max(others.c.revision) + 1)
     return largest.where(others.c.batch_id == jobs.c.batch_id).correlate(jobs).scalar_subquery()
+
+
+class json_column(FunctionElement[str]):  # noqa: N801 (named as SQL functions are)
+    """SQL function that collects a column as a JSON array, as text."""
+
+    type = Text()
+    inherit_cache = True
+    name = "json_column"
+
+
+@compiles(json_column)
+def _sqlite_json(element: json_column, compiler: Any, **options: Any) -> str:
+    return f"json_group_array({compiler.process(element.clauses, **options)})"
+
+
+@compiles(json_column, "postgresql")
+def _postgresql_json(element: json_column, compiler: Any, **options: Any) -> str:
+    return f"coalesce(json_agg({compiler.process(element.clauses, **options)})::text, '[]')"

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 __all__ = ["HEAD", "upgrade"]
 
-HEAD = "0003"
+HEAD = "0004"
 """Newest revision in ``versions``; the tables of ``stores/tables.py`` have this layout."""
 
 _FIRST = "0002"
