@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infinity_frames.engine.render import LabelPass, Renderer
+from infinity_frames.engine.scene.camera import distort, look, project, undistort
 from infinity_frames.engine.scene.scene import Camera, Material, Mesh, Object, Placement, Scene
 from infinity_frames.protocol.errors import RenderError
 
@@ -29,14 +30,28 @@ def soup(rng: np.random.Generator, count: int, spread: float, size: float) -> Me
     return mesh(corners.reshape(-1, 3), np.arange(3 * count).reshape(-1, 3))
 
 
-def camera(size: int = 96, focal: float = 80.0, rotation=None, at=(0.0, 0.0, 0.0)) -> Camera:
+def camera(
+    size: int = 96, focal: float = 80.0, rotation=None, at=(0.0, 0.0, 0.0), distortion: float = 0.0
+) -> Camera:
     rotation = np.eye(3) if rotation is None else rotation
     intrinsics = np.array([[focal, 0, size / 2 + 3.3], [0, focal * 1.1, size / 2 - 2.1], [0, 0, 1]])
-    return Camera(intrinsics, np.c_[rotation, -rotation @ np.asarray(at)], size, size - 10)
+    return Camera(
+        intrinsics, np.c_[rotation, -rotation @ np.asarray(at)], size, size - 10, distortion
+    )
 
 
 def scene(*objects: Object, view: Camera | None = None) -> Scene:
     return Scene(objects, view or camera(), ())
+
+
+def radial_factor(seen: np.ndarray, k: float) -> np.ndarray:
+    """1 + k r^2 where r (1 + k r^2) is the radius at which a point is seen; by bisection."""
+    low, high = np.zeros_like(seen), np.full_like(seen, 1 / np.sqrt(-3 * k) if k < 0 else 9.0)
+    for _ in range(80):
+        middle = (low + high) / 2
+        below = middle * (1 + k * middle**2) < seen
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    return 1 + k * low**2
 
 
 def cast_rays(world: Scene) -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +71,9 @@ def cast_rays(world: Scene) -> tuple[np.ndarray, np.ndarray]:
             TriangleMesh(caster, flat, np.arange(len(flat), dtype=np.int32).reshape(-1, 3))
     x, y = np.meshgrid(np.arange(view.width) + 0.5, np.arange(view.height) + 0.5)
     pixels = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3)
-    rays = pixels @ np.linalg.inv(view.K).T @ view.RT[:, :3]  # z of 1 in camera axes
+    flat = pixels @ np.linalg.inv(view.K).T  # z of 1 in camera axes
+    flat[:, :2] /= radial_factor(np.hypot(*flat[:, :2].T), view.distortion)[:, None]
+    rays = flat @ view.RT[:, :3]
     origins = np.tile(view.location, (len(rays), 1))
     hit = caster.run(origins.astype(np.float32), rays.astype(np.float32), output=True)
     ids = np.array([0, *geometry_ids.values()])[hit["geomID"] + 1]
@@ -76,15 +93,18 @@ def border_ties(labels: LabelPass, ids: np.ndarray, depth: np.ndarray) -> np.nda
     return (labels.ids != ids) & near
 
 
+@pytest.mark.parametrize("distortion", [0.0, -0.15, 0.3])
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_ids_and_depth_are_those_of_a_ray_caster(seed):
+def test_ids_and_depth_are_those_of_a_ray_caster(seed, distortion):
     rng = np.random.default_rng(seed)
     turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
     turn *= np.linalg.det(turn)
     objects = [
         Object(f"o{i}", soup(rng, 150, 6.0, 0.35), PLAIN, one_sided=i % 3 == 0) for i in range(8)
     ]
-    world = scene(*objects, view=camera(rotation=turn, at=rng.normal(0, 0.5, 3)))
+    world = scene(
+        *objects, view=camera(rotation=turn, at=rng.normal(0, 0.5, 3), distortion=distortion)
+    )
     labels = Renderer(world).labels({})
     ids, depth = cast_rays(world)
 
@@ -193,3 +213,31 @@ def test_an_unknown_pattern_names_those_there_are():
     item = Object("a", soup(np.random.default_rng(0), 2, 1, 1), odd)
     with pytest.raises(RenderError, match=r"zebra.*planks"):
         Renderer(scene(item))
+
+
+@pytest.mark.parametrize("share", [-0.15, -0.05, 0.0, 0.1, 0.15])
+def test_points_are_projected_where_the_lens_shows_them(share):
+    view = look((0.0, -3.0, 1.2), 10.0, 85.0, 160, 120, focal_length=0.028, distortion=share)
+    rng = np.random.default_rng(4)
+    points = rng.uniform((-1.5, -0.5, -0.5), (1.5, 2.5, 2.5), (40, 3))
+    spots = [
+        Object(f"s{i}", mesh(p + 0.004 * np.eye(3) - 0.004 / 3, [(0, 1, 2)]), PLAIN)
+        for i, p in enumerate(points)
+    ]
+    pixels, depth = project(view, points)
+    inside = ((pixels >= 0) & (pixels < [160, 120])).all(axis=1)
+    assert inside.sum() > 15
+    labels = Renderer(scene(*spots, view=view)).labels({})
+    np.testing.assert_allclose(labels.depth_at(pixels[inside]), depth[inside], atol=0.01)
+    np.testing.assert_allclose(distort(view, undistort(view, pixels)), pixels, atol=1e-9)
+    corner = distort(view, np.zeros(2)) if not share else undistort(view, np.zeros(2))
+    # The corner of the image is seen at (1 + share) times its undistorted radius.
+    assert np.linalg.norm(corner - [80, 60]) == pytest.approx(100 / (1 + share))
+
+
+def test_what_a_barrel_lens_folds_back_stays_outside():
+    view = look((0.0, 0.0, 1.0), 0.0, 90.0, 128, 128, focal_length=0.018, distortion=-0.15)
+    wide = np.array([[x, 1.0, 1.0] for x in np.linspace(1.3, 60.0, 200)])
+    pixels, _ = project(view, wide)
+    assert (pixels[:, 0] > 128).all()
+    assert (np.diff(pixels[:, 0]) > 0).all()

@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.render.geometry import Geometry
 from infinity_frames.engine.render.raster import NEAREST, nearest, rasterize
+from infinity_frames.engine.scene.camera import sample_rays, undistort
+from infinity_frames.engine.scene.scene import Camera
 
-__all__ = ["LabelPass", "Visibility"]
+__all__ = ["LabelPass", "SampleGrid", "Visibility"]
+
+
+class SampleGrid(NamedTuple):
+    """Where in the image the pixels are sampled, one sample each."""
+
+    camera: Camera
+    shift: tuple[float, float]  # from the centers of the pixels, px
+    rays: NDArray[np.float64]  # (H, W, 2) undistorted samples, px; empty without distortion
+
+    @classmethod
+    def of(cls, camera: Camera, shift: tuple[float, float] = (0.0, 0.0)) -> SampleGrid:
+        """Samples at some offset from the centers of the pixels."""
+        return cls(camera, shift, sample_rays(camera, shift))
+
+    def places(
+        self, rows: NDArray[np.intp], columns: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Undistorted x and y of the samples of some pixels, px."""
+        if len(self.rays):
+            found = self.rays[rows, columns]
+            return np.ascontiguousarray(found[:, 0]), np.ascontiguousarray(found[:, 1])
+        x, y = columns + (0.5 + self.shift[0]), rows + (0.5 + self.shift[1])
+        return x.astype(np.float64), y.astype(np.float64)
 
 
 @dataclass(eq=False)
@@ -42,7 +68,7 @@ class Visibility:
         geometry: Geometry,
         clip: NDArray[np.float64],
         members: NDArray[np.int32],
-        shift: tuple[float, float] = (0.0, 0.0),
+        grid: SampleGrid,
     ) -> None:
         """Add faces, seen from the camera that ``clip`` is of."""
         rasterize(
@@ -51,8 +77,10 @@ class Visibility:
             geometry.surfaces.faces,
             members,
             geometry.one_sided,
-            shift[0],
-            shift[1],
+            grid.shift[0],
+            grid.shift[1],
+            grid.rays,
+            grid.camera.lens,
             1.0 / NEAREST,
             self.inverse_depth,
             self.face_id,
@@ -69,7 +97,7 @@ class LabelPass:
         0 where nothing is seen, else the object's position in ``scene.objects`` plus 1.
     depth : (H, W) float32 array
         z in camera axes, m; inf where nothing is seen.
-    geometry, clip
+    geometry, clip, grid
         What it was drawn from, for further masks.
     """
 
@@ -77,14 +105,21 @@ class LabelPass:
     depth: NDArray[np.float32]
     geometry: Geometry
     clip: NDArray[np.float64]
+    grid: SampleGrid
 
     @classmethod
-    def of(cls, visibility: Visibility, geometry: Geometry, clip: NDArray[np.float64]) -> LabelPass:
+    def of(
+        cls,
+        visibility: Visibility,
+        geometry: Geometry,
+        clip: NDArray[np.float64],
+        grid: SampleGrid,
+    ) -> LabelPass:
         """Name what a visibility buffer sees."""
         owners = np.append(geometry.surfaces.owner + 1, 0).astype(np.int32)  # [-1] is nothing
         with np.errstate(divide="ignore"):
             depth = (1.0 / visibility.inverse_depth).astype(np.float32)
-        return cls(owners[visibility.face_id], depth, geometry, clip)
+        return cls(owners[visibility.face_id], depth, geometry, clip, grid)
 
     def depth_at(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
         """Depth of what is seen exactly at some places, not at the centers of their pixels.
@@ -105,7 +140,7 @@ class LabelPass:
             geometry.surfaces.faces,
             geometry.one_sided,
             1.0 / NEAREST,
-            np.ascontiguousarray(pixels, dtype=np.float64),
+            np.ascontiguousarray(undistort(self.grid.camera, pixels), dtype=np.float64),
         )
         with np.errstate(divide="ignore"):
             return np.asarray(1.0 / near)
@@ -124,5 +159,5 @@ class LabelPass:
             Contains every pixel where ``ids == object_id``.
         """
         alone = Visibility.empty(*self.ids.shape)
-        alone.draw(self.geometry, self.clip, self.geometry.members([object_id - 1]))
+        alone.draw(self.geometry, self.clip, self.geometry.members([object_id - 1]), self.grid)
         return alone.face_id >= 0

@@ -72,4 +72,4 @@ class Mirror:
         intrinsics[0, 2] = self._last[1] - camera.K[0, 2]
         intrinsics[1, 2] = camera.K[1, 2] - self._first[0]
         height, width = (int(b - a) for a, b in zip(self._first, self._last, strict=True))
-        return Camera(intrinsics, pose, width, height)
+        return Camera(intrinsics, pose, width, height, camera.distortion)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.render.geometry import flatten, is_closed, shadow_faces
-from infinity_frames.engine.render.labels import LabelPass, Visibility
+from infinity_frames.engine.render.labels import LabelPass, SampleGrid, Visibility
 from infinity_frames.engine.render.lighting import Ambient, Lamps, ambient_light, sample_lights
 from infinity_frames.engine.render.mirror import Mirror
 from infinity_frames.engine.render.picture import (
@@ -62,6 +62,7 @@ class Renderer:
         self._geometry = flatten(scene)
         self._lamps = sample_lights(scene.lights)
         self._static: _Static | None = None
+        self._grids = [SampleGrid.of(scene.camera, shift) for shift in ((0.0, 0.0), *SAMPLES)]
 
     def labels(self, placements: Mapping[str, Placement]) -> LabelPass:
         """What every pixel's center sees, one sample each.
@@ -85,8 +86,8 @@ class Renderer:
         vertices, _ = self._geometry.placed(placements)
         clip = clip_coordinates(self.scene.camera.P, vertices)
         seen = static.seen[0].copy()
-        seen.draw(self._geometry, clip, static.drawn)
-        return LabelPass.of(seen, self._geometry, clip)
+        seen.draw(self._geometry, clip, static.drawn, self._grids[0])
+        return LabelPass.of(seen, self._geometry, clip, self._grids[0])
 
     def picture(self, placements: Mapping[str, Placement]) -> NDArray[np.float32]:
         """Anti-aliased picture, before exposure, noise and encoding.
@@ -114,13 +115,13 @@ class Renderer:
             moving=_body(self._lamps, light.lighting.ambient, light.casters(vertices), _MOVING_MAPS)
         )
         passes = [seen.copy() for seen in static.seen]
-        for seen, shift in zip(passes, ((0.0, 0.0), *SAMPLES), strict=True):
-            seen.draw(self._geometry, frame.clip, static.drawn, shift)
+        for seen, grid in zip(passes, self._grids, strict=True):
+            seen.draw(self._geometry, frame.clip, static.drawn, grid)
         face_id = passes[0].face_id
         color = self._relit(static, light.lit, lighting, face_id)
         moved = (face_id != static.seen[0].face_id).reshape(-1).nonzero()[0]
         row, column = np.divmod(moved, face_id.shape[1])
-        samples = Samples(face_id.reshape(-1)[moved], column + 0.5, row + 0.5)
+        samples = Samples(face_id.reshape(-1)[moved], *self._grids[0].places(row, column))
         color[moved] = self._shaded(frame, lighting, samples)
         if light.mirrored is not None:
             picture = light.mirrored.picture(placements)
@@ -192,8 +193,11 @@ class Renderer:
         sampled = color[sources]
         edge, sample = (sources < 0).nonzero()
         row, column = np.divmod(pixels[edge], face_ids.shape[2])
-        shift = np.array(SAMPLES)[sample] + 0.5
-        own = Samples(face_ids[sample, row, column], column + shift[:, 0], row + shift[:, 1])
+        x, y = np.empty(len(row)), np.empty(len(row))
+        for i, grid in enumerate(self._grids[1:]):
+            mine = sample == i
+            x[mine], y[mine] = grid.places(row[mine], column[mine])
+        own = Samples(face_ids[sample, row, column], x, y)
         sampled[edge, sample] = self._shaded(frame, lighting, own)
         color[pixels] = (color[pixels] + sampled.sum(axis=1)) / np.float32(len(SAMPLES) + 1)
 
@@ -216,9 +220,9 @@ class Renderer:
         members = geometry.members(unmoving)
         clip = clip_coordinates(camera.P, geometry.vertices)
         seen = []
-        for shift in ((0.0, 0.0), *SAMPLES):
+        for grid in self._grids:
             view = Visibility.empty(camera.height, camera.width)
-            view.draw(geometry, clip, members, shift)
+            view.draw(geometry, clip, members, grid)
             seen.append(view)
         owner = np.append(geometry.surfaces.owner, -1).astype(np.int32)[seen[0].face_id]
         drawn = geometry.members(moving)
@@ -246,7 +250,7 @@ class Renderer:
         )
         face_id = static.seen[0].face_id
         row, column = np.divmod(np.arange(face_id.size), face_id.shape[1])
-        samples = Samples(face_id.reshape(-1), column + 0.5, row + 0.5)
+        samples = Samples(face_id.reshape(-1), *self._grids[0].places(row, column))
         frame = self._frame(geometry.vertices, geometry.normals)
         lit = self._lit(frame, lighting, samples)
         casters = self._casters([i for i in static.moving if objects[i].casts_shadow])

@@ -117,7 +117,10 @@ class Placement:
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """A pinhole camera.
+    """A camera with at most one coefficient of radial distortion (Brown, 1966; OpenCV's k1).
+
+    A point at (x, y) = (X / Z, Y / Z) in camera axes is seen at K (s x, s y, 1) with
+    s = 1 + distortion (x^2 + y^2).
 
     Parameters
     ----------
@@ -127,12 +130,15 @@ class Camera:
         Global to camera: rotation and translation, m.
     width, height : int
         Image size, px; pixel c covers [c, c + 1).
+    distortion : float
+        Radial coefficient k1; 0 is a pinhole, negative bends straight lines outward (barrel).
     """
 
     K: NDArray[np.float64]
     RT: NDArray[np.float64]
     width: int
     height: int
+    distortion: float = 0.0
 
     @property
     def P(self) -> NDArray[np.float64]:  # noqa: N802 - the field's own name for K @ RT
@@ -143,6 +149,17 @@ class Camera:
     def location(self) -> NDArray[np.float64]:
         """Center of projection in global coordinates, m, (3,)."""
         return -self.RT[:, :3].T @ self.RT[:, 3]
+
+    @property
+    def lens(self) -> NDArray[np.float64]:
+        """Principal point (2), focal lengths (2), k1, and the largest r^2 it applies to, (6,).
+
+        Barrel distortion folds back beyond r^2 = 1 / (3 |k1|); farther points keep the factor of
+        that radius, so that they stay outside of the image.
+        """
+        k = self.distortion
+        most = 1.0 / (3.0 * -k) if k < 0.0 else np.inf
+        return np.array([self.K[0, 2], self.K[1, 2], self.K[0, 0], self.K[1, 1], k, most])
 
 
 @dataclass(frozen=True)
