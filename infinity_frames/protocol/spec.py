@@ -170,6 +170,9 @@ class Parameter:
         How a sensible random value is drawn, where that is not the whole range.
     groups : mapping of str to tuple of str
         Names that stand for several choices when sampling: ``"PRESS"`` for every press.
+    extension : bool
+        Whether the parameter is an extension of the public protocol: servers list and fill it only
+        for clients that announce that they know extensions.
     """
 
     name: str
@@ -182,6 +185,7 @@ class Parameter:
     description: str = ""
     sampling: Sampling | None = None
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    extension: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The parameter as ``GET /api/jobs/{generator}/`` lists it."""
@@ -204,6 +208,8 @@ class Parameter:
             out["sampling"] = self.sampling.to_json()
         if self.groups:
             out["groups"] = {name: list(members) for name, members in self.groups.items()}
+        if self.extension:
+            out["extension"] = True
         return out
 
     @classmethod
@@ -245,6 +251,7 @@ class Parameter:
             description=str(data.get("description") or ""),
             sampling=sampling_from_json(data.get("sampling")),
             groups={name: tuple(of_it) for name, of_it in groups.items() if _texts(of_it)},
+            extension=data.get("extension") is True,
         )
 
 

@@ -19,12 +19,13 @@ import orjson
 import pandas as pd
 import pytest
 
-from infinity_frames.engine.generators.sensor import Sensor
 from infinity_frames.engine.generators.visionfit import VisionFit
 from infinity_frames.engine.generators.visionfit.labels import SceneAnnotator
+from infinity_frames.engine.generators.visionfit.parameters import PHOTOGRAPHY
 from infinity_frames.engine.generators.visionfit.stage import Stage, build_stage
 from infinity_frames.engine.people.exercises import exercise
 from infinity_frames.engine.render import Renderer
+from infinity_frames.engine.render.tonemap import graded
 from infinity_frames.engine.scene.scene import Object
 from infinity_frames.protocol import parameters
 
@@ -54,6 +55,7 @@ class Governs:
     facts: set[str]
     base: dict[str, Any] = field(default_factory=dict)
     more: Callable[[Stage, Stage], bool] = lambda before, after: True
+    frame: int = 0
 
 
 def _share(one: Stage) -> float:
@@ -126,6 +128,22 @@ GOVERNS: dict[str, Governs] = {
         (0.0, 40.0), {"occluder", "masks", "pixels", "points"}, {"camera_distance": 4.0}
     ),
     "enable_sensor_noise": Governs((False, True), {"pixels"}),
+    "focal_length": Governs((35.0, 28.0), VIEW),
+    "lens_distortion": Governs((0.0, -5.0), VIEW),
+    "lens_softness": Governs((0.0, 1.0), {"pixels"}),
+    "vignette": Governs((0.0, 0.5), {"pixels"}),
+    "shutter_time": Governs((0.0, 30.0), {"pixels"}, {"exercise": "BURPEE"}, frame=4),
+    "exposure_compensation": Governs((0.0, 1.0), {"pixels"}),
+    "contrast": Governs((1.0, 1.6), {"pixels"}),
+    "black_level": Governs((0.0, 0.1), {"pixels"}),
+    "white_level": Governs((1.0, 0.8), {"pixels"}),
+    "white_balance_error": Governs((0.0, 40.0), {"pixels"}),
+    "sensor_gain": Governs((1.0, 8.0), {"pixels"}),
+    "denoising": Governs((0.0, 1.0), {"pixels"}),
+    "sharpening": Governs((0.0, 1.0), {"pixels"}),
+    "video_crf": Governs((18, 30), {"encoding"}),
+    "sun_irradiance": Governs((0.0, 20.0), {"lights", "pixels"}),
+    "lamp_size": Governs((1.2, 0.2), {"lights", "pixels"}),
 }
 """``state`` and ``random_seed`` have tests of their own below."""
 
@@ -152,20 +170,19 @@ def of_objects(objects: Iterable[Object]) -> str:
 
 
 @cache
-def facts(key: str) -> tuple[dict[str, str], Stage]:
+def facts(key: str, frame: int = 0) -> tuple[dict[str, str], Stage]:
     """All facts of a job by name, and its stage; `key` is its parameters as JSON."""
     params = orjson.loads(key)
     stage = build_stage(params, SEED)
     performance, scene = stage.performance, stage.scene
     timeline, body = performance.timeline, performance.body
-    first = next(performance.frames(1))
+    first = list(performance.frames(frame + 1, stage.photography.shutter))[frame]
     renderer = Renderer(scene)
     seen = renderer.labels(first.placements)
     labels = SceneAnnotator(scene).label(0, seen, first.placements, first.person, first.rep_counts)
     person = labels.annotations[0]
-    picture = Sensor(SEED, params["enable_sensor_noise"]).picture(
-        renderer.picture(first.placements), 0
-    )
+    radiance = renderer.picture(first.placements, first.later)
+    picture = stage.photography.sensor(SEED).picture(radiance, 0)
     fixed = {"wall_art", "ceiling_lamp", "mat", "occluder", "person", *first.placements}
     named = {item.name: item for item in scene.objects}
 
@@ -174,7 +191,14 @@ def facts(key: str) -> tuple[dict[str, str], Stage]:
 
     held = sorted(set(first.placements) - {"person"})
     found = {
-        "camera": digest(scene.camera.K, scene.camera.RT, scene.camera.width, scene.camera.height),
+        "camera": digest(
+            scene.camera.K,
+            scene.camera.RT,
+            scene.camera.width,
+            scene.camera.height,
+            scene.camera.distortion,
+        ),
+        "encoding": digest(stage.photography.values["video_crf"]),
         "place": digest(stage.info["avatar_location"], stage.info["avatar_yaw"]),
         "body": digest(body.mesh.vertices, stage.info["avatar_betas"], body.mesh.materials),
         "attire": digest(body.attire_top, body.attire_bottom),
@@ -216,7 +240,7 @@ def test_an_exercise_written_otherwise_is_recognised() -> None:
 def test_a_parameter_changes_what_it_governs_and_nothing_else(name: str) -> None:
     rule = GOVERNS[name]
     (before, first), (after, second) = (
-        facts(job(**{**rule.base, name: value})) for value in rule.values
+        facts(job(**{**rule.base, name: value}), rule.frame) for value in rule.values
     )
     assert {fact for fact in before if before[fact] != after[fact]} == rule.facts
     assert rule.more(first, second)
@@ -225,7 +249,7 @@ def test_a_parameter_changes_what_it_governs_and_nothing_else(name: str) -> None
 def test_every_parameter_has_its_test_and_its_row_in_the_docs() -> None:
     names = {parameter.name for parameter in SPEC.parameters}
     assert set(GOVERNS) | {"state", "random_seed"} == names
-    rows = re.findall(r"^\| `(\w+)` \|", DOCS.read_text(), re.MULTILINE)
+    rows = re.findall(r"^\| `(\w+)`(?: \(\+\))? \|", DOCS.read_text(), re.MULTILINE)
     assert sorted(rows) == sorted(names)
 
 
@@ -245,6 +269,36 @@ def test_no_random_decision_asks_for_the_state() -> None:
     # The server turns an earlier job into its seed; what renders sees only that.
     one, other = (facts(job(state=state))[0] for state in (None, "0" * 32))
     assert one == other
+
+
+def test_unspecified_camera_and_light_are_drawn_each_from_a_stream_of_its_own() -> None:
+    stages = [build_stage(orjson.loads(job()), seed) for seed in (SEED, SEED + 1)]
+    again = build_stage(orjson.loads(job(contrast=1.0)), SEED)
+    values = [stage.photography.values for stage in (*stages, again)]
+    drawn = {name for name in PHOTOGRAPHY if SPEC.by_name[name].default is None}
+    assert {name for name in PHOTOGRAPHY if name not in drawn} == {
+        "focal_length",
+        "lens_distortion",
+    }
+    assert {name for name in drawn if values[0][name] != values[1][name]} > {
+        "contrast",
+        "vignette",
+        "shutter_time",
+    }
+    assert {name for name in drawn if values[0][name] != values[2][name]} == {"contrast"}
+    assert {name: stages[0].info[name] for name in PHOTOGRAPHY} == values[0]
+
+
+def test_the_tone_curve_clips_where_asked() -> None:
+    levels = np.linspace(0.0, 1.0, 101)
+    assert np.array_equal(graded(levels, 1.0, 0.0, 1.0), levels)
+    assert graded(levels, 1.0, 0.1, 1.0).min() == pytest.approx(0.1)
+    assert (graded(levels, 1.0, -0.1, 1.0) == 0.0).mean() > 0.08
+    assert (graded(levels, 1.0, 0.0, 0.8) == 1.0).mean() > 0.19
+    steeper = graded(levels, 1.6, 0.0, 1.0)
+    assert (np.diff(steeper) >= 0).all()
+    assert steeper[50] == pytest.approx(0.5)
+    assert steeper[60] - steeper[40] > 1.5 * 0.2
 
 
 def test_sampling_an_exercise_by_category_picks_one_of_it() -> None:
@@ -286,7 +340,7 @@ def test_brightness_follows_the_lamp_and_warms() -> None:
         stage = facts(job(lighting_power=power, enable_sensor_noise=False))[1]
         first = next(stage.performance.frames(1))
         picture = Renderer(stage.scene).picture(first.placements)
-        return Sensor(SEED, False).picture(picture, 0).astype(float).mean(axis=(0, 1))
+        return stage.photography.sensor(SEED).picture(picture, 0).astype(float).mean(axis=(0, 1))
 
     colors = [light(power) for power in (0.0, 30.0, 150.0, 800.0, 2000.0)]
     assert (np.diff([color.mean() for color in colors]) > 1).all()

@@ -12,9 +12,10 @@ import pytest
 from numba.core import event
 
 from infinity_frames.engine.generators.visionfit import VisionFit
-from infinity_frames.engine.render import PATTERNS, Renderer, auto_exposure, tonemap
+from infinity_frames.engine.render import PATTERNS, Renderer, Response, auto_exposure, tonemap
 from infinity_frames.engine.render.tonemap import FULL_WELL, READ_NOISE, tone
 from infinity_frames.engine.scene.scene import (
+    Aperture,
     Camera,
     Light,
     Material,
@@ -323,3 +324,78 @@ def test_noise_is_that_of_photons_and_of_reading_out():
     # Eight bits add their own rounding, most where the curve is flattest.
     np.testing.assert_allclose(variances, expected, rtol=0.25)
     np.testing.assert_allclose(signal.mean(axis=(1, 2)), levels * FULL_WELL, rtol=0.02)
+
+
+def test_motion_blur_smears_what_moves_and_nothing_else():
+    white = Material((0.9, 0.9, 0.9))
+    item = Object("box", box((0.0, 0.0, 0.5), 0.3), (white,), casts_shadow=False)
+    still = Object("still", box((-1.2, 0.1, 0.3), 0.3), (GREY,))
+    renderer = Renderer(Scene((FLOOR, item, still), above(128), (lamp(),)))
+    now = {"box": Placement(item.mesh.vertices, item.mesh.normals)}
+    later = {"box": Placement(item.mesh.vertices + [0.2, 0, 0], item.mesh.normals)}
+    sharp, same, smeared = (
+        renderer.picture(now),
+        renderer.picture(now, now),
+        renderer.picture(now, later),
+    )
+    np.testing.assert_array_equal(sharp, same)
+    changed = (np.abs(smeared - sharp) > 1e-6).any(axis=2)
+    assert changed.sum() > 300
+    assert not changed[:, :45].any(), "what stands far from the motion stays sharp"
+    # Along the motion, the edge spreads over what the box passes within the exposure, 0.4 m.
+    row = smeared[64, :, 1]
+    low, high = row[100], sharp[64, 64, 1]
+    ramp = (row > low + 0.1 * (high - low)) & (row < low + 0.9 * (high - low))
+    assert 4 <= ramp[64:90].sum() <= 16
+    across = np.abs(smeared - sharp)[40:50, 58:70].max()
+    assert across < 0.1 * high, "across the motion, edges stay where they are"
+
+
+def test_sunlight_falls_through_its_openings_only():
+    # The sun stands straight above an opening of 1 m x 0.5 m, 1 m above the floor.
+    opening = Aperture((0.5, 0.0, 1.0), (0.5, 0.0, 0.0), (0.0, 0.25, 0.0))
+    sun = Light((0.5, 0.0, 50.0), (0.5, 0.0, 0.0), 0.1, 1e5, (1.0, 1.0, 1.0), (opening,))
+    lit = render(lights=[sun])
+    dark = render(lights=[lamp(0.0)])
+    extra = (lit - dark)[..., 1]
+    patch = extra > 0.5 * extra.max()
+    rows, columns = patch.nonzero()
+    # 64 px are 4 m at 4 m; x grows with the column.
+    assert np.ptp(columns) + 1 == pytest.approx(16, abs=2)
+    assert np.ptp(rows) + 1 == pytest.approx(8, abs=2)
+    assert columns.mean() == pytest.approx(40 - 0.5, abs=1)
+    outside = np.ones_like(patch)
+    outside[rows.min() - 1 : rows.max() + 2, columns.min() - 1 : columns.max() + 2] = False
+    assert extra[outside].max() < 0.2 * extra.max(), "only reflected light elsewhere"
+
+
+def test_the_camera_response_does_what_its_fields_say():
+    picture = render(lights=[lamp()])
+    plain = tonemap(picture, rng=None).astype(float)
+
+    def with_(**fields):
+        return tonemap(picture, rng=None, response=Response(**fields)).astype(float)
+
+    np.testing.assert_array_equal(with_(), plain)
+    dim = with_(vignette=0.6)
+    assert dim[0, 0].mean() < 0.8 * plain[0, 0].mean()
+    assert abs(dim[32, 32].mean() - plain[32, 32].mean()) < 2
+    warm = with_(balance=(1.2, 1.0, 0.8))
+    assert (warm[..., 0] >= plain[..., 0]).all()
+    assert (warm[..., 2] <= plain[..., 2]).all()
+    item = Object("box", box((0.3, 0, 0.3), 0.3), (Material((0.8, 0.8, 0.8)),))
+    edges = render(item)
+    spread = [
+        np.abs(
+            np.diff(tonemap(edges, rng=None, response=Response(**f)).astype(float), axis=1)
+        ).max()
+        for f in ({"softness": 1.0}, {}, {"sharpening": 1.0})
+    ]
+    assert spread[0] < spread[1] < spread[2]
+    noise = [
+        tonemap(edges, rng=np.random.default_rng(0), response=Response(**f))
+        .astype(float)[:12]
+        .std()
+        for f in ({"gain": 8.0}, {"gain": 8.0, "denoising": 1.0}, {})
+    ]
+    assert noise[0] > noise[1] > noise[2]

@@ -42,6 +42,8 @@ class Recorder:
         without, it has neither.
     frame_rate : float, optional
         Frames per second of ``video.mp4``; default: no video.
+    crf : int
+        Constant rate factor of the video's encoder; more is smaller and worse.
     preview : bool
         Whether this job is a preview: one frame and no video.
     info : mapping, optional
@@ -63,6 +65,7 @@ class Recorder:
         *,
         categories: Sequence[Category] | None = None,
         frame_rate: float | None = None,
+        crf: int = 18,
         preview: bool = False,
         info: Mapping[str, Any] | None = None,
         poster: Literal["first", "last"] | None = "first",
@@ -72,6 +75,7 @@ class Recorder:
         self._annotator = Annotator(categories or ())
         self._frame_rate = None if preview else frame_rate
         self._preview = preview
+        self._crf = crf
         self._info = info or {}
         self._poster = poster
         self._files = ExitStack()
@@ -186,7 +190,8 @@ class Recorder:
     def _open_video(self, picture: NDArray[np.uint8], frame_rate: float) -> VideoWriter:
         height, width = picture.shape[:2]
         # One encoder thread: the engine runs one worker per core.
-        writer = VideoWriter(self._directory / "video.mp4", width, height, frame_rate, threads=1)
+        path = self._directory / "video.mp4"
+        writer = VideoWriter(path, width, height, frame_rate, crf=self._crf, threads=1)
         return self._files.enter_context(writer)
 
     def _write_poster(self, picture: NDArray[np.uint8]) -> None:

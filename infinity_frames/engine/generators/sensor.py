@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.core.rng import stream
-from infinity_frames.engine.render import auto_exposure, tonemap
+from infinity_frames.engine.render import Response, auto_exposure, tonemap
 
 __all__ = ["Sensor"]
 
@@ -22,12 +22,26 @@ class Sensor:
         Whether to add photon shot noise and read noise.
     exposure : float, optional
         Factor on the radiance; default: chosen automatically for the first frame.
+    stops : float
+        Exposure compensation of the automatic choice, EV.
+    response : Response, optional
+        Lens, tone curve and processing of the camera; default: neutral.
     """
 
-    def __init__(self, seed: int = 0, noisy: bool = False, exposure: float | None = None) -> None:
+    def __init__(
+        self,
+        seed: int = 0,
+        noisy: bool = False,
+        exposure: float | None = None,
+        *,
+        stops: float = 0.0,
+        response: Response | None = None,
+    ) -> None:
         self._seed = seed
         self._noisy = noisy
         self._exposure = exposure
+        self._stops = stops
+        self._response = Response() if response is None else response
 
     def picture(self, radiance: NDArray[np.float32], frame: int) -> NDArray[np.uint8]:
         """Tone-map one frame.
@@ -45,6 +59,6 @@ class Sensor:
             sRGB.
         """
         if self._exposure is None:
-            self._exposure = auto_exposure(radiance)
+            self._exposure = auto_exposure(radiance) * 2.0**self._stops
         rng = stream(self._seed, "sensor_noise", frame) if self._noisy else None
-        return tonemap(radiance, rng=rng, exposure=self._exposure)
+        return tonemap(radiance, rng=rng, exposure=self._exposure, response=self._response)

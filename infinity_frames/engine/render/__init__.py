@@ -7,6 +7,6 @@
 from infinity_frames.engine.render.labels import LabelPass
 from infinity_frames.engine.render.patterns import PATTERNS
 from infinity_frames.engine.render.renderer import Renderer
-from infinity_frames.engine.render.tonemap import auto_exposure, tonemap
+from infinity_frames.engine.render.tonemap import Response, auto_exposure, tonemap
 
-__all__ = ["PATTERNS", "LabelPass", "Renderer", "auto_exposure", "tonemap"]
+__all__ = ["PATTERNS", "LabelPass", "Renderer", "Response", "auto_exposure", "tonemap"]

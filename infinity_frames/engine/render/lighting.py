@@ -16,6 +16,8 @@ __all__ = ["Ambient", "Lamps", "ambient_light", "sample_lights"]
 
 _POINTS_PER_LIGHT = {1: 16, 2: 9}
 _POINTS_OF_MANY = 7
+_POINTS_OF_HARD = 4
+_HARD = 0.1  # a light of a smaller size, relative to its distance, is hard
 _DIRECTIONS = 32
 _PLASTIC = 1.32471795724474602596  # the number whose powers make the R2 sequence
 
@@ -30,6 +32,8 @@ class Lamps(NamedTuple):
     first: NDArray[np.int64]  # (L + 1,) where each light's points begin
     center: NDArray[np.float64]  # (L, 3) m
     size: NDArray[np.float64]  # (L,) m
+    opening: NDArray[np.float64]  # (A, 3, 3) apertures: middle, and half the sides as vectors, m
+    first_opening: NDArray[np.int64]  # (L + 1,) where each light's apertures begin
 
 
 class Ambient(NamedTuple):
@@ -46,11 +50,11 @@ def sample_lights(lights: Sequence[Light]) -> Lamps:
     edge, so a straight edge's penumbra has as many steps as there are points.
     """
     lit = [light for light in lights if light.power > 0]
-    count = _POINTS_PER_LIGHT.get(len(lit), _POINTS_OF_MANY)
-    steps = np.arange(1, count + 1)[:, None] / np.array([_PLASTIC, _PLASTIC**2])
-    square = (steps + 0.5) % 1.0 - 0.5
+    hard = [_is_hard(light) for light in lit]
+    soft = _POINTS_PER_LIGHT.get(len(lit) - sum(hard), _POINTS_OF_MANY)
+    counts = [_POINTS_OF_HARD if small else soft for small in hard]
     positions, facings, intensities = [], [], []
-    for light in lit:
+    for light, count in zip(lit, counts, strict=True):
         center = np.array(light.location, float)
         facing = np.array(light.target, float) - center
         facing /= np.linalg.norm(facing)
@@ -58,22 +62,44 @@ def sample_lights(lights: Sequence[Light]) -> Lamps:
         right = np.cross(facing, helper)
         right /= np.linalg.norm(right)
         plane = np.stack([right, np.cross(right, facing)]) * light.size
-        positions.append(center + square @ plane)
+        steps = np.arange(1, count + 1)[:, None] / np.array([_PLASTIC, _PLASTIC**2])
+        positions.append(center + ((steps + 0.5) % 1.0 - 0.5) @ plane)
         facings.append(np.tile(facing, (count, 1)))
         # A Lambertian emitter of power P sends P / pi per steradian along its normal.
         intensities.append(
             np.tile(np.array(light.color) * light.power / math.pi / count, (count, 1))
         )
     none = np.empty((0, 3))
+    openings = [(o.center, o.u, o.v) for light in lit for o in light.apertures]
     return Lamps(
         np.concatenate([none, *positions]),
         np.concatenate([none, *facings]),
         np.concatenate([none, *intensities]),
-        np.repeat([light.size / math.sqrt(count) for light in lit], count).astype(float),
-        np.arange(len(lit) + 1) * count,
+        np.repeat([i.size / math.sqrt(n) for i, n in zip(lit, counts, strict=True)], counts),
+        np.cumsum([0, *counts]),
         np.array([light.location for light in lit], float).reshape(-1, 3),
         np.array([light.size for light in lit], float),
+        np.array(openings, float).reshape(-1, 3, 3),
+        np.cumsum([0, *(len(light.apertures) for light in lit)]),
     )
+
+
+def _is_hard(light: Light) -> bool:
+    """Whether a light looks so small from its target that few points do."""
+    distance = np.linalg.norm(np.subtract(light.target, light.location))
+    return bool(light.size < _HARD * distance)
+
+
+def _power_in_room(light: Light) -> float:
+    """Power that a light sends into the room, W: of one behind openings, what falls through."""
+    if not light.apertures:
+        return light.power
+    power = 0.0
+    for opening in light.apertures:
+        offset = np.subtract(opening.center, light.location)
+        area = 4.0 * abs(float(np.cross(opening.u, opening.v) @ offset)) / np.linalg.norm(offset)
+        power += light.power / math.pi / float(offset @ offset) * float(area)
+    return power
 
 
 def ambient_light(scene: Scene, geometry: Geometry, members: NDArray[np.int32]) -> Ambient:
@@ -87,7 +113,7 @@ def ambient_light(scene: Scene, geometry: Geometry, members: NDArray[np.int32]) 
     floor_color, mean_color = _albedos(geometry.surfaces, members, corners)
     extent = np.ptp(corners.reshape(-1, 3), axis=0) if len(members) else np.zeros(3)
     area = 2 * (extent[0] * extent[1] + extent[1] * extent[2] + extent[2] * extent[0]) + 10.0
-    power = sum((np.array(i.color) * i.power for i in scene.lights), np.zeros(3))
+    power = sum((np.array(i.color) * _power_in_room(i) for i in scene.lights), np.zeros(3))
     reflected = 0.8 * power * mean_color / (1 - mean_color) / (area * math.pi)
     around = np.array(scene.ambient) * 0.5 + reflected
     # What the floor sends up meets other things on its way and loses half its color.
@@ -127,6 +153,8 @@ def _floor_irradiance(scene: Scene) -> NDArray[np.float64]:
     """Light of the lamps on a level floor under what they are aimed at, W/m^2."""
     total = np.zeros(3)
     for light in scene.lights:
+        if light.apertures:
+            continue  # it lights a patch only
         offset = np.array([light.target[0], light.target[1], 0.0]) - np.array(light.location)
         distance = float(np.linalg.norm(offset))
         facing = np.array(light.target) - np.array(light.location)

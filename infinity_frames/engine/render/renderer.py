@@ -14,6 +14,7 @@ from infinity_frames.engine.render.geometry import flatten, is_closed, shadow_fa
 from infinity_frames.engine.render.labels import LabelPass, SampleGrid, Visibility
 from infinity_frames.engine.render.lighting import Ambient, Lamps, ambient_light, sample_lights
 from infinity_frames.engine.render.mirror import Mirror
+from infinity_frames.engine.render.motion_blur import blurred, pixel_motion
 from infinity_frames.engine.render.picture import (
     SAMPLES,
     Lit,
@@ -89,13 +90,19 @@ class Renderer:
         seen.draw(self._geometry, clip, static.drawn, self._grids[0])
         return LabelPass.of(seen, self._geometry, clip, self._grids[0])
 
-    def picture(self, placements: Mapping[str, Placement]) -> NDArray[np.float32]:
+    def picture(
+        self,
+        placements: Mapping[str, Placement],
+        later: Mapping[str, Placement] | None = None,
+    ) -> NDArray[np.float32]:
         """Anti-aliased picture, before exposure, noise and encoding.
 
         Parameters
         ----------
         placements : mapping of str to Placement
-            As for ``labels``.
+            As for ``labels``: at the middle of the exposure.
+        later : mapping of str to Placement, optional
+            The same objects at the end of the exposure; what moves is then blurred.
 
         Returns
         -------
@@ -127,7 +134,29 @@ class Renderer:
             picture = light.mirrored.picture(placements)
             light.mirror.show(picture, face_id, color.reshape(*face_id.shape, 3))
         self._smooth(frame, lighting, passes, color)
-        return color.reshape(*face_id.shape, 3)
+        shaped = color.reshape(*face_id.shape, 3)
+        if later is None:
+            return shaped
+        motion = self._motion(frame, later, samples, moved, face_id.shape)
+        return blurred(shaped, motion, passes[0].inverse_depth)
+
+    def _motion(
+        self,
+        frame: Frame,
+        later: Mapping[str, Placement],
+        samples: Samples,
+        moved: NDArray[np.intp],
+        shape: tuple[int, ...],
+    ) -> NDArray[np.float32]:
+        """Motion of every pixel from the middle of the exposure to its end, (H, W, 2) px."""
+        vertices, _ = self._geometry.placed(later)
+        clip = clip_coordinates(self.scene.camera.P, vertices)
+        found = np.zeros((len(moved), 2), np.float32)
+        faces, lens = self._geometry.surfaces.faces, self.scene.camera.lens
+        pixel_motion(faces, frame.clip, clip, lens, samples.face, samples.x, samples.y, found)
+        motion = np.zeros((shape[0] * shape[1], 2), np.float32)
+        motion[moved] = found
+        return motion.reshape(*shape, 2)
 
     def _relit(
         self, static: _Static, lit: Lit, lighting: Lighting, face_id: NDArray[np.int32]

@@ -138,6 +138,8 @@ def irradiance(
     for light in range(len(lamps.size)):
         first, last = lamps.first[light], lamps.first[light + 1]
         sent = _lamp_irradiance(lighting, point, first, last, moves, hidden, parts, share)
+        if sent > 0.0 and lamps.first_opening[light + 1] > lamps.first_opening[light]:
+            sent *= _through_openings(lamps, light, point.position)
         lobe = 0.0
         if sent > 0.0:
             c = lamps.center[light]
@@ -155,6 +157,37 @@ def irradiance(
         g * (point.color[1] * matt + fresnel * (1.0 + metal * (point.color[1] - 1.0))),
         b * (point.color[2] * matt + fresnel * (1.0 + metal * (point.color[2] - 1.0))),
     )
+
+
+@inlined
+def _through_openings(lamps: Lamps, light: int, position: Vector) -> float:
+    """Share of a light that reaches a point through the light's apertures, 0..1."""
+    x, y, z = position
+    c = lamps.center[light]
+    dx, dy, dz = c[0] - x, c[1] - y, c[2] - z
+    total = 0.0
+    for i in range(lamps.first_opening[light], lamps.first_opening[light + 1]):
+        o, u, v = lamps.opening[i, 0], lamps.opening[i, 1], lamps.opening[i, 2]
+        nx, ny, nz = u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]
+        along = nx * dx + ny * dy + nz * dz
+        if along == 0.0:
+            continue
+        at = (nx * (o[0] - x) + ny * (o[1] - y) + nz * (o[2] - z)) / along
+        if at <= 0.0 or at >= 1.0:
+            continue
+        hx, hy, hz = x + at * dx - o[0], y + at * dy - o[1], z + at * dz - o[2]
+        # The light's extent, seen from the point, blurs the edges of the opening.
+        blur = max(lamps.size[light] * at, 0.004)
+        total += _inside_by(hx, hy, hz, u, blur) * _inside_by(hx, hy, hz, v, blur)
+    return min(total, 1.0)
+
+
+@inlined
+def _inside_by(x: float, y: float, z: float, half: NDArray[np.float64], blur: float) -> float:
+    """How far inside of a strip of some half width a point is, in widths of the blur, 0..1."""
+    length = math.sqrt(half[0] * half[0] + half[1] * half[1] + half[2] * half[2])
+    away = abs(x * half[0] + y * half[1] + z * half[2]) / length
+    return float(min(max((length - away) / blur + 0.5, 0.0), 1.0))
 
 
 @inlined

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from infinity_frames.engine.core.jit import kernel
 
-__all__ = ["FULL_WELL", "READ_NOISE", "auto_exposure", "tone", "tonemap"]
+__all__ = ["FULL_WELL", "READ_NOISE", "Response", "auto_exposure", "tone", "tonemap"]
 
 FULL_WELL = 9000.0
 """Electrons that a pixel gathers at exposed radiance 1; a longer exposure stands for a higher gain:
@@ -26,6 +28,24 @@ _LEAST_GAIN = 0.25
 _WHITE = 8.0  # exposed radiance that is shown as white, whatever the tone curve
 _STEPS = 8192  # of the table from signal to 8 bits
 _DRAWS = 1 << 16
+_PIVOT = 0.5  # level that a change of contrast keeps
+
+
+class Response(NamedTuple):
+    """How a camera turns exposed radiance into a picture; the defaults change nothing."""
+
+    balance: tuple[float, float, float] = (1.0, 1.0, 1.0)  # gains of red, green and blue
+    vignette: float = 0.0  # share of the light that the corners lose
+    softness: float = 0.0  # standard deviation of the lens's blur, px
+    contrast: float = 1.0  # slope of the tone curve in the mid tones
+    black: float = 0.0  # level at which black is shown; below 0, shadows are clipped
+    white: float = 1.0  # level that is shown as 1
+    gain: float = 1.0  # of the sensor: divides the electrons that a pixel gathers
+    denoising: float = 0.0  # 0..1
+    sharpening: float = 0.0  # 0..2
+
+
+_NEUTRAL = Response()
 
 
 def auto_exposure(radiance: NDArray[np.float32]) -> float:
@@ -57,6 +77,7 @@ def tonemap(
     *,
     rng: np.random.Generator | None,
     exposure: float | None = None,
+    response: Response = _NEUTRAL,
 ) -> NDArray[np.uint8]:
     """Expose, add sensor noise, and encode.
 
@@ -75,15 +96,17 @@ def tonemap(
     exposure : float, optional
         Factor on the radiance; default: ``auto_exposure`` of this picture. A video takes that of
         its first frame for all, so that it does not flicker.
+    response : Response
+        Of the camera.
 
     Returns
     -------
     (H, W, 3) uint8 array
         sRGB.
     """
-    radiance = np.ascontiguousarray(radiance, np.float32)
     factor = auto_exposure(radiance) if exposure is None else exposure
-    well = FULL_WELL / max(factor, _LEAST_GAIN)
+    radiance = _through_lens(np.ascontiguousarray(radiance, np.float32), response)
+    well = FULL_WELL / max(factor, _LEAST_GAIN) / response.gain
     if rng is None:
         draws = np.empty((0, 0, 0), np.uint16)
     else:
@@ -92,20 +115,56 @@ def tonemap(
     top = float(np.sqrt(_WHITE * well + READ_NOISE**2))
     _encode(
         radiance,
-        np.float32(factor * well),
+        np.float32(factor * well) * np.array(response.balance, np.float32),
         np.float32((_STEPS - 1) / top),
         draws,
         _NORMAL,
-        _table(well, top),
+        _table(well, top, response.contrast, response.black, response.white),
         out,
     )
-    return out
+    return _processed(out, response)
+
+
+def _through_lens(radiance: NDArray[np.float32], response: Response) -> NDArray[np.float32]:
+    """What the sensor receives: the radiance blurred, and dimmer toward the corners."""
+    if response.softness > 0.0:
+        blurred = cv2.GaussianBlur(
+            radiance, (0, 0), response.softness, borderType=cv2.BORDER_REPLICATE
+        )
+        radiance = np.asarray(blurred, np.float32)
+    if response.vignette > 0.0:
+        radiance = radiance * _falloff(radiance.shape[0], radiance.shape[1], response.vignette)
+    return radiance
+
+
+@lru_cache(maxsize=4)
+def _falloff(height: int, width: int, share: float) -> NDArray[np.float32]:
+    """Share of the light that reaches each pixel, (H, W, 1); it falls with the squared radius."""
+    y = (np.arange(height) + 0.5) / height * 2 - 1
+    x = (np.arange(width) + 0.5) / width * 2 - 1
+    squared = (x**2 * width**2 + y[:, None] ** 2 * height**2) / (width**2 + height**2)
+    return (1.0 - share * squared).astype(np.float32)[..., None]
+
+
+def _processed(picture: NDArray[np.uint8], response: Response) -> NDArray[np.uint8]:
+    """Noise reduction and sharpening as phones do: color is smoothed more than brightness."""
+    if response.denoising == 0.0 and response.sharpening == 0.0:
+        return picture
+    y, cr, cb = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb))
+    if response.denoising > 0.0:
+        y = cv2.bilateralFilter(y, 5, 30.0 * response.denoising, 1.5)
+        spread = 0.3 + 1.5 * response.denoising
+        cr, cb = (cv2.GaussianBlur(plane, (0, 0), spread) for plane in (cr, cb))
+    if response.sharpening > 0.0:
+        smooth = cv2.GaussianBlur(y, (0, 0), 1.2)
+        y = cv2.addWeighted(y, 1.0 + response.sharpening, smooth, -response.sharpening, 0.0)
+    return np.asarray(cv2.cvtColor(cv2.merge([y, cr, cb]), cv2.COLOR_YCrCb2RGB))
 
 
 @kernel
 def _encode(
     radiance: NDArray[np.float32],
-    electrons: np.float32,
+    electrons: NDArray[np.float32],
     scale: np.float32,
     draws: NDArray[np.uint16],
     normal: NDArray[np.float32],
@@ -118,7 +177,7 @@ def _encode(
     for row in range(height):
         for column in range(width):
             for k in range(3):
-                signal = np.sqrt(radiance[row, column, k] * electrons + floor)
+                signal = np.sqrt(radiance[row, column, k] * electrons[k] + floor)
                 if noisy:
                     signal += half * normal[draws[row, column, k]]
                 step = int(signal * scale + half)
@@ -145,12 +204,42 @@ def tone(exposed: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(encoded)
 
 
+def graded(
+    level: NDArray[np.float64], contrast: float, black: float, white: float
+) -> NDArray[np.float64]:
+    """Change the contrast of encoded levels, and where they are clipped.
+
+    Parameters
+    ----------
+    level : array
+        sRGB levels, 0..1.
+    contrast : float
+        Slope at the pivot; the curve keeps 0, the pivot and 1.
+    black : float
+        Level at which 0 is shown; levels that come out below 0 are clipped.
+    white : float
+        Level from which on everything is 1.
+
+    Returns
+    -------
+    array
+        0..1.
+    """
+    low = _PIVOT * (level / _PIVOT) ** contrast
+    high = 1.0 - (1.0 - _PIVOT) * ((1.0 - level) / (1.0 - _PIVOT)) ** contrast
+    curved = np.where(level < _PIVOT, low, high)
+    return np.clip(black + (1.0 - black) * curved / white, 0.0, 1.0)
+
+
 @lru_cache(maxsize=4)
-def _table(well: float, top: float) -> NDArray[np.uint8]:
+def _table(
+    well: float, top: float, contrast: float, black: float, white: float
+) -> NDArray[np.uint8]:
     """8 bits of every step of the root of the electrons."""
     root = np.linspace(0.0, top, _STEPS)
     exposed = np.maximum(root**2 - READ_NOISE**2, 0.0) / well
-    return np.round(tone(exposed) * 255).astype(np.uint8)
+    level = graded(tone(exposed), contrast, black, white)
+    return np.round(level * 255).astype(np.uint8)
 
 
 # A standard normal distribution as equally likely values.

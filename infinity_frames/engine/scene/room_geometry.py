@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from infinity_frames.engine.core.rng import stream
 from infinity_frames.engine.scene.furniture.home import furniture
 from infinity_frames.engine.scene.rooms import Room, Wall, Window
-from infinity_frames.engine.scene.scene import Color, Light, Material, Object
+from infinity_frames.engine.scene.scene import Aperture, Color, Light, Material, Object
 from infinity_frames.engine.scene.solids import Box, Part, Quad, Revolved, merge, place, yaw_matrix
 
-__all__ = ["ceiling_lamp", "room_lights", "room_objects"]
+__all__ = ["ceiling_lamp", "room_lights", "room_objects", "sun"]
 
 _PAINT = Material((0.70, 0.70, 0.68), roughness=0.5)
 _CEILING = Material((0.72, 0.73, 0.74), roughness=0.95)
@@ -19,6 +19,10 @@ _CEILING = Material((0.72, 0.73, 0.74), roughness=0.95)
 _SKY = Material((2.1, 2.35, 2.6), (2.6, 2.7, 2.8), "plaster", 1.5, roughness=1.0, specular=0.0)
 _CURTAIN = Material((0.48, 0.46, 0.43), (0.38, 0.36, 0.34), "stripes", 0.12, roughness=0.95)
 _LAMP = (-0.7, -1.3)  # x and y of the lamp in the ceiling, m
+_BAR = 0.05  # thickness of the bars of a window, m
+_SUN_DISTANCE = 8.0  # from the window, m: far enough that its rays are nearly parallel
+_SUN_SIZE = 0.12  # m
+_SUN_COLOR = (1.0, 0.90, 0.74)
 _DAYLIGHT = 55.0  # of a window, W/m^2
 _DAYLIGHT_COLOR = (0.68, 0.84, 1.0)
 _GLOW, _GLOW_EXPONENT = 0.12, 0.5  # radiance of the lamp's shade by its power
@@ -51,7 +55,9 @@ def room_objects(room: Room, seed: int) -> list[Object]:
     return objects
 
 
-def room_lights(room: Room, power: float) -> tuple[Light, ...]:
+def room_lights(
+    room: Room, power: float, size: float = 1.2, sunlight: Light | None = None
+) -> tuple[Light, ...]:
     """The room's lamp, and the daylight of its window.
 
     Parameters
@@ -59,15 +65,20 @@ def room_lights(room: Room, power: float) -> tuple[Light, ...]:
     room : Room
     power : float
         Of the lamp, W; the daylight is always the same.
+    size : float
+        Side of the lamp, m.
+    sunlight : Light, optional
+        Of `sun`.
 
     Returns
     -------
     tuple of Light
         The lamp is an area light under the ceiling, before the avatar and to its right.
     """
-    lamp = Light((*_LAMP, room.height - 0.1), (*_LAMP, 0.0), 1.2, power, room.light)
+    lamp = Light((*_LAMP, room.height - 0.1), (*_LAMP, 0.0), size, power, room.light)
+    suns = () if sunlight is None else (sunlight,)
     if room.window is None:
-        return (lamp,)
+        return (lamp, *suns)
     window = room.window
     yaw, spot = _wall_frame(room, window.wall, window.at)
     inward = yaw_matrix(yaw) @ np.array([0.0, -1.0, 0.0])
@@ -75,7 +86,62 @@ def room_lights(room: Room, power: float) -> tuple[Light, ...]:
     aim = middle + 2.5 * inward - np.array([0.0, 0.0, 1.2])
     size = float(np.sqrt(window.width * window.height))
     daylight = Light(_point(middle), _point(aim), size, _DAYLIGHT * size**2, _DAYLIGHT_COLOR)
-    return (lamp, daylight)
+    return (lamp, daylight, *suns)
+
+
+def sun(room: Room, irradiance: float, location: NDArray[np.float64], seed: int) -> Light | None:
+    """Sunlight through the panes of the window, or through a skylight where there is none.
+
+    Parameters
+    ----------
+    room : Room
+    irradiance : float
+        On a surface that faces the sun, W/m^2.
+    location : (3,) array
+        Where the avatar is, m; the beam passes near it.
+    seed : int
+        The job's seed: where exactly the beam falls.
+
+    Returns
+    -------
+    Light or None
+        None where the irradiance is 0.
+    """
+    if irradiance <= 0.0:
+        return None
+    draw = stream(seed, "sun")
+    panes = _panes(room)
+    middle = np.mean([pane.center for pane in panes], axis=0)
+    target = location + draw.uniform((-0.8, -0.6, 0.0), (0.8, 0.6, 0.9))
+    toward = (middle - target) / np.linalg.norm(middle - target)
+    place = middle + _SUN_DISTANCE * toward
+    distance = float(np.linalg.norm(place - target))
+    power = irradiance * np.pi * distance**2
+    return Light(_point(place), _point(target), _SUN_SIZE, power, _SUN_COLOR, tuple(panes))
+
+
+def _panes(room: Room) -> list[Aperture]:
+    """Openings of the window, between its bars; of the skylight where there is no window."""
+    if room.window is None:
+        middle = ((room.west + room.east) / 2, -0.6, room.height)
+        return [
+            Aperture((middle[0] + x, middle[1], middle[2]), (0.55, 0.0, 0.0), (0.0, 0.8, 0.0))
+            for x in (-0.6, 0.6)
+        ]
+    window = room.window
+    yaw, spot = _wall_frame(room, window.wall, window.at)
+    turn, wide, tall = yaw_matrix(yaw), window.width, window.height
+    rows = ((-tall / 2, tall / 6), (tall / 6, tall / 2))
+    panes = []
+    for left, right in ((-wide / 2, 0.0), (0.0, wide / 2)):
+        for low, high in rows:
+            x, z = (left + right) / 2, window.sill + tall / 2 + (low + high) / 2
+            u, v = (right - left - _BAR) / 2, (high - low - _BAR) / 2
+            center = spot + turn @ np.array([x, 0.0, z])
+            panes.append(
+                Aperture(_point(center), _point(turn @ np.array([u, 0.0, 0.0])), (0.0, 0.0, v))
+            )
+    return panes
 
 
 def ceiling_lamp(room: Room, power: float) -> Object:
@@ -154,7 +220,7 @@ def _fixed(name: str, parts: list[Part], materials: tuple[Material, ...]) -> Obj
 
 def _window(room: Room, window: Window) -> Object:
     """Frame, bright panes, sill and curtains, built in a north wall and turned into theirs."""
-    wide, tall, bar = window.width, window.height, 0.05
+    wide, tall, bar = window.width, window.height, _BAR
     middle = window.sill + tall / 2
     parts: list[Part] = [
         Quad((0.0, -0.012, middle), (wide / 2, 0.0, 0.0), (0.0, 0.0, tall / 2), 1),

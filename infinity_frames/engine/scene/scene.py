@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Camera", "Light", "Material", "Mesh", "Object", "Placement", "Scene"]
+__all__ = ["Aperture", "Camera", "Light", "Material", "Mesh", "Object", "Placement", "Scene"]
 
 Color = tuple[float, float, float]
 
@@ -163,6 +163,23 @@ class Camera:
 
 
 @dataclass(frozen=True)
+class Aperture:
+    """A rectangular opening that a light shines through; walls themselves cast no shadows.
+
+    Parameters
+    ----------
+    center : tuple of float
+        Its middle, m.
+    u, v : tuple of float
+        Half its sides as vectors, m, at a right angle.
+    """
+
+    center: Color
+    u: Color
+    v: Color
+
+
+@dataclass(frozen=True)
 class Light:
     """A square area light.
 
@@ -178,6 +195,8 @@ class Light:
         Radiant power, W.
     color : tuple of float
         Linear RGB tint, about 1 in the largest component.
+    apertures : tuple of Aperture
+        Openings, in one plane, that its direct light falls through; empty for an open light.
     """
 
     location: Color
@@ -185,6 +204,7 @@ class Light:
     size: float
     power: float
     color: Color = (1.0, 1.0, 1.0)
+    apertures: tuple[Aperture, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

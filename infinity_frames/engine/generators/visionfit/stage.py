@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from infinity_frames.engine.core.rng import stream
 from infinity_frames.engine.generators.visionfit.occlusion import place_occluder
+from infinity_frames.engine.generators.visionfit.photography import Photography
 from infinity_frames.engine.generators.visionfit.trajectory import Performance
 from infinity_frames.engine.people.actor import extent
 from infinity_frames.engine.people.body import Appearance, build_body
 from infinity_frames.engine.people.exercises import exercise
 from infinity_frames.engine.scene.camera import look
 from infinity_frames.engine.scene.equipment import MAT_COLORS, MAT_THICKNESS, mat
-from infinity_frames.engine.scene.room_geometry import ceiling_lamp, room_lights, room_objects
+from infinity_frames.engine.scene.room_geometry import ceiling_lamp, room_lights, room_objects, sun
 from infinity_frames.engine.scene.rooms import ROOMS
 from infinity_frames.engine.scene.scene import Camera, Object, Scene
 from infinity_frames.engine.scene.wall_art import wall_art
@@ -42,11 +43,14 @@ class Stage:
         What the avatar does in it.
     info : dict
         What labels.json says about the whole video.
+    photography : Photography
+        Camera and light that apply.
     """
 
     scene: Scene
     performance: Performance
     info: dict[str, Any]
+    photography: Photography
 
 
 def build_stage(params: Mapping[str, Any], seed: int, steps_aside: int = 0) -> Stage:
@@ -73,7 +77,8 @@ def build_stage(params: Mapping[str, Any], seed: int, steps_aside: int = 0) -> S
     yaw = params["relative_avatar_angle_deg"]
     body = build_body(_appearance(params, seed))
     performance = Performance(params, seed, body, location, yaw)
-    camera, camera_info = _camera(params, location)
+    photography = Photography.of(params, seed)
+    camera, camera_info = _camera(params, location, photography)
     objects: list[Object] = [*performance.objects, *room_objects(room, seed)]
     objects.append(ceiling_lamp(room, params["lighting_power"]))
     if params["add_wall_art"]:
@@ -84,10 +89,16 @@ def build_stage(params: Mapping[str, Any], seed: int, steps_aside: int = 0) -> S
     objects += place_occluder(
         room, performance, camera, location, params["allowable_occlusion"], seed, steps_aside
     )
-    lights = room_lights(room, params["lighting_power"])
+    lights = room_lights(
+        room,
+        params["lighting_power"],
+        photography.values["lamp_size"],
+        sun(room, photography.values["sun_irradiance"], location, seed),
+    )
     info = {
         "scene": params["scene"],
         **camera_info,
+        **photography.info,
         "avatar_location": location.tolist(),
         "avatar_yaw": yaw,
         "avatar_identity": params["avatar_identity"],
@@ -97,7 +108,7 @@ def build_stage(params: Mapping[str, Any], seed: int, steps_aside: int = 0) -> S
         "avatar_betas": body.betas.tolist(),
         "avatar_waist_circumference": body.waist_circumference,
     }
-    return Stage(Scene(tuple(objects), camera, lights), performance, info)
+    return Stage(Scene(tuple(objects), camera, lights), performance, info, photography)
 
 
 def _appearance(params: Mapping[str, Any], seed: int) -> Appearance:
@@ -115,7 +126,7 @@ def _appearance(params: Mapping[str, Any], seed: int) -> Appearance:
 
 
 def _camera(
-    params: Mapping[str, Any], location: NDArray[np.float64]
+    params: Mapping[str, Any], location: NDArray[np.float64], photography: Photography
 ) -> tuple[Camera, dict[str, Any]]:
     """Camera in front of the avatar, turned away from the exercise's middle, and its ``info``."""
     distance, height = params["camera_distance"], params["camera_height"]
@@ -124,7 +135,15 @@ def _camera(
     yaw = params["relative_camera_yaw_deg"]
     pitch = 90.0 - float(down) + params["relative_camera_pitch_deg"]
     where = [float(location[0]), float(location[1]) - distance, height]
-    camera = look(where, yaw, pitch, params["image_width"], params["image_height"])
+    camera = look(
+        where,
+        yaw,
+        pitch,
+        params["image_width"],
+        params["image_height"],
+        focal_length=photography.values["focal_length"] / 1000.0,
+        distortion=photography.values["lens_distortion"] / 100.0,
+    )
     return camera, {
         "camera_pitch": pitch,
         "camera_yaw": yaw,
@@ -133,6 +152,8 @@ def _camera(
         "camera_K_matrix": camera.K.tolist(),
         "camera_RT_matrix": camera.RT.tolist(),
         "camera_P_matrix": camera.P.tolist(),
+        # As OpenCV orders them: k1, k2, p1, p2, k3.
+        "camera_distortion_coefficients": [camera.distortion, 0.0, 0.0, 0.0, 0.0],
     }
 
 

@@ -82,12 +82,15 @@ class FrameState:
         What the person's labels need.
     rep_counts : (float, float)
         From the start, and from the intermediate position.
+    later : dict of str to Placement or None
+        The placements at the end of the exposure; None for an instantaneous one.
     """
 
     frame: int
     placements: dict[str, Placement]
     person: Person
     rep_counts: tuple[float, float]
+    later: dict[str, Placement] | None = None
 
 
 class Performance:
@@ -120,22 +123,32 @@ class Performance:
         """The person and what is held, for a scene."""
         return self._actor.objects
 
-    def frames(self, count: int | None = None) -> Iterator[FrameState]:
+    def frames(
+        self, count: int | None = None, shutter: float = 0.0
+    ) -> Iterator[FrameState]:
         """The frames of the video in order.
 
         Parameters
         ----------
         count : int, optional
             How many, from the first; default: all.
+        shutter : float
+            Duration of the exposure, s; a frame is its middle.
         """
         total = self.timeline.num_frames
         wanted = total if count is None else count
         for start in range(0, wanted, _CHUNK):
             numbers = np.arange(start, min(start + _CHUNK, total))
-            moments = self.timeline.at(numbers / self.timeline.frame_rate)
+            times = numbers / self.timeline.frame_rate
+            moments = self.timeline.at(times)
             pose = self._motion.pose(moments)
             held = self._motion.held(pose)
             joints, _ = pose.joints(self.body.rest_joints)
+            ends = None
+            if shutter > 0.0:
+                after = np.minimum(times + shutter / 2, self.timeline.duration)
+                end_pose = self._motion.pose(self.timeline.at(after))
+                ends = end_pose, self._motion.held(end_pose)
             for i in range(min(len(numbers), wanted - start)):
                 placements, person = self._placed(
                     pose.quaternions[i],
@@ -143,9 +156,14 @@ class Performance:
                     joints[i],
                     {name: transforms[i] for name, transforms in held.items()},
                 )
+                later = None
+                if ends is not None:
+                    skin = self._actor.skin(ends[0].quaternions[i], ends[0].root[i])
+                    grip = {name: transforms[i] for name, transforms in ends[1].items()}
+                    later = {"person": skin, **self._actor.held(grip)}
                 counts = moments.rep_count_from_start, moments.rep_count_from_intermediate
                 yield FrameState(
-                    start + i, placements, person, (float(counts[0][i]), float(counts[1][i]))
+                    start + i, placements, person, (float(counts[0][i]), float(counts[1][i])), later
                 )
 
     def nominal_rep(self, count: int = 9) -> Trajectory:

@@ -12,7 +12,6 @@ import cv2
 
 from infinity_frames.engine.core.jit import compiled_once
 from infinity_frames.engine.generators.recorder import Recorder
-from infinity_frames.engine.generators.sensor import Sensor
 from infinity_frames.engine.generators.visionfit.categories import CATEGORY_LIST
 from infinity_frames.engine.generators.visionfit.labels import SceneAnnotator
 from infinity_frames.engine.generators.visionfit.occlusion import OcclusionLimit
@@ -80,22 +79,23 @@ def render_attempt(
     performance = stage.performance
     renderer, annotator = Renderer(stage.scene), SceneAnnotator(stage.scene)
     limit = OcclusionLimit(stage.scene, params["allowable_occlusion"])
-    sensor = Sensor(seed, params["enable_sensor_noise"])
+    sensor = stage.photography.sensor(seed)
     with Recorder(
         directory,
         categories=CATEGORY_LIST,
         frame_rate=params["frame_rate"],
+        crf=stage.photography.crf,
         preview=preview,
         info=stage.info,
     ) as recorder:
-        for state in performance.frames(1 if preview else None):
+        for state in performance.frames(1 if preview else None, stage.photography.shutter):
             seen = renderer.labels(state.placements)
             if not limit.holds(seen):
                 raise OcclusionTooLarge
             labels = annotator.label(
                 state.frame, seen, state.placements, state.person, state.rep_counts
             )
-            radiance = renderer.picture(state.placements)
+            radiance = renderer.picture(state.placements, state.later)
             recorder.write(sensor.picture(radiance, state.frame), labels)
     return recorder.frames
 
