@@ -26,6 +26,52 @@ _EDGE = 2e-3
 _SKELETONS = ("armature_keypoints", "vertex_keypoints")
 
 
+class _Lens:
+    """Radial distortion of a camera, as OpenCV writes it; none where it is not described."""
+
+    def __init__(self, K: NDArray[np.float64] | None, radial: float) -> None:  # noqa: N803
+        self._k = radial if K is not None else 0.0
+        identity = np.eye(3) if K is None else K
+        self._center, self._focal = identity[:2, 2], identity[[0, 1], [0, 1]]
+
+    @classmethod
+    def of(cls, K: NDArray[np.float64] | None, coefficients: Any) -> _Lens:  # noqa: N803
+        """Read ``camera_distortion_coefficients``: k1 first, the others must be 0."""
+        radial = _matrix(coefficients, (5,))
+        return cls(K, 0.0 if radial is None or radial[1:].any() else float(radial[0]))
+
+    def distorted(
+        self, pixels: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Where the lens shows image points (N, 2), and how much it magnifies there (N,)."""
+        if not self._k:
+            return pixels, np.ones(len(pixels))
+        flat = (pixels - self._center) / self._focal
+        squared = (flat**2).sum(axis=1)
+        # A barrel lens folds back beyond the radius at which its slope is 0.
+        squared = np.minimum(squared, 1.0 / (-3.0 * self._k) if self._k < 0 else np.inf)
+        factor = 1.0 + self._k * squared
+        stretch = np.maximum(1.0 + 3.0 * self._k * squared, factor)
+        return self._center + flat * self._focal * factor[:, None], stretch
+
+    def edges(self, corners: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Points along all lines between distorted corners, which the lens bends."""
+        if not self._k:
+            return corners
+        target = np.linalg.norm((corners - self._center) / self._focal, axis=1)
+        top = 1.0 / np.sqrt(-3.0 * self._k) if self._k < 0 else target.max() + 1.0
+        low, high = np.zeros_like(target), np.full_like(target, top)
+        for _ in range(60):
+            middle = (low + high) / 2
+            short = middle * (1.0 + self._k * middle**2) < target
+            low, high = np.where(short, middle, low), np.where(short, high, middle)
+        straight = self._center + (corners - self._center) / (1.0 + self._k * low**2)[:, None]
+        first, second = np.triu_indices(len(corners), 1)
+        along = np.linspace(0.0, 1.0, 17)[:, None, None]
+        lines = straight[first] * (1.0 - along) + straight[second] * along
+        return self.distorted(lines.reshape(-1, 2))[0]
+
+
 class PointAudit:
     """Projection and visibility of one job's points.
 
@@ -42,6 +88,7 @@ class PointAudit:
         self._P = _matrix(info.get("camera_P_matrix"), (3, 4))
         inner = _matrix(info.get("camera_K_matrix"), (3, 3))
         outer = _matrix(info.get("camera_RT_matrix"), (3, 4))
+        self._lens = _Lens.of(inner, info.get("camera_distortion_coefficients"))
         if self._P is not None and inner is not None and outer is not None:
             apart = float(np.abs(self._P - inner @ outer).max())
             what = f"P and K times RT differ by up to {apart:.3g}"
@@ -119,9 +166,11 @@ class PointAudit:
         w = homogeneous[:, 2]
         ahead = w > _NEAR
         with np.errstate(divide="ignore", invalid="ignore"):
-            expected = np.where(ahead[:, None], homogeneous[:, :2] / w[:, None], 0.0)
+            straight = homogeneous[:, :2] / w[:, None]
+        seen, stretch = self._lens.distorted(np.where(ahead[:, None], straight, 0.0))
+        expected = np.where(ahead[:, None], seen, 0.0)
         focal = np.abs(self._P[:2, :3]).max()
-        slack = _PIXEL + _ROUNDED * focal / np.maximum(np.abs(w), _NEAR)
+        slack = _PIXEL + _ROUNDED * focal * stretch / np.maximum(np.abs(w), _NEAR)
         apart = np.hypot(x - expected[:, 0], y - expected[:, 1])
         # Rounding may bring a point to the other side of the nearest depth.
         wrong = (apart > slack) & (np.abs(w - _NEAR) > _ROUNDED)
@@ -133,6 +182,7 @@ class PointAudit:
         x, y, depth = np.asarray(points, float).T
         if (depth <= _NEAR).any():
             return
+        x, y = self._lens.edges(np.stack([x, y], axis=1)).T
         hull = [float(x.min()), float(y.min()), float(x.max()), float(y.max())]
         edges = [box[0], box[1], box[0] + box[2], box[1] + box[3]]
         out = max(hull[0] - edges[0], hull[1] - edges[1], edges[2] - hull[2], edges[3] - hull[3])
@@ -173,7 +223,7 @@ def _touches(
     return near
 
 
-def _matrix(value: Any, shape: tuple[int, int]) -> NDArray[np.float64] | None:
+def _matrix(value: Any, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
     if value is None:
         return None
     matrix = np.asarray(value, float)
