@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infinity_frames.engine.render import PATTERNS
+from infinity_frames.engine.scene.backdrops import LAYOUTS, backdrop
 from infinity_frames.engine.scene.camera import NEAR, look, project
 from infinity_frames.engine.scene.equipment import MAT_COLORS, MAT_THICKNESS, held_object, mat
 from infinity_frames.engine.scene.furniture.home import FURNITURE, furniture
@@ -138,6 +139,42 @@ def test_a_room_is_closed_and_each_has_its_own_character(name: str) -> None:
     assert max(dim) <= 1.0 < min(bright), "above 1 it glows"
     others = [other for key, other in ROOMS.items() if key != name]
     assert all((room.floor, room.furniture) != (other.floor, other.furniture) for other in others)
+
+
+@pytest.mark.parametrize("scene", LAYOUTS)
+def test_every_layout_of_a_scene_is_drawn_and_keeps_the_view_free(scene: str) -> None:
+    layouts = LAYOUTS[scene]
+    assert len(layouts) >= 3
+    looks = set()
+    for seed in range(30):
+        room = backdrop(scene, seed)
+        objects = room_objects(room, seed)
+        looks.add(tuple(sorted(item.name for item in objects if item.category)))
+        for item in objects:
+            if seed < 8:
+                check(item)
+            low, high = item.mesh.vertices.min(axis=0), item.mesh.vertices.max(axis=0)
+            if item.category is not None:
+                assert room.west - 0.03 < low[0] < high[0] < room.east + 0.03
+                assert room.south < low[1] < high[1] < room.north + 0.03
+                assert low[1] > 1.25 or low[0] > 1.2 or high[0] < -1.2, item.name
+    assert len(looks) == len(layouts)
+    one, again = backdrop(scene, 3), backdrop(scene, 3)
+    assert (one.floor, one.walls, one.furniture) == (again.floor, again.walls, again.furniture)
+    surfaces = {(room.floor, room.accent) for room in (backdrop(scene, s) for s in range(30))}
+    assert len(surfaces) > 10
+
+
+def test_the_view_of_a_window_is_bright_and_differs_by_seed() -> None:
+    views = []
+    for seed in (1, 2):
+        items = {item.name: item for item in room_objects(ROOMS["BEDROOM_2"], seed)}
+        colors = items["window"].mesh.colors
+        assert colors is not None
+        assert colors.max() > 2.0, "the sky is brighter than any paint"
+        assert np.quantile(colors, 0.05) <= 1.0
+        views.append(colors)
+    assert not np.allclose(*views)
 
 
 @pytest.mark.parametrize("kind", ["ABSTRACT", "PHOTO", "MIRROR"])

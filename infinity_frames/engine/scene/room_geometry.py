@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.core.rng import stream
 from infinity_frames.engine.scene.furniture.home import furniture
+from infinity_frames.engine.scene.outdoors import outdoor_view
 from infinity_frames.engine.scene.rooms import Room, Wall, Window
 from infinity_frames.engine.scene.scene import Aperture, Color, Light, Material, Object
 from infinity_frames.engine.scene.solids import Box, Part, Quad, Revolved, merge, place, yaw_matrix
+from infinity_frames.engine.scene.wall_art import painted
 
 __all__ = ["ceiling_lamp", "room_lights", "room_objects", "sun"]
 
 _PAINT = Material((0.70, 0.70, 0.68), roughness=0.5)
 _CEILING = Material((0.72, 0.73, 0.74), roughness=0.95)
-# Brighter than any paint: it is day outside.
-_SKY = Material((2.1, 2.35, 2.6), (2.6, 2.7, 2.8), "plaster", 1.5, roughness=1.0, specular=0.0)
+_VIEW = Material((1.0, 1.0, 1.0), roughness=1.0, specular=0.0)  # colored by its vertices
+_BRIGHTEST = 6.0  # of the view, W/m^2/sr
 _CURTAIN = Material((0.48, 0.46, 0.43), (0.38, 0.36, 0.34), "stripes", 0.12, roughness=0.95)
 _LAMP = (-0.7, -1.3)  # x and y of the lamp in the ceiling, m
 _BAR = 0.05  # thickness of the bars of a window, m
@@ -44,7 +48,7 @@ def room_objects(room: Room, seed: int) -> list[Object]:
     """
     objects = _shell(room)
     if room.window is not None:
-        objects.append(_window(room, room.window))
+        objects.append(_window(room, room.window, seed))
     for index, standing in enumerate(room.furniture):
         draw = stream(seed, "furniture", index)
         position = np.array([standing.x, standing.y]) + draw.uniform(-1, 1, 2) * standing.play
@@ -218,12 +222,11 @@ def _fixed(name: str, parts: list[Part], materials: tuple[Material, ...]) -> Obj
     return Object(name, mesh, materials, one_sided=True, casts_shadow=False)
 
 
-def _window(room: Room, window: Window) -> Object:
-    """Frame, bright panes, sill and curtains, built in a north wall and turned into theirs."""
+def _window(room: Room, window: Window, seed: int) -> Object:
+    """Frame, view, sill and curtains, built in a north wall and turned into the window's wall."""
     wide, tall, bar = window.width, window.height, _BAR
     middle = window.sill + tall / 2
     parts: list[Part] = [
-        Quad((0.0, -0.012, middle), (wide / 2, 0.0, 0.0), (0.0, 0.0, tall / 2), 1),
         *(Box((bar, 0.05, tall + bar), (at, -0.025, middle)) for at in (-wide / 2, 0.0, wide / 2)),
         *(
             Box((wide + bar, 0.05, bar), (0.0, -0.025, middle + at))
@@ -248,12 +251,16 @@ def _window(room: Room, window: Window) -> Object:
                 for fold in range(4)
             ),
         ]
-    mesh = merge([part.mesh() for part in parts])
+    up = np.array([0.0, 0.0, middle])
+    frame = place(merge([part.mesh() for part in parts]), np.eye(3), -up)
+    view = stream(seed, "outdoors")
+    pictured = painted(frame, outdoor_view, wide, tall, view, brightest=_BRIGHTEST)
+    mesh = place(replace(pictured, texture=None), np.eye(3), up)
     yaw, spot = _wall_frame(room, window.wall, window.at)
     return Object(
         "window",
         place(mesh, yaw_matrix(yaw), spot),
-        (_PAINT, _SKY, _CURTAIN),
+        (_PAINT, _VIEW, _CURTAIN),
         one_sided=True,
         casts_shadow=False,
     )

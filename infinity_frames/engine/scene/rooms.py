@@ -108,7 +108,7 @@ ROOMS: dict[str, Room] = {
         walls=Material((0.40, 0.41, 0.42), (0.33, 0.34, 0.35), "plaster", 1.2, roughness=0.9),
         accent=Material((0.30, 0.115, 0.075), (0.40, 0.36, 0.32), "brick", 0.24, roughness=0.9),
         furniture=(
-            Standing("power_rack", -2.2, 2.1),
+            Standing("power_rack", -2.35, 2.1),
             Standing("dumbbell_rack", 1.7, 2.45),
             Standing("bench", 2.3, 0.6, 25.0, 0.15),
             Standing("plyo_box", -2.6, 0.3, 10.0, 0.15),
@@ -135,7 +135,7 @@ ROOMS: dict[str, Room] = {
         furniture=(
             Standing("double_bed", 2.2, 0.55, 0.0, 0.02),
             Standing("nightstand", 0.95, 2.0),
-            Standing("wardrobe", -1.95, 2.0),
+            Standing("wardrobe", -1.95, 1.95),
             Standing("chair", -2.2, 0.2, 70.0, 0.10),
             Standing("plant", -2.3, -1.6, 0.0, 0.10),
             Standing("bookshelf", 2.85, -2.4, -90.0),
@@ -175,8 +175,8 @@ ROOMS: dict[str, Room] = {
         furniture=(
             Standing("single_bed", -2.0, 1.15, 0.0, 0.02),
             Standing("bookshelf", 1.85, 2.2),
-            Standing("plant", 1.0, 2.1, 0.0, 0.08),
-            Standing("armchair", 2.05, 0.3, -60.0, 0.10),
+            Standing("plant", 1.0, 1.9, 0.0, 0.08),
+            Standing("armchair", 1.98, 0.3, -60.0, 0.08),
             Standing("nightstand", -2.2, -0.6, 90.0),
             Standing("floor_lamp", 2.3, -1.5, 0.0, 0.08),
         ),

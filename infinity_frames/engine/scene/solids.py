@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.engine.scene.scene import Mesh
 
-__all__ = ["Box", "Cushion", "Part", "Quad", "Revolved", "merge", "place", "yaw_matrix"]
+__all__ = ["Box", "Cushion", "Leaf", "Part", "Quad", "Revolved", "merge", "place", "yaw_matrix"]
 
 Array = NDArray[np.float64]
 Point = tuple[float, float, float]
@@ -193,7 +193,60 @@ class Cushion:
         return _mesh(vertices, _sphere_faces(rings - 1, self.segments), normals, self.material)
 
 
-Part = Quad | Box | Revolved | Cushion
+@dataclass(frozen=True)
+class Leaf:
+    """A blade that rises from a point, arches outward and narrows to a tip; seen from both sides.
+
+    Parameters
+    ----------
+    base : tuple of float
+        Where it starts, m.
+    azimuth : float
+        Where it leans to, about the vertical, deg.
+    length, width : float
+        m.
+    rise : float
+        Angle above the horizontal at its base, deg.
+    droop : float
+        How far it bends down towards its tip, deg.
+    material : int
+        Index into the object's materials.
+    """
+
+    base: Point
+    azimuth: float
+    length: float
+    width: float
+    rise: float = 70.0
+    droop: float = 60.0
+    material: int = 0
+
+    def mesh(self) -> Mesh:
+        """A strip of quads along an arc."""
+        steps = 8
+        share = np.linspace(0.0, 1.0, steps + 1)
+        slope = np.radians(self.rise - self.droop * share)
+        step = self.length / steps
+        out = np.concatenate([[0.0], np.cumsum(np.cos(slope[:-1]) * step)])
+        up = np.concatenate([[0.0], np.cumsum(np.sin(slope[:-1]) * step)])
+        half = 0.5 * self.width * np.sin(np.pi * (0.12 + 0.88 * share)) ** 0.8
+        turn = yaw_matrix(self.azimuth)
+        vertices, normals = [], []
+        for side in (-1.0, 1.0):
+            vertices.append(np.stack([out, side * half, up + 0.15 * half], axis=1))
+            normals.append(np.stack([-np.sin(slope), -0.25 * side + 0.0 * slope, np.cos(slope)], 1))
+        normal = np.concatenate(normals)
+        normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+        first = np.arange(steps)[:, None]
+        right, left = first, first + steps + 1
+        faces = np.concatenate(
+            [np.hstack([right, right + 1, left + 1]), np.hstack([right, left + 1, left])]
+        )
+        placed = np.concatenate(vertices) @ turn.T + np.array(self.base)
+        return _mesh(placed, faces, normal @ turn.T, self.material)
+
+
+Part = Quad | Box | Revolved | Cushion | Leaf
 
 
 def merge(meshes: Sequence[Mesh]) -> Mesh:

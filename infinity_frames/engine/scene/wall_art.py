@@ -12,7 +12,7 @@ from infinity_frames.engine.scene.rooms import Room
 from infinity_frames.engine.scene.scene import Material, Mesh, Object
 from infinity_frames.engine.scene.solids import Box, Quad, merge, place
 
-__all__ = ["wall_art"]
+__all__ = ["painted", "wall_art"]
 
 Array = NDArray[np.float64]
 _Painter = Callable[[Array, Array, np.random.Generator], Array]
@@ -67,21 +67,47 @@ def wall_art(room: Room, kind: str, seed: int) -> Object:
         mesh, surface = merge([frame, glass]), _GLASS
     elif kind == "PHOTO":
         mount = Quad((0.0, -0.031, 0.0), (wide / 2, 0.0, 0.0), (0.0, 0.0, tall / 2), 2).mesh()
-        mesh = _painted(merge([frame, mount]), _landscape, wide - 0.14, tall - 0.14, draw)
+        mesh = painted(merge([frame, mount]), _landscape, wide - 0.14, tall - 0.14, draw)
         surface = _CANVAS
     else:
         style = (_discs, _fields, _grid)[int(draw.integers(3))]
-        mesh, surface = _painted(frame, style, wide, tall, draw), _CANVAS
+        mesh, surface = painted(frame, style, wide, tall, draw), _CANVAS
     height = _MIRROR_HEIGHT if kind == "MIRROR" else room.art[1]
     where = np.array([room.art[0] + shift[0], room.north, height + shift[1] / 2])
     materials = (border, surface, _MOUNT)
     return Object("wall_art", place(mesh, np.eye(3), where), materials, casts_shadow=False)
 
 
-def _painted(
-    frame: Mesh, paint: _Painter, wide: float, tall: float, draw: np.random.Generator
+def painted(
+    frame: Mesh,
+    paint: _Painter,
+    wide: float,
+    tall: float,
+    draw: np.random.Generator,
+    *,
+    brightest: float = 1.0,
 ) -> Mesh:
-    """The frame with a picture in it: a grid whose vertices are colored."""
+    """A frame with a picture in it: a grid of colored vertices in front of y = 0.
+
+    Parameters
+    ----------
+    frame : Mesh
+        Around the picture.
+    paint : callable
+        ``paint(u, v, draw)`` gives colors (N, 3) at points across and up, in heights of the
+        picture.
+    wide, tall : float
+        Size of the picture, m.
+    draw : numpy.random.Generator
+        Passed to ``paint``.
+    brightest : float
+        Colors are clipped to it.
+
+    Returns
+    -------
+    Mesh
+        The picture has material 1.
+    """
     u, v = (
         grid.ravel() for grid in np.meshgrid(np.linspace(0, 1, _COLUMNS), np.linspace(0, 1, _ROWS))
     )
@@ -91,7 +117,7 @@ def _painted(
     above = corner + np.array([0, _COLUMNS + 1, _COLUMNS])
     faces = np.concatenate([below, above])
     # A picture wider than tall is painted over more than a unit across: circles stay round.
-    colors = np.clip(paint(u * wide / tall, v, draw), 0.0, 1.0)
+    colors = np.clip(paint(u * wide / tall, v, draw), 0.0, brightest)
     return Mesh(
         vertices=np.concatenate([frame.vertices, vertices]),
         faces=np.concatenate([frame.faces, faces + len(frame.vertices)]).astype(np.int32),

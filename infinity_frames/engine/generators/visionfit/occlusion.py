@@ -30,10 +30,11 @@ __all__ = ["OcclusionLimit", "place_occluder"]
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+_AIMED = (0.1, 0.8)  # share of what is allowed that a piece hides in a typical rep
 _STEP = 0.04  # of moving aside, m
 _ASIDE = 1.1  # farthest from the line of sight, m: there the room's own furniture begins
 _CLEARANCE = 0.30  # from the camera and from what the exercise takes up, m
-_FOREGROUND = 0.4  # share of the distance that is left free: what is nearer fills the picture
+_FOREGROUND = 0.55  # share of the distance that stays free: nearer things fill the picture
 _FLESH = 0.20  # around the joints that an exercise's extent is made of, m
 _MARGIN = 0.92  # share of what is allowed that the moments looked at may take up
 _WORST = 10  # moments that are rendered to be sure, of those that look worst
@@ -106,7 +107,7 @@ def place_occluder(
     spot = _spot(room, performance, camera, location, seed)
     if spot is None:
         return []
-    target = allowed * stream(seed, "occlusion").uniform(0.5, 0.85)
+    target = allowed * stream(seed, "occlusion").uniform(*_AIMED)
     nominal = _Viewed(performance, performance.nominal_rep(), camera)
     step, last = 0, int(_ASIDE / _STEP)
     while step <= last and nominal.worst(_mask(spot.piece(step), camera)) > target:
@@ -208,7 +209,8 @@ def _spot(
     farthest = location[1] - reach - radius - 0.05
     if nearest > farthest:
         return None
-    y = nearest + along * (farthest - nearest)
+    # Near the avatar rather than near the lens, as things around a person who exercises.
+    y = nearest + (1.0 - along**2) * (farthest - nearest)
     return _Spot(kind, float(yaw), np.array([location[0], y]), float(side))
 
 

@@ -220,7 +220,7 @@ _LOOK = (
         min=0.0,
         max=100.0,
         unit="%",
-        sampling=Uniform(0.0, 50.0),
+        sampling=Choice((0.0, 10.0, 20.0, 30.0, 50.0), (0.5, 0.15, 0.15, 0.1, 0.1)),
         description="Most of the avatar that furniture placed before it may hide in any frame.",
     ),
     Parameter(

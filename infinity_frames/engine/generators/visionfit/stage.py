@@ -16,10 +16,10 @@ from infinity_frames.engine.generators.visionfit.trajectory import Performance
 from infinity_frames.engine.people.actor import extent
 from infinity_frames.engine.people.body import Appearance, build_body
 from infinity_frames.engine.people.exercises import exercise
+from infinity_frames.engine.scene.backdrops import backdrop
 from infinity_frames.engine.scene.camera import look
 from infinity_frames.engine.scene.equipment import MAT_COLORS, MAT_THICKNESS, mat
 from infinity_frames.engine.scene.room_geometry import ceiling_lamp, room_lights, room_objects, sun
-from infinity_frames.engine.scene.rooms import ROOMS
 from infinity_frames.engine.scene.scene import Camera, Object, Scene
 from infinity_frames.engine.scene.wall_art import wall_art
 
@@ -69,7 +69,7 @@ def build_stage(params: Mapping[str, Any], seed: int, steps_aside: int = 0) -> S
     -------
     Stage
     """
-    room = ROOMS[params["scene"]]
+    room = backdrop(params["scene"], seed)
     on_a_mat = _needs_mat(params["exercise"])
     location = np.append(
         stream(seed, "avatar_location").uniform(-_PLAY, _PLAY, 2), MAT_THICKNESS * on_a_mat

@@ -16,6 +16,7 @@ from infinity_frames.engine.scene.scene import Material, Mesh, Object
 from infinity_frames.engine.scene.solids import (
     Box,
     Cushion,
+    Leaf,
     Part,
     Revolved,
     merge,
@@ -78,15 +79,29 @@ def _legs(x: float, y: float, height: float, radius: float, material: int) -> tu
 
 
 def _leaves(
-    count: int, height: float, spread: float, size: float, material: int
+    count: int, low: float, high: float, length: float, width: float, material: int
 ) -> tuple[Part, ...]:
-    """Leaves in a spiral of golden angles, higher ones closer to the stem."""
+    """Arching leaves in a spiral of golden angles around a stem, higher ones more upright."""
     parts = []
     for leaf in range(count):
-        angle, rise = 2.39996 * leaf, leaf / max(count - 1, 1)
-        out = spread * (1.0 - 0.6 * rise)
-        center = (out * np.cos(angle), out * np.sin(angle), height * (0.55 + 0.45 * rise))
-        parts.append(Cushion((size, size, size * 0.7), center, material, 0.15, segments=10))
+        share = leaf / max(count - 1, 1)
+        long = length * (0.75 + 0.25 * ((leaf * 5) % 4) / 3)
+        base = (0.0, 0.0, low + (high - low) * share)
+        azimuth = float(np.degrees(2.39996 * leaf))
+        rise, droop = 25.0 + 55.0 * share, 95.0 - 40.0 * share
+        parts.append(Leaf(base, azimuth, long, width, rise, droop, material))
+    return tuple(parts)
+
+
+def _blades(count: int, height: float, material: int) -> tuple[Part, ...]:
+    """Upright blades that grow out of a pot."""
+    parts = []
+    for blade in range(count):
+        azimuth = float(np.degrees(2.39996 * blade))
+        out = 0.11 * (blade / count) ** 0.5
+        base = (out * np.cos(np.radians(azimuth)), out * np.sin(np.radians(azimuth)), 0.36)
+        tall = height * (0.65 + 0.35 * ((blade * 3) % 5) / 4)
+        parts.append(Leaf(base, azimuth, tall, 0.07, 84.0, 12.0, material))
     return tuple(parts)
 
 
@@ -206,7 +221,16 @@ FURNITURE: dict[str, Furniture] = {
         (
             Revolved(((0.12, 0.0), (0.17, 0.30), (0.18, 0.34), (0.15, 0.34), (0.15, 0.31))),
             Revolved(((0.022, 0.28), (0.012, 0.95)), material=2, segments=10),
-            *_leaves(22, 1.15, 0.26, 0.24, 1),
+            *_leaves(26, 0.38, 0.98, 0.42, 0.15, 1),
+        ),
+    ),
+    "tall_plant": Furniture(
+        "plant",
+        (WHITE, LEAF, WALNUT),
+        (
+            Revolved(((0.16, 0.0), (0.16, 0.36), (0.14, 0.36), (0.14, 0.33)), segments=28),
+            Revolved(((0.14, 0.30), (0.14, 0.34)), material=2, segments=28),
+            *_blades(18, 0.85, 1),
         ),
     ),
     "armchair": Furniture(
@@ -305,10 +329,14 @@ FURNITURE: dict[str, Furniture] = {
 }
 
 
-@cache
 def piece_mesh(piece: Furniture) -> Mesh:
-    """Mesh of a piece in its own coordinates."""
-    return merge([part.mesh() for part in piece.parts])
+    """Mesh of a piece in its own coordinates; pieces that differ in materials only share it."""
+    return _mesh_of(piece.parts)
+
+
+@cache
+def _mesh_of(parts: tuple[Part, ...]) -> Mesh:
+    return merge([part.mesh() for part in parts])
 
 
 def furniture(
