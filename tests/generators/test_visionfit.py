@@ -18,6 +18,8 @@ from infinity_frames.engine.generators.visionfit import VisionFit
 from infinity_frames.engine.generators.visionfit.categories import CATEGORIES
 from infinity_frames.engine.generators.visionfit.stage import Stage, build_stage
 from infinity_frames.engine.render import Renderer
+from infinity_frames.engine.scene.backdrops import backdrop
+from infinity_frames.engine.scene.room_geometry import room_objects
 from infinity_frames.engine.scene.rooms import ROOMS
 from infinity_frames.protocol.spec import Generator as Description
 from infinity_frames.protocol.spec import Parameter
@@ -178,9 +180,16 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process(tmp_path: Path) -
 def test_another_seed_moves_the_room_and_the_noise() -> None:
     first, second = stage(random_seed=3), stage(random_seed=4)
     assert first.info["avatar_location"] != second.info["avatar_location"]
-    chair = [
-        next(o.mesh.vertices for o in one.scene.objects if o.category == "chair")
+    rooms = [
+        {o.name: o.mesh.vertices.round(6).tolist() for o in one.scene.objects if o.category}
         for one in (first, second)
+    ]
+    assert rooms[0] != rooms[1]
+    # Even in the same layout, furniture stands a little elsewhere.
+    room = ROOMS["BEDROOM_2"]
+    chair = [
+        next(o.mesh.vertices for o in room_objects(room, seed) if o.category == "chair")
+        for seed in (3, 4)
     ]
     assert not np.allclose(*chair)
 
@@ -287,8 +296,8 @@ def test_light_follows_its_power(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("scene", ROOMS)
 def test_a_room_keeps_its_furniture_inside_and_the_view_free(scene: str) -> None:
-    room = ROOMS[scene]
-    built = stage(scene=scene)
+    built = stage(scene=scene, random_seed=7)
+    room = backdrop(scene, 7)
     for item in built.scene.objects:
         if item.category in (None, "person", "mat"):
             continue
