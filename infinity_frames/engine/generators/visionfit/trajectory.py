@@ -123,9 +123,7 @@ class Performance:
         """The person and what is held, for a scene."""
         return self._actor.objects
 
-    def frames(
-        self, count: int | None = None, shutter: float = 0.0
-    ) -> Iterator[FrameState]:
+    def frames(self, count: int | None = None, shutter: float = 0.0) -> Iterator[FrameState]:
         """The frames of the video in order.
 
         Parameters
