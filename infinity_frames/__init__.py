@@ -1,7 +1,7 @@
 """A pandas-native toolkit for batches of synthetic data.
 
-Write a frame of job parameters; validating, estimating, submitting, waiting, downloading, plotting,
-querying, rerunning and sweeping are methods on it::
+Write a frame of job parameters. Validating, estimating, submitting, waiting, downloading, plotting,
+querying, rerunning and sweeping are methods on that frame::
 
     import infinity_frames as inf
 
@@ -11,6 +11,7 @@ querying, rerunning and sweeping are methods on it::
     results.infinity.sql("SELECT camera_height, avg_percent_in_fov FROM jobs")
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -23,15 +24,20 @@ if TYPE_CHECKING:
     from infinity_frames import session as session
     from infinity_frames import vis as vis
     from infinity_frames.batch import Batch
-    from infinity_frames.data import database, query, read_results
+    from infinity_frames.client.http import RetryPolicy
+    from infinity_frames.data import database
+    from infinity_frames.frame import Frame, returning_frame
     from infinity_frames.launcher import start_engine, stop_engine
     from infinity_frames.protocol import parameters as parameters
-    from infinity_frames.protocol.schemas import Frame
     from infinity_frames.session import SenseFitSession, Session, SpillsSession, VisionFitSession
+
+    query = returning_frame(data.query)
+    read_results = returning_frame(data.read_results)
 
 __all__ = [
     "Batch",
     "Frame",
+    "RetryPolicy",
     "SenseFitSession",
     "Session",
     "SpillsSession",
@@ -45,20 +51,21 @@ __all__ = [
     "stop_engine",
 ]
 
-# The engine and each of its workers import this package too, and use nothing below: what a name
-# needs is imported when the name is first used (PEP 562).
+# The engine and each of its workers import this package too, but use none of the names below. A
+# module is therefore imported when one of its names is first used (PEP 562).
 _MODULES = {
     "batch": "batch",
     "data": "data",
     "generators": "generators",  # callable: lists the generators of a server
     "parameters": "protocol.parameters",
-    "results": "data",  # the name of `data` until 0.2
     "session": "session",
     "vis": "vis",
 }
+_RENAMED = {"results": "data"}  # modules under the name they had until 0.1
 _HOMES = {
     "Batch": "batch",
-    "Frame": "protocol.schemas",
+    "Frame": "frame",
+    "RetryPolicy": "client.http",
     "SenseFitSession": "session",
     "Session": "session",
     "SpillsSession": "session",
@@ -72,6 +79,18 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("infinity-frames")
+    if name in _RENAMED:
+        warnings.warn(
+            f"infinity_frames.{name} was renamed to infinity_frames.{_RENAMED[name]}; the old name "
+            "will be removed in the next release.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return import_module(f"{__name__}.{_RENAMED[name]}")
     if name in _MODULES:
         return import_module(f"{__name__}.{_MODULES[name]}")
     if name not in _HOMES:
@@ -82,7 +101,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES})
+    return sorted({*globals(), *__all__, *_MODULES, "__version__"})
 
 
 import_module(f"{__name__}.accessor")  # registers .infinity on every DataFrame

@@ -14,18 +14,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-# Its modules load when a verb first names them: a program that uses none of them pays for none.
+# Modules behind the verbs load on first use, through the package: a script that uses no verb does
+# not pay for them.
 import infinity_frames as inf
-from infinity_frames.client.registry import session_for
+from infinity_frames.client.origin import HasOrigin, Origin
+from infinity_frames.client.registry import origin_for
+from infinity_frames.client.submit import estimate_samples
+from infinity_frames.frame import Frame, as_frame
 from infinity_frames.protocol.deprecation import renamed_arguments
 from infinity_frames.protocol.errors import FrameError
-from infinity_frames.protocol.schemas import Frame, with_context
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from infinity_frames.batch import Batch
-    from infinity_frames.session import Session
 
 __all__ = ["InfinityAccessor"]
 
@@ -44,14 +46,14 @@ class InfinityAccessor:
         self._frame = frame
 
     def __repr__(self) -> str:
-        from infinity_frames.vis import repr as face
+        from infinity_frames.vis.repr import of_frame, to_text
 
-        return face.to_text(face.of_frame(self._frame))
+        return to_text(of_frame(self._frame))
 
     def _repr_html_(self) -> str:
-        from infinity_frames.vis import repr as face
+        from infinity_frames.vis.repr import of_frame, previews, to_html
 
-        return face.to_html(face.of_frame(self._frame), face.previews(self._frame))
+        return to_html(of_frame(self._frame), previews(self._frame))
 
     @property
     def _submitted(self) -> bool:
@@ -59,7 +61,7 @@ class InfinityAccessor:
 
     # Jobs
 
-    def violations(self, *, session: Session | None = None) -> Frame:
+    def violations(self, *, session: HasOrigin | None = None) -> Frame:
         """List every broken rule of every job.
 
         Returns
@@ -67,17 +69,16 @@ class InfinityAccessor:
         Frame
             Violations frame: position, label, parameter, rule, value, message; empty if none.
         """
-        return inf.parameters.violations(
-            self._jobs_session(session, "violations").spec, self._frame
-        )
+        spec = self._jobs_origin(session, "violations").spec
+        return as_frame(inf.parameters.violations(spec, self._frame))
 
-    def valid(self, *, session: Session | None = None) -> pd.Series[bool]:
+    def valid(self, *, session: HasOrigin | None = None) -> pd.Series[bool]:
         """Which jobs break no rule: a boolean Series on the frame's index, to filter by."""
         broken = set(self.violations(session=session)["position"])
         good = [position not in broken for position in range(len(self._frame))]
         return pd.Series(good, index=self._frame.index, dtype="boolean", name="valid")
 
-    def validate(self, *, session: Session | None = None) -> Frame:
+    def validate(self, *, session: HasOrigin | None = None) -> Frame:
         """Return the jobs as a typed frame.
 
         Raises
@@ -85,10 +86,12 @@ class InfinityAccessor:
         InvalidJobs
             Jobs break rules; the error's ``violations`` has every one.
         """
-        spec = self._jobs_session(session, "validate").spec
-        return inf.parameters.validate(spec, self._frame)
+        spec = self._jobs_origin(session, "validate").spec
+        return as_frame(inf.parameters.validate(spec, self._frame))
 
-    def estimate(self, preview: bool = False, *, session: Session | None = None) -> pd.Series[int]:
+    def estimate(
+        self, preview: bool = False, *, session: HasOrigin | None = None
+    ) -> pd.Series[int]:
         """Samples (frames) each job will take, by the server; 1 for a preview.
 
         Returns
@@ -96,11 +99,11 @@ class InfinityAccessor:
         Series of int64
             On the frame's index.
         """
-        session = self._jobs_session(session, "estimate")
-        return session.estimate_samples(self._frame, is_preview=preview)
+        origin = self._jobs_origin(session, "estimate")
+        return estimate_samples(origin, self._frame, is_preview=preview)
 
     def fill(
-        self, random: bool = False, seed: int | None = None, *, session: Session | None = None
+        self, random: bool = False, seed: int | None = None, *, session: HasOrigin | None = None
     ) -> Frame:
         """Give unspecified parameters their defaults, or uniform draws that keep the joint rules.
 
@@ -111,9 +114,9 @@ class InfinityAccessor:
         seed : int, optional
             Makes the draws repeatable.
         """
-        session = self._jobs_session(session, "fill")
-        drafted = session.jobs(self._frame)
-        return inf.parameters.fill(session.spec, drafted, random=random, seed=seed)
+        origin = self._jobs_origin(session, "fill")
+        drafted = origin.jobs(self._frame)
+        return as_frame(inf.parameters.fill(origin.spec, drafted, random=random, seed=seed))
 
     def submit(
         self,
@@ -122,7 +125,7 @@ class InfinityAccessor:
         random_sample: bool = False,
         reuse: bool = False,
         *,
-        session: Session | None = None,
+        session: HasOrigin | None = None,
     ) -> Frame:
         """Submit the jobs as one batch.
 
@@ -147,15 +150,14 @@ class InfinityAccessor:
         InvalidJobs, NotEnoughSamples, ServerError
             Nothing was created.
         """
-        session = self._jobs_session(session, "submit")
-        batch = session.submit(
+        return inf.batch.submit_frame(
             self._frame,
+            self._jobs_origin(session, "submit"),
             is_preview=preview,
             batch_name=name,
             random_sample=random_sample,
             reuse=reuse,
         )
-        return batch.frame
 
     def run(
         self,
@@ -165,7 +167,7 @@ class InfinityAccessor:
         timeout: float | None = None,
         reuse: bool = False,
         *,
-        session: Session | None = None,
+        session: HasOrigin | None = None,
     ) -> Frame:
         """Submit the jobs, wait for them, and download what came out into `path`.
 
@@ -193,18 +195,18 @@ class InfinityAccessor:
         DownloadError
             `path` holds another batch; without `reuse` this is found before anything is submitted.
         """
-        session = self._jobs_session(session, "run")
+        origin = self._jobs_origin(session, "run")
         if not reuse:
-            inf.download.BatchFolder(Path(path)).require_free()
-        submitted = self.submit(name=name, preview=preview, reuse=reuse, session=session)
-        finished = inf.batch.await_frame(submitted, session, timeout=timeout)
-        return inf.batch.download_frame(finished, path, session)
+            inf.batch.require_free_folder(path)
+        submitted = self.submit(name=name, preview=preview, reuse=reuse, session=origin)
+        finished = inf.batch.await_frame(submitted, origin, timeout=timeout)
+        return inf.batch.download_frame(finished, path, origin)
 
     def sweep(
         self,
         how: Literal["product", "zip"] | Overrides = "product",
         *,
-        session: Session | None = None,
+        session: HasOrigin | None = None,
         **values: Any,
     ) -> Frame:
         """Every row with every combination of other values, sharing the row's random decisions.
@@ -225,9 +227,9 @@ class InfinityAccessor:
         Frame
             Jobs frame.
         """
-        session = session_for(self._frame, session)
-        swept = inf.parameters.sweep(session.spec, self._frame, how, values)
-        return with_context(swept, server=session.server, generator=session.generator)
+        origin = origin_for(self._frame, session)
+        swept = inf.parameters.sweep(origin.spec, self._frame, how, values)
+        return as_frame(origin.with_context(swept))
 
     def visualize(self, stratify_var: str | None = None) -> Figure:
         """Draw a plot per column: parameters of jobs, or of results with what came of them.
@@ -248,12 +250,12 @@ class InfinityAccessor:
         """The batch that all rows belong to."""
         return inf.batch.batch_of(self._frame)
 
-    def refresh(self, *, session: Session | None = None) -> Frame:
+    def refresh(self, *, session: HasOrigin | None = None) -> Frame:
         """Ask the server for the present state of these jobs."""
         return inf.batch.refresh_frame(self._frame, session)
 
     def await_completion(
-        self, timeout: float | None = None, *, session: Session | None = None
+        self, timeout: float | None = None, *, session: HasOrigin | None = None
     ) -> Frame:
         """Wait until these jobs have finished, well or not.
 
@@ -274,7 +276,7 @@ class InfinityAccessor:
         """
         return inf.batch.await_frame(self._frame, session, timeout=timeout)
 
-    def cancel(self, *, session: Session | None = None) -> Frame:
+    def cancel(self, *, session: HasOrigin | None = None) -> Frame:
         """Stop what has not finished."""
         return inf.batch.cancel_frame(self._frame, session)
 
@@ -284,7 +286,7 @@ class InfinityAccessor:
         overwrite: bool = False,
         quiet: bool = False,
         *,
-        session: Session | None = None,
+        session: HasOrigin | None = None,
     ) -> Frame:
         """Fetch the results of these jobs, only what is missing, and return the results frame.
 
@@ -306,11 +308,11 @@ class InfinityAccessor:
             self._frame, path, session, overwrite=overwrite, quiet=quiet
         )
 
-    def seeded(self, *, session: Session | None = None) -> Frame:
+    def seeded(self, *, session: HasOrigin | None = None) -> Frame:
         """The same jobs again: a jobs frame whose ``state`` names the job of each row."""
         return inf.batch.seeded(self._frame, session)
 
-    def retry(self, *, session: Session | None = None) -> Frame:
+    def retry(self, *, session: HasOrigin | None = None) -> Frame:
         """The failed jobs once more: a jobs frame with fresh seeds."""
         return inf.batch.retry(self._frame, session)
 
@@ -318,15 +320,15 @@ class InfinityAccessor:
 
     def scenes(self, *, path: str | Path | None = None) -> Frame:
         """What each video says of itself: camera, avatar, matrices as lists; a row per job."""
-        return inf.data.table(self._frame, "scenes", path=path)
+        return as_frame(inf.data.table(self._frame, "scenes", path=path))
 
     def images(self, *, path: str | Path | None = None) -> Frame:
         """A row per frame of each video: time, size, rep counts."""
-        return inf.data.table(self._frame, "images", path=path)
+        return as_frame(inf.data.table(self._frame, "images", path=path))
 
     def annotations(self, category: str | None = None, *, path: str | Path | None = None) -> Frame:
         """A row per labelled object and frame: box, area, occlusion, segmentation."""
-        return inf.data.table(self._frame, "annotations", category=category, path=path)
+        return as_frame(inf.data.table(self._frame, "annotations", category=category, path=path))
 
     def keypoints(
         self,
@@ -335,15 +337,15 @@ class InfinityAccessor:
         path: str | Path | None = None,
     ) -> Frame:
         """A row per keypoint and frame: pixels, visibility v, depth, global position in m."""
-        return inf.data.table(self._frame, "keypoints", skeleton=skeleton, path=path)
+        return as_frame(inf.data.table(self._frame, "keypoints", skeleton=skeleton, path=path))
 
     def cuboids(self, *, path: str | Path | None = None) -> Frame:
         """A row per corner of each object's 3D box and frame."""
-        return inf.data.table(self._frame, "cuboids", path=path)
+        return as_frame(inf.data.table(self._frame, "cuboids", path=path))
 
     def timeseries(self, *, path: str | Path | None = None) -> Frame:
         """A row per sample of each job's sensor data."""
-        return inf.data.table(self._frame, "timeseries", path=path)
+        return as_frame(inf.data.table(self._frame, "timeseries", path=path))
 
     def masks(
         self,
@@ -388,7 +390,9 @@ class InfinityAccessor:
         QueryError
             The query is wrong; of a name that is nowhere, says which ones are near.
         """
-        return inf.data.run_sql(self._frame, query, params=params, tables=tables, path=path)
+        return as_frame(
+            inf.data.run_sql(self._frame, query, params=params, tables=tables, path=path)
+        )
 
     def verify(self, *, path: str | Path | None = None, quiet: bool = False) -> Frame:
         """Check these jobs' labels, frame by frame, against their masks, cameras and videos.
@@ -399,11 +403,11 @@ class InfinityAccessor:
             A row per discrepancy; empty where all is right. Its ``.infinity.verification()`` says
             how much was compared.
         """
-        return inf.data.verify(self._frame, path=path, quiet=quiet)
+        return as_frame(inf.data.verify(self._frame, path=path, quiet=quiet))
 
     def verification(self) -> Frame:
         """What ``verify()`` compared and found, a row per check; call it on what that returned."""
-        return inf.data.verification_summary(self._frame)
+        return as_frame(inf.data.verification_summary(self._frame))
 
     def split(
         self,
@@ -427,7 +431,9 @@ class InfinityAccessor:
         stratify : str or sequence of str
             Columns whose values should be as frequent in every part.
         """
-        return inf.data.split(self._frame, sizes, by=by, stratify=stratify, seed=seed, path=path)
+        return as_frame(
+            inf.data.split(self._frame, sizes, by=by, stratify=stratify, seed=seed, path=path)
+        )
 
     def export(
         self,
@@ -460,9 +466,10 @@ class InfinityAccessor:
         Frame
             What the format could not take and how many; empty if nothing.
         """
-        return inf.data.export(
+        losses = inf.data.export(
             self._frame, path, format, pictures=pictures, source=source, quiet=quiet
         )
+        return as_frame(losses)
 
     @renamed_arguments(label="caption")
     def previews(
@@ -508,11 +515,11 @@ class InfinityAccessor:
         """
         return inf.vis.show(self._frame, k, draw, path, caption)
 
-    def _jobs_session(self, session: Session | None, verb: str) -> Session:
+    def _jobs_origin(self, session: HasOrigin | None, verb: str) -> Origin:
         if self._submitted:
             raise FrameError(
-                f"{verb}() takes jobs, and these rows were submitted already.",
+                f"{verb}() takes jobs, but these rows were already submitted.",
                 advice="Make jobs of them with .infinity.seeded(), .retry() or .sweep().",
                 verb=verb,
             )
-        return session_for(self._frame, session)
+        return origin_for(self._frame, session)

@@ -1,7 +1,7 @@
 """Submitted jobs: their state, waiting, cancelling and running them again.
 
 The verbs are functions of a batch frame, which may hold rows of several batches or some rows of
-one: they act on the rows they are given. A `Batch` is one whole batch with its frame.
+one. They act on the given rows. A `Batch` is one whole batch with its frame.
 """
 
 from __future__ import annotations
@@ -9,21 +9,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from infinity_frames.client.batch_frames import batch_frame, updated
-from infinity_frames.client.download import download_jobs
+from infinity_frames.client.download import BatchFolder, download_jobs
 from infinity_frames.client.http import UNFINISHED, status
+from infinity_frames.client.origin import HasOrigin, Origin
+from infinity_frames.client.registry import origin_for
+from infinity_frames.client.submit import submit_jobs
 from infinity_frames.client.waiting import Wait, warn_of_failures
+from infinity_frames.compat import BatchVocabulary
+from infinity_frames.frame import Frame, as_frame
 from infinity_frames.protocol import parameters
-from infinity_frames.protocol.errors import FrameError, RequestRejected, UnknownJob
-from infinity_frames.protocol.schemas import BATCH, RESULTS, Frame, as_frame
-from infinity_frames.protocol.spec import Parameter
-
-if TYPE_CHECKING:
-    from infinity_frames.session import Session
+from infinity_frames.protocol.errors import FrameError, RequestRejected
+from infinity_frames.protocol.schemas import BATCH, RESULTS
 
 __all__ = [
     "Batch",
@@ -32,22 +33,24 @@ __all__ = [
     "cancel_frame",
     "download_frame",
     "refresh_frame",
+    "require_free_folder",
     "retry",
     "seeded",
+    "submit_frame",
 ]
 
 
-class Batch:
+class Batch(BatchVocabulary):
     """A batch on a server.
 
     Parameters
     ----------
-    session : Session
-        The session it belongs to.
+    session : Session or Origin
+        Where it belongs.
     data : mapping
         The server's batch object.
     sent : DataFrame, optional
-        Its jobs' parameters and tags, if known; else `data` has them.
+        Its jobs' parameters and tags, if known; else read from `data`.
 
     Raises
     ------
@@ -56,83 +59,44 @@ class Batch:
     """
 
     def __init__(
-        self, session: Session, data: Mapping[str, Any], sent: pd.DataFrame | None = None
+        self, session: HasOrigin, data: Mapping[str, Any], sent: pd.DataFrame | None = None
     ) -> None:
         self.session = session
+        self.origin = session.origin
         self.batch_id = str(data["id"])
         self.name = str(data.get("name") or "")
-        self._frame = batch_frame(session, data, sent)
+        self._frame = batch_frame(self.origin, data, sent)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{n} {s}" for s, n in Counter(self._frame["status"]).items())
         return f"<Batch {self.name!r} {self.batch_id}: {counts}>"
 
     def _repr_html_(self) -> str:
-        from infinity_frames.vis import repr as face
+        # Imported when a notebook shows it: drawing is not part of a script's start.
+        from infinity_frames.vis.repr import of_frame, to_html
 
-        return face.to_html(face.of_batch(self))
+        return to_html(self._summary(of_frame(self._frame)))
+
+    def _summary(self, of_jobs: Mapping[str, Any]) -> dict[str, Any]:
+        """What the HTML view shows; nothing is requested from the server."""
+        name = f"Batch {self.name!r}" if self.name else "Batch"
+        count = f"{self.num_jobs:,} job{'' if self.num_jobs == 1 else 's'}"
+        about = {"batch": self.batch_id, **of_jobs["about"]}
+        return {**of_jobs, "kind": "batch", "title": f"{name}: {count}", "about": about}
 
     @property
     def frame(self) -> Frame:
-        """Batch frame as last heard of; :meth:`refresh` asks the server."""
+        """Batch frame in its last known state; :meth:`refresh` asks the server."""
         return as_frame(self._frame.copy())
 
     @property
     def is_preview(self) -> bool:
-        """Whether its jobs render one frame only."""
+        """Whether its jobs render only one frame."""
         return bool(self._frame["is_preview"].all())
 
-    @property
-    def job_ids(self) -> list[str]:
-        """Ids of its jobs, in the order submitted."""
-        return [str(job) for job in self._frame["job_id"]]
-
-    @property
-    def job_params(self) -> list[dict[str, Any]]:
-        """Parameters of its jobs, in the order submitted; copies."""
-        records: list[dict[str, Any]] = parameters.records(
-            self.session.spec, parameters.jobs_of(self.session.spec, self._frame)
-        )
-        return records
-
-    @property
-    def num_jobs(self) -> int:
-        """How many jobs it has."""
-        return len(self._frame)
-
-    def get_num_jobs_remaining(self) -> int:
-        """How many jobs have not finished, now."""
-        return int(self.refresh()["status"].isin(UNFINISHED).sum())
-
-    def get_batch_data(self) -> dict[str, Any]:
-        """The server's batch object, jobs with their parameters."""
-        return self.session.rest.batch(self.batch_id)
-
-    def get_batch_summary_data(self) -> dict[str, Any]:
-        """The server's batch object, jobs without their parameters."""
-        return self.session.rest.batch_summary(self.batch_id)
-
-    def get_job_summary_data(self, job_id: str) -> dict[str, Any]:
-        """The server's object of one job.
-
-        Raises
-        ------
-        UnknownJob
-            The batch has no such job.
-        """
-        for job in self.get_batch_summary_data()["job_runs"]:
-            if job["id"] == str(job_id):
-                return dict(job)
-        raise UnknownJob(
-            f"Batch {self.batch_id} has no job {job_id}.",
-            advice="batch.job_ids lists those it has.",
-            batch=self.batch_id,
-            job=str(job_id),
-        )
-
     def refresh(self) -> Frame:
-        """Batch frame as it is now."""
-        self._frame = refresh_frame(self._frame, self.session)
+        """Fetch the present state of the jobs; return the batch frame."""
+        self._frame = refresh_frame(self._frame, self.origin)
         return self.frame
 
     def await_completion(
@@ -143,7 +107,7 @@ class Batch:
         Parameters
         ----------
         polling_interval : float, optional
-            Seconds between two looks; else 0.2 s, growing to 5 s the longer it takes.
+            Seconds between two polls; by default 0.2 s, growing to 5 s over time.
         timeout : float, optional
             Seconds to wait at most.
 
@@ -155,103 +119,108 @@ class Batch:
         Raises
         ------
         BatchTimeout
-            Not done in time; the jobs go on, and waiting again is fine.
+            Not done in time; the jobs continue, and waiting again is fine.
         EngineStopped
-            Somebody stopped the embedded engine; the jobs go on when it is started again.
+            The embedded engine was stopped; its jobs continue when it is started again.
         """
         self._frame = await_frame(
-            self._frame, self.session, polling_interval=polling_interval, timeout=timeout
+            self._frame, self.origin, polling_interval=polling_interval, timeout=timeout
         )
         return self._with_status("completed")
 
-    def get_completed_jobs(self) -> Frame:
-        """Batch frame of the jobs that have finished by now, well or not."""
-        self.refresh()
-        return as_frame(self._frame[~self._frame["status"].isin(UNFINISHED)].copy())
-
-    def get_valid_completed_jobs(self) -> Frame:
-        """Batch frame of the jobs that have results by now."""
-        self.refresh()
-        return self._with_status("completed")
-
     def cancel(self) -> Frame:
-        """Stop what has not finished; the batch frame as it is then.
+        """Stop the unfinished jobs; return the updated batch frame.
 
         Raises
         ------
         RequestRejected
             This server cannot cancel.
         """
-        self._frame = cancel_frame(self._frame, self.session)
+        self._frame = cancel_frame(self._frame, self.origin)
         return self.frame
 
     def download(self, path: str | Path, overwrite: bool = False, quiet: bool = False) -> Frame:
         """Fetch the results into the folder `path`; see :func:`download_frame`."""
-        return download_frame(self._frame, path, self.session, overwrite=overwrite, quiet=quiet)
-
-    def get_job_params_seeded_for_rerun(self) -> list[dict[str, Any]]:
-        """Parameters of its jobs with ``state`` set to the job's id: the same scenes again."""
-        return [
-            {**values, "state": job}
-            for values, job in zip(self.job_params, self.job_ids, strict=True)
-        ]
+        return download_frame(self._frame, path, self.origin, overwrite=overwrite, quiet=quiet)
 
     def _with_status(self, wanted: str) -> Frame:
         return as_frame(self._frame[self._frame["status"] == wanted].copy())
 
 
-def batch_of(frame: pd.DataFrame, session: Session | None = None) -> Batch:
-    """The whole batch that every row of a batch frame belongs to.
+def submit_frame(
+    frame: pd.DataFrame,
+    session: HasOrigin | None = None,
+    *,
+    is_preview: bool = False,
+    batch_name: str | None = None,
+    random_sample: bool = False,
+    reuse: bool = False,
+) -> Frame:
+    """Submit a jobs frame as one batch; return the batch frame. See ``Session.submit``."""
+    origin = origin_for(frame, session)
+    data, sent = submit_jobs(
+        origin,
+        frame,
+        is_preview=is_preview,
+        batch_name=batch_name,
+        random_sample=random_sample,
+        reuse=reuse,
+    )
+    return as_frame(batch_frame(origin, data, sent))
+
+
+def batch_of(frame: pd.DataFrame, session: HasOrigin | None = None) -> Batch:
+    """Open the batch that every row of a batch frame belongs to.
 
     Raises
     ------
     FrameError
         The rows belong to several batches.
     """
-    session = _session(frame, session, "batch")
+    origin = _origin(frame, session, "batch")
     ids = list(frame["batch_id"].dropna().unique())
     if len(ids) != 1:
         raise FrameError(
-            f"This frame holds jobs of {len(ids)} batches, and .batch is one.",
-            advice="Take the rows of one of them: frame[frame.batch_id == ...].",
+            f"This frame holds jobs of {len(ids)} batches, but .batch needs rows of one batch.",
+            advice="Select the rows of one: frame[frame.batch_id == ...].",
         )
-    return session.batch_from_api(str(ids[0]))
+    return Batch(origin, origin.rest.batch(str(ids[0])))
 
 
-def refresh_frame(frame: pd.DataFrame, session: Session | None = None) -> Frame:
-    """The same rows in their present state, asked batch by batch (one small request each)."""
-    session = _session(frame, session, "refresh()")
-    summaries = [session.rest.batch_summary(batch) for batch in _batches(frame)]
-    return updated(frame, [job for data in summaries for job in data["job_runs"]])
+def refresh_frame(frame: pd.DataFrame, session: HasOrigin | None = None) -> Frame:
+    """Fetch the present state of the rows' jobs, with one small request per batch."""
+    origin = _origin(frame, session, "refresh()")
+    summaries = [origin.rest.batch_summary(batch) for batch in _batches(frame)]
+    return as_frame(updated(frame, [job for data in summaries for job in data["job_runs"]]))
 
 
 def await_frame(
     frame: pd.DataFrame,
-    session: Session | None = None,
+    session: HasOrigin | None = None,
     *,
     polling_interval: float | None = None,
     timeout: float | None = None,
 ) -> Frame:
-    """Wait until every row's job has finished; all rows in their final state.
+    """Wait until every row's job has finished; return all rows in their final state.
 
     Raises
     ------
     BatchTimeout
         Not done in time; ``where`` holds ``batch`` and ``remaining``.
     ServerUnreachable, RequestTimeout, ServerFault
-        The server was away for five minutes.
+        The server was unreachable for five minutes.
     EngineStopped
-        Somebody stopped the embedded engine; the jobs go on when it is started again.
+        The embedded engine was stopped; its jobs continue when it is started again.
     """
-    session = _session(frame, session, "await_completion()")
-    wait = Wait(session.rest, frame, polling_interval, timeout)
-    out = updated(frame, wait.run())
+    origin = _origin(frame, session, "await_completion()")
+    wait = Wait(origin.rest, frame, polling_interval, timeout)
+    out = as_frame(updated(frame, wait.run()))
     warn_of_failures(out)
     return out
 
 
-def cancel_frame(frame: pd.DataFrame, session: Session | None = None) -> Frame:
-    """Stop the rows' jobs that have not finished; the rows as they are then.
+def cancel_frame(frame: pd.DataFrame, session: HasOrigin | None = None) -> Frame:
+    """Stop the rows' unfinished jobs; return the updated rows.
 
     Raises
     ------
@@ -260,11 +229,11 @@ def cancel_frame(frame: pd.DataFrame, session: Session | None = None) -> Frame:
     FrameError
         A batch has unfinished jobs that are not in the frame: servers cancel whole batches.
     """
-    session = _session(frame, session, "cancel()")
-    rest = session.rest
+    origin = _origin(frame, session, "cancel()")
+    rest = origin.rest
     if not rest.has("cancel"):
         raise RequestRejected(
-            f"{session.server} cannot cancel a batch.", advice="Let it finish; nothing was changed."
+            f"{origin.server} cannot cancel a batch.", advice="Let it finish; nothing was changed."
         )
     ours = set(frame["job_id"])
     for batch in _batches(frame):
@@ -274,17 +243,17 @@ def cancel_frame(frame: pd.DataFrame, session: Session | None = None) -> Frame:
             raise FrameError(
                 f"Batch {batch} has {len(others)} unfinished jobs that are not in this frame, and "
                 "only whole batches can be cancelled.",
-                advice="Cancel the whole of it with session.batch_from_api(batch_id).cancel().",
+                advice="Cancel the whole batch with session.batch_from_api(batch_id).cancel().",
                 batch=batch,
             )
     answers = [rest.cancel_batch(batch) for batch in _batches(frame)]
-    return updated(frame, [job for data in answers for job in data["job_runs"]])
+    return as_frame(updated(frame, [job for data in answers for job in data["job_runs"]]))
 
 
 def download_frame(
     frame: pd.DataFrame,
     path: str | Path,
-    session: Session | None = None,
+    session: HasOrigin | None = None,
     *,
     overwrite: bool = False,
     quiet: bool = False,
@@ -304,7 +273,7 @@ def download_frame(
     -------
     DataFrame
         Results frame of these rows, in their order. Jobs that failed on the server are rows too; a
-        warning tells of those that have not finished.
+        warning counts those that have not finished.
 
     Raises
     ------
@@ -313,50 +282,44 @@ def download_frame(
     DownloadError
         The folder holds another batch, or cannot be written.
     """
-    session = _session(frame, session, "download()")
+    origin = _origin(frame, session, "download()")
     tags = dict(zip(frame["job_id"].astype(str), parameters.tags(frame), strict=True))
     wanted = dict(zip(frame["job_id"].astype(str), frame["batch_id"].astype(str), strict=True))
     if not wanted:
-        return RESULTS.empty()
-    return download_jobs(
-        session.rest,
+        return as_frame(RESULTS.empty())
+    results = download_jobs(
+        origin,
         wanted,
         Path(path),
-        server=session.server,
-        generator=session.generator,
         tags=tags,
-        parameters=[_recorded(parameter) for parameter in session.spec.parameters],
         overwrite=overwrite,
         quiet=quiet,
     )
+    return as_frame(results)
 
 
-def _recorded(parameter: Parameter) -> dict[str, Any]:
-    """What a reader of results needs: the dtype the parameter's column had, and its unit."""
-    options = {} if parameter.choices is None else {"choices": list(parameter.choices)}
-    out = {"name": parameter.name, "type": parameter.type, "options": options}
-    return out if parameter.unit is None else {**out, "unit": parameter.unit}
+def require_free_folder(path: str | Path) -> None:
+    """Raise DownloadError if the folder `path` holds a batch, or is a file."""
+    BatchFolder(Path(path)).require_free()
 
 
-def seeded(frame: pd.DataFrame, session: Session | None = None) -> Frame:
-    """The rows' jobs again: their parameters and tags, ``state`` set to the job's id."""
-    session = _session(frame, session, "seeded()", "job_id")
-    return session.jobs(parameters.seeded(session.spec, frame))
+def seeded(frame: pd.DataFrame, session: HasOrigin | None = None) -> Frame:
+    """Repeat the rows' jobs: their parameters and tags, with ``state`` set to the job's id."""
+    origin = _origin(frame, session, "seeded()", "job_id")
+    return as_frame(origin.jobs(parameters.seeded(origin.spec, frame)))
 
 
-def retry(frame: pd.DataFrame, session: Session | None = None) -> Frame:
-    """The failed rows as jobs with fresh seeds."""
-    session = _session(frame, session, "retry()", "job_id", "status")
+def retry(frame: pd.DataFrame, session: HasOrigin | None = None) -> Frame:
+    """Make jobs with fresh seeds of the failed rows."""
+    origin = _origin(frame, session, "retry()", "job_id", "status")
     failed = frame[frame["status"] == "failed"]
-    return session.jobs(parameters.reseeded(session.spec, failed))
+    return as_frame(origin.jobs(parameters.reseeded(origin.spec, failed)))
 
 
-def _session(frame: pd.DataFrame, session: Session | None, verb: str, *columns: str) -> Session:
-    from infinity_frames.client.registry import session_for  # session.py makes Batches
-
+def _origin(frame: pd.DataFrame, session: HasOrigin | None, verb: str, *columns: str) -> Origin:
     kind = RESULTS if "path" in frame.columns else BATCH
     kind.require(frame, columns or ("batch_id", "job_id"), verb)
-    return session_for(frame, session)
+    return origin_for(frame, session)
 
 
 def _batches(frame: pd.DataFrame) -> list[str]:

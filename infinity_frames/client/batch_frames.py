@@ -1,33 +1,31 @@
-"""Batch frames, from whatever a server says of its jobs."""
+"""Batch frames, built from server responses."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from infinity_frames.client.http import status
+from infinity_frames.client.origin import Origin
 from infinity_frames.protocol import parameters
 from infinity_frames.protocol.errors import SessionError
-from infinity_frames.protocol.schemas import BATCH, TAG_PREFIX, Frame, with_context
-
-if TYPE_CHECKING:
-    from infinity_frames.session import Session
+from infinity_frames.protocol.schemas import BATCH, TAG_PREFIX
+from infinity_frames.protocol.warnings import warn_user
 
 __all__ = ["batch_frame", "conformed", "updated"]
 
 
 def batch_frame(
-    session: Session, data: Mapping[str, Any], sent: pd.DataFrame | None = None
-) -> Frame:
-    """Batch frame of a server's batch object, typed by the session's generator.
+    origin: Origin, data: Mapping[str, Any], sent: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Build the batch frame of a server's batch object, typed by the session's generator.
 
     Parameters
     ----------
     sent : DataFrame, optional
-        The jobs' parameters and tags, where they are at hand; else read from the batch object.
+        The jobs' parameters and tags, if known; else read from the batch object.
 
     Raises
     ------
@@ -35,24 +33,24 @@ def batch_frame(
         It holds jobs of another generator.
     """
     jobs: Sequence[Mapping[str, Any]] = data["job_runs"]
-    others = sorted({str(job.get("name")) for job in jobs} - {session.generator})
+    others = sorted({str(job.get("name")) for job in jobs} - {origin.generator})
     if others:
         raise SessionError(
-            f"Batch {data['id']} holds jobs of {', '.join(others)}, not of {session.generator}.",
-            advice=f'Take it up with Session("{others[0]}").batch_from_api(...).',
+            f"Batch {data['id']} holds jobs of {', '.join(others)}, not of {origin.generator}.",
+            advice=f'Open it with Session("{others[0]}").batch_from_api(...).',
             batch=data["id"],
         )
     if sent is None:
         values = [dict(job.get("param_values") or {}) for job in jobs]
         tags = pd.DataFrame([job.get("tags") or {} for job in jobs], index=range(len(jobs)))
-        sent = parameters.frame(session.spec, values).join(tags.add_prefix(TAG_PREFIX))
+        sent = parameters.frame(origin.spec, values).join(tags.add_prefix(TAG_PREFIX))
     own = sent.reset_index(drop=True).dropna(axis="columns", how="all")
     tagged = [column for column in own.columns if str(column).startswith(TAG_PREFIX)]
     own[tagged] = own[tagged].convert_dtypes()
-    state = pd.DataFrame(_told(jobs, *_KEYS), dtype="object")
+    state = pd.DataFrame(_reported(jobs, *_KEYS), dtype="object")
     state = state.assign(batch_id=str(data["id"]), batch_name=str(data.get("name") or ""))
     frame = conformed(pd.concat([state, own], axis="columns"))
-    return with_context(frame, server=session.server, generator=session.generator)
+    return origin.with_context(frame)
 
 
 # Columns of a batch frame, and what servers call them.
@@ -71,26 +69,26 @@ _KEYS = {
 }
 
 
-def _told(jobs: Iterable[Mapping[str, Any]], *columns: str) -> dict[str, list[Any]]:
-    """What is said of jobs' state, by column; what only newer servers say may be missing."""
+def _reported(jobs: Iterable[Mapping[str, Any]], *columns: str) -> dict[str, list[Any]]:
+    """Columns of the jobs' reported state; fields that a server lacks are missing."""
     jobs = list(jobs)
-    told = {column: [job.get(_KEYS[column]) for job in jobs] for column in columns}
-    told["status"] = [status(job) for job in jobs]
-    return told
+    reported = {column: [job.get(_KEYS[column]) for job in jobs] for column in columns}
+    reported["status"] = [status(job) for job in jobs]
+    return reported
 
 
 CHANGING = ("status", "samples", "error", "started", "finished")
 FIXED = ("seed", "estimated_samples")
-"""Told once, and not again by a server that tells only what changed."""
+"""Reported once; a server that reports only changes leaves them out later."""
 
 
-def updated(frame: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> Frame:
-    """The frame's rows with the state that `jobs` tell; rows not told of stay as they are."""
-    told = pd.DataFrame(_told(jobs, "job_id", *CHANGING, *FIXED), dtype="object")
-    told = conformed(told).set_index("job_id")
+def updated(frame: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Update the rows with the state in `jobs`; rows without a reported job stay unchanged."""
+    reported = pd.DataFrame(_reported(jobs, "job_id", *CHANGING, *FIXED), dtype="object")
+    reported = conformed(reported).set_index("job_id")
     wanted = pd.Index(frame["job_id"].astype("string"))
-    known = told.index.get_indexer(wanted) >= 0
-    rows = told.reindex(wanted)
+    known = reported.index.get_indexer(wanted) >= 0
+    rows = reported.reindex(wanted)
     out = frame.copy()
     for column in CHANGING:
         new = rows[column].set_axis(frame.index)
@@ -107,16 +105,15 @@ def updated(frame: pd.DataFrame, jobs: Sequence[Mapping[str, Any]]) -> Frame:
     return whole
 
 
-def conformed(told: pd.DataFrame) -> Frame:
-    """What a server tells, as a batch frame; what a column cannot hold is said and left out."""
-    out, odd = BATCH.fitting(told)
-    if odd:
-        row, column, value = odd[0]
-        of = str(told.at[row, "job_id" if "job_id" in told.columns else "batch_id"])
-        more = f", and {len(odd) - 1} more like it" if len(odd) > 1 else ""
-        warnings.warn(
-            f"The server says that {column} of {of} is {value!r}, which it cannot be{more}: "
-            "these are missing here.",
-            stacklevel=4,
+def conformed(reported: pd.DataFrame) -> pd.DataFrame:
+    """Build a batch frame from a server response; values that do not fit are reported, dropped."""
+    out, invalid = BATCH.fitting(reported)
+    if invalid:
+        row, column, value = invalid[0]
+        of = str(reported.at[row, "job_id" if "job_id" in reported.columns else "batch_id"])
+        more = f", and {len(invalid) - 1} more like it" if len(invalid) > 1 else ""
+        warn_user(
+            f"Invalid value {value!r} for {column!r} of {of} in the server's response{more}; "
+            "treated as missing."
         )
     return out

@@ -1,4 +1,4 @@
-"""What was submitted before: the same batch again, and the jobs a rerun starts from."""
+"""Finding what was submitted before: a batch with the same jobs, the base jobs of a rerun."""
 
 from __future__ import annotations
 
@@ -10,39 +10,42 @@ from typing import Any
 import orjson
 import pandas as pd
 
-from infinity_frames.client.http import Rest, concurrently, written
+from infinity_frames.client.http import RestClient, map_unordered, to_json
+from infinity_frames.client.origin import Origin
 from infinity_frames.protocol import parameters
 from infinity_frames.protocol.errors import UnknownJob
 from infinity_frames.protocol.spec import Generator
 
-__all__ = ["content_name", "find_batch", "find_jobs", "last_days"]
+__all__ = ["content_name", "expand_overrides", "find_batch", "find_jobs", "last_days"]
 
 LONG_AGO = 3650
-"""Days of batches searched for one to use again."""
+"""How far back, in days, a batch to reuse is searched for."""
 
 
 def content_name(spec: Generator, jobs: pd.DataFrame, is_preview: bool) -> str:
-    """A batch name made of the jobs themselves, so that the same jobs find their batch again."""
-    said = [is_preview, parameters.records(spec, jobs), parameters.tags(jobs)]
-    digest = hashlib.sha256(written(said, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    """Derive a batch name from the content of the jobs, so that the same jobs get the same name."""
+    content = [is_preview, parameters.records(spec, jobs), parameters.tags(jobs)]
+    digest = hashlib.sha256(to_json(content, option=orjson.OPT_SORT_KEYS)).hexdigest()
     return f"{spec.name} {digest[:12]}"
 
 
 def find_batch(
-    rest: Rest, spec: Generator, name: str, jobs: pd.DataFrame, is_preview: bool
+    rest: RestClient, spec: Generator, name: str, jobs: pd.DataFrame, is_preview: bool
 ) -> dict[str, Any] | None:
-    """The account's newest batch of that name with the same jobs, none of them cancelled.
+    """Find the account's newest batch of that name with the same jobs, none of them cancelled.
 
-    The server's own list is asked, so this holds across processes and machines. Only the parameters
-    that `jobs` give are compared.
+    The server's list is searched, so this holds across processes and machines. Only
+    parameters that are specified in `jobs` are compared.
     """
-    asked = parameters.records(spec, jobs)
+    requested = parameters.records(spec, jobs)
     tags = parameters.tags(jobs) if rest.has("tags") else None
     for row in reversed(rest.batches(*last_days(LONG_AGO))):
         if row.get("name") == name:
             batch = rest.batch(str(row["id"]))
             found = batch["job_runs"]
-            if _same_kind(found, spec.name, is_preview) and _same_jobs(spec, found, asked, tags):
+            if _same_kind(found, spec.name, is_preview) and _same_jobs(
+                spec, found, requested, tags
+            ):
                 return batch
     return None
 
@@ -59,31 +62,33 @@ def _same_kind(found: Iterable[Mapping[str, Any]], generator: str, is_preview: b
 def _same_jobs(
     spec: Generator,
     found: Sequence[Mapping[str, Any]],
-    asked: Sequence[Mapping[str, Any]],
+    requested: Sequence[Mapping[str, Any]],
     tags: Sequence[Mapping[str, Any]] | None,
 ) -> bool:
-    if len(found) != len(asked):
+    if len(found) != len(requested):
         return False
     if tags is not None and [job.get("tags") or {} for job in found] != list(tags):
         return False
-    # Through a frame, since a server may give back "1.02" or 1 where 1.02 or 1.0 was sent.
+    # Compare typed values: a server may return "1.02" or 1 where 1.02 or 1.0 was sent.
     typed = parameters.frame(spec, [dict(job.get("param_values") or {}) for job in found])
     return all(
         {key: values.get(key) for key in wanted} == wanted
-        for values, wanted in zip(parameters.records(spec, typed), asked, strict=True)
+        for values, wanted in zip(parameters.records(spec, typed), requested, strict=True)
     )
 
 
-def find_jobs(rest: Rest, ids: Sequence[str], *, is_preview: bool) -> dict[str, dict[str, Any]]:
-    """Parameters of submitted jobs by id.
+def find_jobs(
+    rest: RestClient, ids: Sequence[str], *, is_preview: bool
+) -> dict[str, dict[str, Any]]:
+    """Fetch the parameters of submitted jobs, by id.
 
-    Two requests where they share a batch and the server says which; one each, at the same time,
-    where it does not.
+    Takes two requests if the jobs share a batch and the server names it; else one request per job,
+    in parallel.
 
     Raises
     ------
     UnknownJob
-        There is no job of one of these ids, or not of this kind.
+        The account has no job of this kind with one of these ids.
     """
     found: dict[str, dict[str, Any]] = {}
     left = list(dict.fromkeys(ids))
@@ -98,7 +103,7 @@ def find_jobs(rest: Rest, ids: Sequence[str], *, is_preview: bool) -> dict[str, 
         left = [base for base in left if base not in found]
         if batch_id is None:
             break
-    for base, one, error in concurrently(lambda base: _job(rest, base, is_preview), left):
+    for base, one, error in map_unordered(lambda base: _job(rest, base, is_preview), left):
         if error is not None:
             raise error
         assert one is not None
@@ -106,13 +111,30 @@ def find_jobs(rest: Rest, ids: Sequence[str], *, is_preview: bool) -> dict[str, 
     return found
 
 
+def expand_overrides(
+    origin: Origin,
+    ids: Sequence[str],
+    overrides: pd.DataFrame | Sequence[Mapping[str, Any]],
+    *,
+    is_preview: bool,
+) -> pd.DataFrame:
+    """Combine submitted jobs, looked up by id, with every override; ``state`` is the base's id."""
+    wanted = [str(base) for base in ids]
+    bases = find_jobs(origin.rest, wanted, is_preview=is_preview)
+    rows = origin.jobs([bases[base] for base in wanted]).assign(job_id=wanted)
+    return origin.with_context(parameters.sweep(origin.spec, rows, overrides))
+
+
 def last_days(n: float) -> tuple[datetime, datetime]:
-    """The window of the last `n` days; its end lies ahead, lest a fast clock hide what is new."""
+    """Start and end of the last `n` days.
+
+    The end lies a day ahead, so that a slow local clock hides no new batch.
+    """
     now = datetime.now(UTC)
     return now - timedelta(days=float(n)), now + timedelta(days=1)
 
 
-def _job(rest: Rest, job_id: str, is_preview: bool) -> dict[str, Any]:
+def _job(rest: RestClient, job_id: str, is_preview: bool) -> dict[str, Any]:
     try:
         return rest.job(job_id, is_preview=is_preview)
     except UnknownJob as error:

@@ -1,43 +1,49 @@
-"""Which session a frame belongs to."""
+"""Which origin (server, generator and account) a frame belongs to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from infinity_frames.client.connect import EMBEDDED, server_named
+from infinity_frames.client.origin import EMBEDDED, HasOrigin, Origin, server_name
 from infinity_frames.protocol.errors import FrameError, SessionError
 from infinity_frames.protocol.schemas import context
 
-if TYPE_CHECKING:
-    from infinity_frames.session import Session
+__all__ = ["opened", "origin_for", "remember"]
 
-__all__ = ["opened", "remember", "session_for"]
+opened: list[Origin] = []
+"""Every origin of this process, one per server, generator and account.
 
-opened: list[Session] = []
-"""Every session of this process, one per server, generator and account.
-
-They are kept for good: were one forgotten with its last variable, its frames would silently be
-submitted with another token.
+They are kept for the life of the process. If one were dropped together with its last Session, its
+frames would silently be submitted with another token.
 """
-_for_frames: list[Session] = []
-"""Those that were opened here, for some frame's sake."""
+_for_frames: list[Origin] = []
+"""Origins that were opened here because a frame needed one, not by the user."""
 
 
-def remember(session: Session) -> None:
-    """Note a session that was opened, in place of an earlier one for the same account."""
-    opened[:] = [one for one in opened if not _same(one, session)]
-    opened.append(session)
+def remember(origin: Origin) -> None:
+    """Note an origin that was opened, in place of an earlier one for the same account."""
+    opened[:] = [one for one in opened if not one.same_account(origin)]
+    opened.append(origin)
 
 
-def session_for(frame: pd.DataFrame, session: Session | None = None) -> Session:
-    """The session a frame's verbs use.
+def origin_for(frame: pd.DataFrame, session: HasOrigin | None = None) -> Origin:
+    """Find the origin that a frame's verbs use.
 
-    `session` wins; else the one opened in this process for the frame's server and generator; else
-    one is opened, but only for ``$INFINITY_SERVER`` or the embedded engine: what a file says of its
-    server never decides where a token goes.
+    Parameters
+    ----------
+    frame : DataFrame
+        Its ``generator`` column and its context decide.
+    session : Session, optional
+        Wins over everything else.
+
+    Returns
+    -------
+    Origin
+        That of `session`; else the one opened in this process for the frame's server and
+        generator; else a new one, but only for ``$INFINITY_SERVER`` or the embedded engine: a
+        frame read from a file never decides where a token is sent.
 
     Raises
     ------
@@ -47,7 +53,7 @@ def session_for(frame: pd.DataFrame, session: Session | None = None) -> Session:
         No session fits, or several with different tokens do.
     """
     if session is not None:
-        return session
+        return session.origin
     known = context(frame)
     server, generator = known.get("server"), _generator(frame, known)
     fitting = [
@@ -55,36 +61,30 @@ def session_for(frame: pd.DataFrame, session: Session | None = None) -> Session:
         for one in opened
         if one.generator == generator and (server is None or one.server == server)
     ]
-    # One that the user opened comes before one that was opened for some frame's sake.
+    # An origin that the user opened comes before one that was opened for a frame.
     fitting = [one for one in fitting if one not in _for_frames] or fitting
     if fitting:
         first, *others = fitting
         if any(o.server != first.server or not first.rest.same_account(o.rest) for o in others):
             raise SessionError(
                 f"Several sessions for {generator} are open, with different servers or tokens.",
-                advice="Say which with session=.",
+                advice="Choose one with session=.",
                 generator=generator,
             )
         return first
-    allowed = {EMBEDDED, server_named(None)}
+    allowed = {EMBEDDED, server_name(None)}
     if server is not None and server not in allowed:
         raise SessionError(
-            f"This frame is of {server}, and no session for {generator} is open there.",
+            f"This frame belongs to {server}, and no session for {generator} is open there.",
             advice=f'Open one and keep it: session = Session("{generator}", server="{server}"), or '
             "pass another with session=.",
             server=server,
             generator=generator,
         )
-    from infinity_frames.session import Session  # which registers itself here
-
-    new = Session(generator, server=server)
+    new = Origin.open(generator, server=server)
+    remember(new)
     _for_frames.append(new)
     return new
-
-
-def _same(one: Session, other: Session) -> bool:
-    same_place = one.server == other.server and one.generator == other.generator
-    return same_place and one.rest.same_account(other.rest)
 
 
 def _generator(frame: pd.DataFrame, known: Mapping[str, str]) -> str:
@@ -92,7 +92,7 @@ def _generator(frame: pd.DataFrame, known: Mapping[str, str]) -> str:
         if len(names) > 1:
             raise FrameError(
                 f"This frame holds jobs of several generators ({', '.join(map(str, names))}).",
-                advice="Take the rows of one of them at a time.",
+                advice="Select the rows of one generator at a time.",
             )
         return str(names[0])
     if "generator" not in known:

@@ -1,15 +1,14 @@
-"""Waiting for jobs: small polls, further apart the longer it takes, never past the time limit."""
+"""Waiting for jobs: small polls, less frequent over time, never beyond the time limit."""
 
 from __future__ import annotations
 
 import time
-import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from infinity_frames.client.http import UNFINISHED, Rest, statuses
+from infinity_frames.client.http import UNFINISHED, RestClient, statuses
 from infinity_frames.io.progress import progress
 from infinity_frames.protocol.errors import (
     BatchTimeout,
@@ -18,6 +17,7 @@ from infinity_frames.protocol.errors import (
     ServerUnreachable,
     UnknownJob,
 )
+from infinity_frames.protocol.warnings import warn_user
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -27,7 +27,7 @@ __all__ = ["Wait", "warn_of_failures"]
 FASTEST_POLL = 0.2
 SLOWEST_POLL = 5.0
 PATIENCE = 300.0
-"""Seconds a server may be away (restarting) while its jobs are waited for."""
+"""Seconds that a server may be unreachable, as when it restarts, before waiting fails."""
 
 
 class Wait:
@@ -35,7 +35,7 @@ class Wait:
 
     def __init__(
         self,
-        rest: Rest,
+        rest: RestClient,
         frame: pd.DataFrame,
         interval: float | None,
         timeout: float | None,
@@ -49,7 +49,7 @@ class Wait:
         self.started = self.heard = time.monotonic()
 
     def run(self) -> list[dict[str, Any]]:
-        """The jobs' last objects."""
+        """Wait, and return the jobs' last objects."""
         total = sum(self.left.values())
         with progress(total, "jobs") as bar:
             while True:
@@ -73,33 +73,33 @@ class Wait:
         self.heard = time.monotonic()
         self.revision[batch] = data.get("revision") or 0
         self.jobs.update((job["id"], job) for job in data["job_runs"])
-        strangers = self.open[batch] - self.jobs.keys()
-        if strangers:
+        unknown_jobs = self.open[batch] - self.jobs.keys()
+        if unknown_jobs:
             raise UnknownJob(
-                f"Batch {batch} has no job {min(strangers)}.",
-                advice="Is this frame of another server? Take the batch up with batch_from_api().",
+                f"Batch {batch} has no job {min(unknown_jobs)}.",
+                advice="The frame may belong to another server; try batch_from_api().",
                 batch=batch,
-                jobs=sorted(strangers),
+                jobs=sorted(unknown_jobs),
             )
         states = statuses(self.jobs[job] for job in self.open[batch])
         self.left[batch] = sum(states[state] for state in UNFINISHED)
-        said = [f"{states['failed']} failed" if states["failed"] else "", data.get("message")]
-        bar.set_postfix_str(", ".join(str(part) for part in said if part), refresh=False)
+        notes = [f"{states['failed']} failed" if states["failed"] else "", data.get("message")]
+        bar.set_postfix_str(", ".join(str(part) for part in notes if part), refresh=False)
         if not self.left[batch]:
             del self.open[batch]
 
     def _time_left(self) -> float | None:
         if self.timeout is None:
             return None
-        # A last look is allowed a moment even when the time is over: timeout=0 means "now?".
+        # The last poll gets a moment even when the time is over, so that timeout=0 polls once.
         return max(self.started + self.timeout - time.monotonic(), 0.5)
 
     def _pause_allowed(self) -> float:
-        """Seconds to sleep; raises when the time is over."""
+        """Seconds to sleep; raises BatchTimeout when the time is over."""
         elapsed = time.monotonic() - self.started
         pause = self.interval
         if pause is None:
-            # In proportion to the wait so far: done jobs are noticed at most 5 % late.
+            # In proportion to the wait so far: a finished job is noticed at most 5 % late.
             pause = min(max(0.05 * elapsed, FASTEST_POLL), SLOWEST_POLL)
         if self.timeout is None:
             return pause
@@ -107,7 +107,7 @@ class Wait:
             remaining = sum(self.left.values())
             raise BatchTimeout(
                 f"{remaining} of the jobs had not finished after {self.timeout:g} s.",
-                advice="They go on: wait again, or cancel() them.",
+                advice="They continue: wait again, or cancel() them.",
                 batch=next(iter(self.open)),
                 remaining=remaining,
             )
@@ -118,14 +118,14 @@ class Wait:
 
 
 def warn_of_failures(frame: pd.DataFrame) -> None:
-    """Say how many of the jobs failed, and why, if any did."""
+    """Warn if jobs failed: how many, and why."""
     failed = frame[frame["status"] == "failed"]
     if failed.empty:
         return
     reasons = Counter(failed["error"].fillna("the server gives no reason")).most_common(3)
-    said = "; ".join(f"{reason} ({count} x)" for reason, count in reasons)
-    warnings.warn(
-        f"{len(failed)} of {len(frame)} jobs failed: {said}. "
-        'Look at them with frame[frame.status == "failed"]; .infinity.retry() makes them anew.',
-        stacklevel=4,
+    listed = "; ".join(f"{reason} ({count} x)" for reason, count in reasons)
+    warn_user(
+        f"{len(failed)} of {len(frame)} jobs failed: {listed}. "
+        'Look at them with frame[frame.status == "failed"]; .infinity.retry() makes new jobs of '
+        "them."
     )

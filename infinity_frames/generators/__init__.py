@@ -28,10 +28,10 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from infinity_frames.client.connect import generators as list_generators
+from infinity_frames.client.origin import generators as list_generators
+from infinity_frames.frame import Frame, as_frame
 from infinity_frames.launcher import require_engine
 from infinity_frames.protocol.errors import RenderError
-from infinity_frames.protocol.schemas import Frame
 from infinity_frames.protocol.spec import (
     Choice,
     Conditional,
@@ -121,7 +121,7 @@ class _CallableModule(ModuleType):
         Frame
             Name, version and whatever else the server publishes, a row per generator.
         """
-        return list_generators(token, server)
+        return as_frame(list_generators(token, server))
 
 
 sys.modules[__name__].__class__ = _CallableModule

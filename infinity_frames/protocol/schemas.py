@@ -21,14 +21,7 @@ from infinity_frames.protocol.errors import FrameError
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
-    from infinity_frames.accessor import InfinityAccessor
-
-    class Frame(pd.DataFrame):
-        """A DataFrame whose ``.infinity`` editors and type checkers can see."""
-
-        infinity: InfinityAccessor
-else:
-    Frame = pd.DataFrame
+Frame = pd.DataFrame
 
 __all__ = [
     "ANNOTATIONS",
@@ -88,11 +81,11 @@ class Kind:
         """The pandera schema: columns present, dtypes right, any value missing, more allowed."""
         return _schema(self.name, tuple(self.columns))
 
-    def empty(self) -> Frame:
+    def empty(self) -> pd.DataFrame:
         """A frame of this kind without rows."""
-        return as_frame(_empty(self.name).copy())
+        return _empty(self.name).copy()
 
-    def conform(self, frame: pd.DataFrame) -> Frame:
+    def conform(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Cast to the kind's dtypes and put its columns first, adding those that are missing.
 
         A value outside a category's list widens the category: data is what it is.
@@ -103,9 +96,9 @@ class Kind:
                 out[column] = pd.Series(pd.NA, index=out.index, dtype="object")
             out[column] = self._cast(out[column], column)
         more = [column for column in out.columns if column not in self.columns]
-        return as_frame(out[[*self.columns, *more]])
+        return out[[*self.columns, *more]]
 
-    def fitting(self, frame: pd.DataFrame) -> tuple[Frame, list[tuple[Any, str, Any]]]:
+    def fitting(self, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[Any, str, Any]]]:
         """As :meth:`conform`, but values that cannot be cast are left out.
 
         Returns
@@ -174,7 +167,7 @@ _TIMES = ("string", "date", "datetime", "datetime64", "empty")
 
 
 @cache
-def _empty(name: str) -> Frame:
+def _empty(name: str) -> pd.DataFrame:
     """Made once a kind: casting no rows to a dozen dtypes takes a third of drawing 10,000 jobs."""
     return next(kind for kind in KINDS if kind.name == name).conform(pd.DataFrame())
 
@@ -364,7 +357,7 @@ RESERVED = frozenset(BATCH.columns) | frozenset(RESULTS.columns)
 _CONTEXT = "infinity"
 
 
-def with_context(frame: pd.DataFrame, *, server: str, generator: str) -> Frame:
+def with_context(frame: pd.DataFrame, *, server: str, generator: str) -> pd.DataFrame:
     """Let a frame remember where it belongs: flat text only, never a token or an object.
 
     Parameters
@@ -377,10 +370,10 @@ def with_context(frame: pd.DataFrame, *, server: str, generator: str) -> Frame:
         The generator's full name.
     """
     frame.attrs[_CONTEXT] = {"server": server, "generator": generator}
-    return as_frame(frame)
+    return frame
 
 
-def with_folders(frame: pd.DataFrame, folders: Iterable[str]) -> Frame:
+def with_folders(frame: pd.DataFrame, folders: Iterable[str]) -> pd.DataFrame:
     """Let a frame of labels remember which batch folders its jobs lie in.
 
     Parameters
@@ -393,12 +386,12 @@ def with_folders(frame: pd.DataFrame, folders: Iterable[str]) -> Frame:
     known = frame.attrs.get(_CONTEXT)
     more = {"folders": sorted(set(folders))}
     frame.attrs[_CONTEXT] = {**known, **more} if isinstance(known, Mapping) else more
-    return as_frame(frame)
+    return frame
 
 
-def as_frame(frame: pd.DataFrame) -> Frame:
-    """The same frame, as the type that shows ``.infinity`` to editors."""
-    return cast("Frame", frame)
+def as_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the same frame."""
+    return frame
 
 
 def context(frame: pd.DataFrame) -> dict[str, str]:

@@ -48,6 +48,6 @@ def _parameters(frame: pd.DataFrame) -> Iterator[Parameter]:
     generators = {known.get("generator")}
     if "generator" in frame.columns:
         generators |= set(frame["generator"].dropna())
-    for session in registry.opened:
-        if session.generator in generators and known.get("server") in (None, session.server):
-            yield from session.spec.parameters
+    for origin in registry.opened:
+        if origin.generator in generators and known.get("server") in (None, origin.server):
+            yield from origin.spec.parameters

@@ -10,7 +10,7 @@ import base64
 import os
 from collections.abc import Iterable, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -21,11 +21,7 @@ from infinity_frames.vis.columns import OUTCOMES, constant, different, identifie
 from infinity_frames.vis.effects import moved
 from infinity_frames.vis.style import counted, short
 
-if TYPE_CHECKING:
-    from infinity_frames.batch import Batch
-    from infinity_frames.session import Session
-
-__all__ = ["of_batch", "of_frame", "of_session", "previews", "to_html", "to_text"]
+__all__ = ["of_frame", "previews", "to_html", "to_text"]
 
 Summary = Mapping[str, Any]
 
@@ -71,33 +67,6 @@ def of_frame(frame: pd.DataFrame) -> dict[str, Any]:
     summary["more"] = max(0, len(varying) - _MOST_PARAMETERS)
     summary["rest"] = len(columns) - len(varying)
     return summary
-
-
-def of_batch(batch: Batch) -> dict[str, Any]:
-    """Summarize a batch from its last known state; sends no request."""
-    summary = of_frame(batch.frame)
-    name = f"Batch {batch.name!r}" if batch.name else "Batch"
-    about = {"batch": batch.batch_id, **summary["about"]}
-    return {
-        **summary,
-        "kind": "batch",
-        "title": f"{name}: {counted(batch.num_jobs, 'job')}",
-        "about": about,
-    }
-
-
-def of_session(session: Session) -> dict[str, Any]:
-    """Summarize a session; sends no request."""
-    names = list(session.parameters.index)
-    about = {
-        "server": session.server,
-        "parameters": len(names),
-        "joint rules": len(session.constraints),
-        "such as": ", ".join(names[:6]),
-    }
-    title = f"Session for {session.generator}"
-    empty: dict[str, Any] = {"counts": {}, "reasons": [], "varying": [], "rest": 0}
-    return {"kind": "session", "title": title, "about": about, **empty}
 
 
 def previews(frame: pd.DataFrame) -> list[tuple[str, bytes]]:

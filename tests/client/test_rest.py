@@ -29,7 +29,7 @@ from fault_server import (
     lose_answer,
 )
 
-from infinity_frames.client.http import Backoff, Limits, Rest, server_address
+from infinity_frames.client.http import Backoff, Limits, RestClient, server_address
 from infinity_frames.client.http import header_deadline as punctual
 from infinity_frames.protocol import errors
 
@@ -60,12 +60,12 @@ def extended() -> Iterator[FaultServer]:
         yield running
 
 
-def quick(server: BaseServer) -> Rest:
-    return Rest(server.url, TOKEN, limits=Limits(connect=1, read=0.3, total=1.5))
+def quick(server: BaseServer) -> RestClient:
+    return RestClient(server.url, TOKEN, limits=Limits(connect=1, read=0.3, total=1.5))
 
 
 def test_every_endpoint_answers(server: FaultServer) -> None:
-    rest = Rest(server.url, TOKEN)
+    rest = RestClient(server.url, TOKEN)
     assert [item["name"] for item in rest.generators()] == [NAME]
     assert rest.generator(NAME)["params"][0]["name"] == "scene"
     assert rest.estimate("x", [run(), run(num_reps=3)]) == [10, 30]
@@ -83,7 +83,7 @@ def test_every_endpoint_answers(server: FaultServer) -> None:
 
 
 def test_what_is_not_there_has_its_own_error(server: FaultServer) -> None:
-    rest = Rest(server.url, TOKEN)
+    rest = RestClient(server.url, TOKEN)
     with pytest.raises(errors.UnknownGenerator):
         rest.generator("nope")
     with pytest.raises(errors.UnknownBatch):
@@ -95,7 +95,7 @@ def test_what_is_not_there_has_its_own_error(server: FaultServer) -> None:
 
 
 def test_a_wrong_token_is_named_as_such_and_never_repeated(server: FaultServer) -> None:
-    rest = Rest(server.url, "wrong-token-9")
+    rest = RestClient(server.url, "wrong-token-9")
     with pytest.raises(errors.AuthenticationError) as caught:
         rest.generators()
     # This server echoes the token in its answer.
@@ -106,7 +106,7 @@ def test_a_wrong_token_is_named_as_such_and_never_repeated(server: FaultServer) 
 
 
 def test_refusals_carry_what_the_server_says(server: FaultServer) -> None:
-    rest = Rest(server.url, TOKEN)
+    rest = RestClient(server.url, TOKEN)
     with pytest.raises(errors.NotEnoughSamples) as poor:
         rest.create_batch("x", [run(lighting_power=TOO_DEAR)])
     assert (poor.value.where["needed"], poor.value.where["left"]) == (140, 90)
@@ -138,7 +138,7 @@ def test_other_answers(
 ) -> None:
     base.fail("GET", "/api/batch/", answer(status, data))
     with pytest.raises(error):
-        Rest(base.url, TOKEN).batch("b")
+        RestClient(base.url, TOKEN).batch("b")
 
 
 QUEUED = {
@@ -151,7 +151,7 @@ def test_a_poll_told_in_columns_is_a_batch_object() -> None:
     with FaultServer(extensions=(*ALL, "since")) as server:
         progress = {"id": "b", "revision": 3, "changed": QUEUED | {"later": ["unheard of"]}}
         server.fail("GET", "/api/batch/b/summary/?since=2", answer(200, progress))
-        found = Rest(server.url, TOKEN).batch_summary("b", since=2)
+        found = RestClient(server.url, TOKEN).batch_summary("b", since=2)
     job = {key: column[0] for key, column in QUEUED.items()}
     assert found == {"id": "b", "revision": 3, "job_runs": [job]}
 
@@ -167,7 +167,7 @@ def test_columns_that_do_not_fit_are_a_fault(changed: object) -> None:
     with FaultServer(extensions=(*ALL, "since")) as server:
         server.fail("GET", "/api/batch/b/", answer(200, {"id": "b", "changed": changed}))
         with pytest.raises(errors.ServerFault):
-            Rest(server.url, TOKEN).batch_summary("b", since=0)
+            RestClient(server.url, TOKEN).batch_summary("b", since=0)
 
 
 def test_a_page_that_is_no_api_is_a_fault_not_a_traceback(base: FaultServer) -> None:
@@ -179,26 +179,26 @@ def test_a_page_that_is_no_api_is_a_fault_not_a_traceback(base: FaultServer) -> 
 
     base.fail("GET", "/api/jobs/", page)
     with pytest.raises(errors.ServerFault, match="no JSON"):
-        Rest(base.url, TOKEN).generators()
+        RestClient(base.url, TOKEN).generators()
 
 
 @pytest.mark.parametrize("estimate", [[1], [1, 2, 3], [1, 2.5], {"a": 1}])
 def test_an_estimate_must_fit_the_jobs(base: FaultServer, estimate: object) -> None:
     base.fail("POST", "/api/batch/estimate/", answer(200, estimate))
     with pytest.raises(errors.ServerFault):
-        Rest(base.url, TOKEN).estimate("x", [run(), run()])
+        RestClient(base.url, TOKEN).estimate("x", [run(), run()])
 
 
 @pytest.mark.parametrize("counts", [3, {"x": []}, {"x": {"samples": "many"}}])
 def test_counts_are_whole_numbers(base: FaultServer, counts: object) -> None:
     base.fail("GET", "/api/job_runs/counts/", answer(200, {"counts_by_generator": counts}))
     with pytest.raises(errors.ServerFault):
-        Rest(base.url, TOKEN).counts(datetime.now(UTC), datetime.now(UTC))
+        RestClient(base.url, TOKEN).counts(datetime.now(UTC), datetime.now(UTC))
 
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_is_waited_for(server: FaultServer, status: int) -> None:
-    rest = Rest(server.url, TOKEN)
+    rest = RestClient(server.url, TOKEN)
     rest.generators()
     server.fail("POST", "/api/batch/", answer(status, {"detail": "Busy."}, Retry_After="1"))
     started = time.monotonic()
@@ -211,7 +211,7 @@ def test_retry_after_may_be_a_date(base: FaultServer) -> None:
     when = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
     base.fail("GET", "/api/jobs/", answer(503, {}, Retry_After=when))
     started = time.monotonic()
-    Rest(base.url, TOKEN).generators()
+    RestClient(base.url, TOKEN).generators()
     assert 0.5 <= time.monotonic() - started < 3
 
 
@@ -226,24 +226,24 @@ def test_a_wait_longer_than_the_limit_is_not_begun(base: FaultServer) -> None:
 @pytest.mark.parametrize("fault", [drop, cut_after(10), answer(502, {}), answer(503, {})])
 def test_reading_survives_a_broken_answer(base: FaultServer, fault: object) -> None:
     base.fail("GET", "/api/jobs/", fault, fault)  # type: ignore[arg-type]
-    assert Rest(base.url, TOKEN).generators()[0]["name"] == NAME
+    assert RestClient(base.url, TOKEN).generators()[0]["name"] == NAME
     assert base.faults == []
 
 
 def test_a_batch_whose_answer_cannot_be_read_may_exist(server: FaultServer) -> None:
     server.fail("POST", "/api/batch/", answer(201, {"id": "b"}))
     with pytest.raises(errors.SubmissionUnknown, match="get_batches_last_n_days"):
-        Rest(server.url, TOKEN).create_batch("x", [run()])
+        RestClient(server.url, TOKEN).create_batch("x", [run()])
 
 
 def test_what_json_cannot_hold_is_said_before_it_is_sent(server: FaultServer) -> None:
     with pytest.raises(errors.FrameError, match="tags"):
-        Rest(server.url, TOKEN).create_batch("x", [run(), {"tags": {"note": "\ud800"}}])
+        RestClient(server.url, TOKEN).create_batch("x", [run(), {"tags": {"note": "\ud800"}}])
     assert server.batches == {}
 
 
 def test_a_lost_answer_never_makes_two_batches(extended: FaultServer) -> None:
-    rest = Rest(extended.url, TOKEN)
+    rest = RestClient(extended.url, TOKEN)
     extended.fail("POST", "/api/batch/", drop, lose_answer, lose_answer)
     batch = rest.create_batch("x", [run()])
     assert list(extended.batches) == [batch["id"]]
@@ -265,7 +265,7 @@ def test_a_server_that_cannot_tell_repeats_is_not_asked_twice(
 
 
 def test_a_batch_that_cannot_have_arrived_is_sent_again(base: FaultServer) -> None:
-    rest = Rest(base.url, TOKEN)
+    rest = RestClient(base.url, TOKEN)
     rest.generators()
     base.stop()
     rest._http.close()  # the pooled connection would still reach the old server's thread
@@ -278,10 +278,10 @@ def test_nobody_there() -> None:
     with BaseServer() as gone:
         url = gone.url
     with pytest.raises(errors.ServerUnreachable) as caught:
-        Rest(url, TOKEN).generators()
+        RestClient(url, TOKEN).generators()
     assert isinstance(caught.value, ConnectionError)
     with pytest.raises(errors.ServerUnreachable):
-        Rest(url, TOKEN).create_batch("x", [run()])
+        RestClient(url, TOKEN).create_batch("x", [run()])
 
 
 @pytest.mark.parametrize("fault", [hang(5), dribble(0.05), dribble_head(0.05, 5)])
@@ -296,7 +296,7 @@ def test_a_server_that_hangs_is_given_up_in_time(base: FaultServer, fault: objec
 
 def test_a_server_that_moved_is_found_again() -> None:
     with BaseServer() as first:
-        rest = Rest(first.url, TOKEN, locate=lambda: second.url)
+        rest = RestClient(first.url, TOKEN, locate=lambda: second.url)
         rest.generators()
     with BaseServer() as second:
         rest._http.close()
@@ -309,12 +309,12 @@ def test_a_redirect_takes_the_token_to_no_other_host(base: FaultServer) -> None:
         elsewhere = other.url.replace("127.0.0.1", "localhost") + "/api/jobs/"
         base.fail("GET", "/api/jobs/", answer(307, {}, Location=elsewhere))
         with pytest.raises(errors.AuthenticationError):
-            Rest(base.url, TOKEN).generators()
+            RestClient(base.url, TOKEN).generators()
         assert "authorization" not in other.requests[0][2]
 
 
 def test_a_redirect_never_turns_a_batch_into_a_question(base: FaultServer) -> None:
-    rest = Rest(base.url, TOKEN)
+    rest = RestClient(base.url, TOKEN)
     base.fail("POST", "/api/batch/", answer(301, {}, Location=base.url + "/api/batch/"))
     with pytest.raises(errors.RequestRejected, match="moved"):
         rest.create_batch("x", [run()])
@@ -329,7 +329,7 @@ def test_netrc_adds_nothing(
     netrc.write_text("machine 127.0.0.1 login someone password theirs\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    rest = Rest(base.url, TOKEN)
+    rest = RestClient(base.url, TOKEN)
     batch = rest.create_batch("x", [run()])
     with rest.result(batch["job_runs"][0]["result_url"], {}) as response:
         assert response.status_code == 200
@@ -344,8 +344,8 @@ def test_no_proxy_is_told_of_what_runs_on_this_machine(
         proxy.settimeout(0.2)
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
             monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
-        assert Rest(base.url, TOKEN).generators()[0]["name"] == NAME
-        assert Rest(base.url.replace("127.0.0.1", "localhost"), TOKEN).generators()
+        assert RestClient(base.url, TOKEN).generators()[0]["name"] == NAME
+        assert RestClient(base.url.replace("127.0.0.1", "localhost"), TOKEN).generators()
         with pytest.raises(TimeoutError):
             proxy.accept()
 
@@ -371,7 +371,7 @@ def test_a_large_batch_goes_over_a_slow_line() -> None:
         reading = threading.Thread(target=read_slowly, args=(listening,), daemon=True)
         reading.start()
         port = listening.getsockname()[1]
-        rest = Rest(f"http://127.0.0.1:{port}", TOKEN, limits=Limits(0.3, 5, 20))
+        rest = RestClient(f"http://127.0.0.1:{port}", TOKEN, limits=Limits(0.3, 5, 20))
         assert rest.estimate("x", [{"note": "x" * 12_000_000}]) == [1]
         reading.join()
 
@@ -380,7 +380,7 @@ def test_a_line_too_slow_for_a_batch_is_given_up_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         port = listening.getsockname()[1]
-        rest = Rest(f"http://127.0.0.1:{port}", TOKEN, limits=Limits(0.4, 0.4, 1.5))
+        rest = RestClient(f"http://127.0.0.1:{port}", TOKEN, limits=Limits(0.4, 0.4, 1.5))
         started = time.monotonic()
         with pytest.raises((errors.RequestTimeout, errors.ServerUnreachable)):
             rest.estimate("x", [{"note": "x" * 12_000_000}])
@@ -410,7 +410,10 @@ def test_odd_addresses_are_refused_without_their_secrets(given: str) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_ctrl_c_ends_a_hanging_call_at_once(base: FaultServer) -> None:
     base.fail("GET", "/api/jobs/", *[hang(30)] * 3)
-    code = f"from infinity_frames.client.http import Rest; Rest({base.url!r}, 't').generators()"
+    code = (
+        "from infinity_frames.client.http import RestClient; "
+        f"RestClient({base.url!r}, 't').generators()"
+    )
     child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
     while not base.requests:
         time.sleep(0.02)
@@ -423,8 +426,8 @@ def test_ctrl_c_ends_a_hanging_call_at_once(base: FaultServer) -> None:
 
 def test_clients_that_fail_together_do_not_come_back_together():
     backoff = [Backoff(first=1.0, longest=4.0) for _ in range(40)]
-    for longest in (1.0, 2.0, 4.0, 4.0):
-        waits = [wait() for wait in backoff]
+    for failures, longest in enumerate((1.0, 2.0, 4.0, 4.0), start=1):
+        waits = [pauses.pause(failures) for pauses in backoff]
         assert len(set(waits)) == len(waits)
         assert all(0.5 * longest <= wait <= longest for wait in waits)
 

@@ -22,7 +22,7 @@ from fault_server import FaultServer, answer, hang, lose_answer
 
 import infinity_frames as inf
 from infinity_frames.client import registry
-from infinity_frames.client.registry import session_for
+from infinity_frames.client.registry import origin_for
 from infinity_frames.protocol import errors
 from infinity_frames.protocol.schemas import PARAMETERS, context
 
@@ -280,14 +280,14 @@ def test_what_the_account_has(session: inf.Session, server: FaultServer) -> None
     if server.extensions:
         assert session.account() == {"samples_remaining": 90, "samples_reserved": 10}
     else:
-        with pytest.raises(errors.RequestRejected, match="does not say"):
+        with pytest.raises(errors.RequestRejected, match="does not report"):
             session.account()
 
 
 def test_a_time_that_is_none_is_missing_and_said(session: inf.Session, server: FaultServer) -> None:
     listed = [{"id": "a", "created": "2026-01-02T03:04:05+00:00"}, {"id": "b", "created": 2026}]
     server.fail("GET", "/api/batch/", answer(200, listed))
-    with pytest.warns(UserWarning, match="created of b is 2026"):
+    with pytest.warns(UserWarning, match="Invalid value 2026 for 'created' of b"):
         batches = session.get_batches_last_n_days(1)
     assert batches["created"].isna().tolist() == [False, True]
 
@@ -360,18 +360,18 @@ def test_a_batch_that_comes_back_short_is_no_success(extended: FaultServer) -> N
 
 
 def test_a_frame_finds_the_session_opened_for_it(session: inf.Session) -> None:
-    assert session_for(session.sample(1)) is session
-    assert session_for(session.submit([{}]).frame.query("num_reps == 1")) is session
+    assert origin_for(session.sample(1)) is session.origin
+    assert origin_for(session.submit([{}]).frame.query("num_reps == 1")) is session.origin
     without = pd.DataFrame(session.submit([{}]).frame)
     without.attrs.clear()  # as SQL and CSV return it: the generator's column remains
-    assert session_for(without) is session
+    assert origin_for(without) is session.origin
 
 
 def test_a_frame_without_context_says_how_to_get_one(session: inf.Session) -> None:
     with pytest.raises(errors.FrameError, match=r"session\.jobs\(frame\)"):
-        session_for(pd.DataFrame({"num_reps": [1]}))
-    assert session_for(session.jobs(pd.DataFrame({"num_reps": [1]}))) is session
-    assert session_for(pd.DataFrame({"num_reps": [1]}), session) is session
+        origin_for(pd.DataFrame({"num_reps": [1]}))
+    assert origin_for(session.jobs(pd.DataFrame({"num_reps": [1]}))) is session.origin
+    assert origin_for(pd.DataFrame({"num_reps": [1]}), session) is session.origin
 
 
 def test_a_strangers_file_never_decides_where_a_token_goes(
@@ -385,10 +385,10 @@ def test_a_strangers_file_never_decides_where_a_token_goes(
         read = pd.read_parquet(tmp_path / "jobs.parquet")
         assert context(read)["server"] == stranger.url
         with pytest.raises(errors.SessionError, match=stranger.url):
-            session_for(read)
+            origin_for(read)
         assert stranger.requests == []
         monkeypatch.setenv("INFINITY_SERVER", stranger.url + "/")
-        assert session_for(read).server == stranger.url  # named by the user, it is no stranger
+        assert origin_for(read).server == stranger.url  # named by the user, it is no stranger
 
 
 def test_the_server_of_the_environment_is_opened_once(
@@ -398,7 +398,7 @@ def test_the_server_of_the_environment_is_opened_once(
     monkeypatch.setenv("INFINITY_TOKEN", TOKEN)
     frame = session.sample(1)
     before = server.count("GET", f"/api/jobs/{NAME}")
-    assert session_for(frame) is session
+    assert origin_for(frame) is session.origin
     assert server.count("GET", f"/api/jobs/{NAME}") == before
     assert inf.Session().server == server.url
 
@@ -410,12 +410,12 @@ def test_two_tokens_for_one_server_must_be_told_apart(
     frame = session.sample(1)
     other = inf.Session(token="another", server=server.url)
     with pytest.raises(errors.SessionError, match="session="):
-        session_for(frame)
-    assert session_for(frame, other) is other
+        origin_for(frame)
+    assert origin_for(frame, other) is other.origin
     del other
     gc.collect()
     with pytest.raises(errors.SessionError, match="session="):
-        session_for(frame)  # the frame might be of the session that nobody holds any more
+        origin_for(frame)  # the frame might be of the session that nobody holds any more
 
 
 def test_a_frame_keeps_its_session(server: FaultServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -427,7 +427,7 @@ def test_a_frame_keeps_its_session(server: FaultServer, monkeypatch: pytest.Monk
     batch = frame.infinity.submit()
     theirs = inf.Session(token="another", server=server.url)
     assert theirs.batch_from_api(batch["batch_id"].iloc[0]).num_jobs == 1
-    assert session_for(frame) is theirs  # opened again for the same account
+    assert origin_for(frame) is theirs.origin  # opened again for the same account
 
 
 def test_generators_are_kept_apart() -> None:
@@ -435,11 +435,11 @@ def test_generators_are_kept_apart() -> None:
     with BaseServer(generators=(TEST_GENERATOR, other)) as server:
         vision = inf.Session(token=TOKEN, server=server.url)
         spills = inf.SpillsSession(token=TOKEN, server=server.url)
-        assert session_for(vision.sample(1)) is vision
-        assert session_for(spills.sample(1)) is spills
+        assert origin_for(vision.sample(1)) is vision.origin
+        assert origin_for(spills.sample(1)) is spills.origin
         mixed = pd.concat([vision.submit([{}]).frame, spills.submit([{}]).frame])
         with pytest.raises(errors.FrameError, match="several generators"):
-            session_for(mixed)
+            origin_for(mixed)
         with pytest.raises(errors.SessionError, match=r"spills-v0\.1\.0"):
             vision.batch_from_api(spills.submit([{}]).batch_id)
 
@@ -479,7 +479,7 @@ def test_the_embedded_engine_is_the_default_and_named_so(engine: FaultServer) ->
     assert last_token(engine) == "Token the engine's own"
     assert context(session.sample(1)) == {"server": "embedded", "generator": NAME}
     frame = session.sample(1)
-    assert session_for(frame) is session
+    assert origin_for(frame) is session.origin
 
 
 def test_which_token_goes_to_the_engine(

@@ -1,8 +1,7 @@
-"""Downloading whole batches into folders, and saying what did not come."""
+"""Downloading whole batches into folders, and reporting what could not be fetched."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import pandas as pd
 from infinity_frames.client.download.fetch import Fetcher
 from infinity_frames.client.download.folder import RECORD, BatchFolder, Receipt, checked_id
 from infinity_frames.client.download.unpack import unpack
-from infinity_frames.client.http import CONNECTIONS, UNFINISHED, Rest, concurrently, status
+from infinity_frames.client.http import CONNECTIONS, UNFINISHED, map_unordered, status
+from infinity_frames.client.origin import Origin
 from infinity_frames.data import read_results
 from infinity_frames.io.progress import progress
 from infinity_frames.protocol.errors import (
@@ -22,7 +22,8 @@ from infinity_frames.protocol.errors import (
     InfinityError,
     UnknownBatch,
 )
-from infinity_frames.protocol.schemas import Frame, as_frame
+from infinity_frames.protocol.spec import Parameter
+from infinity_frames.protocol.warnings import warn_user
 
 __all__ = ["download_jobs"]
 
@@ -32,33 +33,27 @@ Job = Mapping[str, Any]
 
 
 def download_jobs(
-    rest: Rest,
+    origin: Origin,
     wanted: Mapping[str, str],
     path: Path,
     *,
-    server: str,
-    generator: str,
     tags: Mapping[str, Mapping[str, Any]],
-    parameters: Sequence[Mapping[str, Any]] = (),
     overwrite: bool = False,
     quiet: bool = False,
-) -> Frame:
+) -> pd.DataFrame:
     """Fetch jobs' results into batch folders, only what is missing.
 
     Parameters
     ----------
+    origin : Origin
+        The server; it and the generator's parameters are noted in ``batch.json``.
     wanted : mapping of str to str
         The batch of each job to fetch, by job id.
     path : Path
         The batch's folder; of several batches, the folder of their folders, each named by its id
         (one of them alone goes on in its own).
-    server, generator : str
-        Noted in ``batch.json``.
     tags : mapping of str to mapping
         Tags by job id, for servers that keep none.
-    parameters : sequence of mapping
-        The generator's, as the protocol describes them; their types and units are noted in
-        ``batch.json``.
     overwrite : bool
         Fetch these jobs again even where they are complete.
     quiet : bool
@@ -72,7 +67,7 @@ def download_jobs(
     Raises
     ------
     DownloadIncomplete
-        Some did not come; everything else is safe.
+        Some jobs could not be fetched; all others are safe.
     DownloadError
         A folder holds another batch, or cannot be written.
     UnknownBatch
@@ -86,19 +81,18 @@ def download_jobs(
         folders = dict.fromkeys(batches, path)
     elif (path / RECORD).exists():
         raise DownloadError(
-            f"{path} is the folder of one batch, and jobs of {len(batches)} are to go there.",
-            advice="Choose another folder; each batch gets its own inside.",
+            f"{path} is the folder of one batch, but the jobs belong to {len(batches)} batches.",
+            advice="Choose another folder; each batch gets its own folder inside.",
             file=str(path),
         )
-    origin = {"server": server, "generator": generator, "parameters": list(parameters)}
     failures: list[dict[str, str]] = []
     unfinished = 0
     unknown: list[UnknownBatch] = []
     for batch, jobs in batches.items():
         try:
-            download = _BatchDownload(rest, batch, jobs, origin, tags)
+            download = _BatchDownload(origin, batch, jobs, tags)
         except UnknownBatch as error:
-            # The other batches' jobs come all the same.
+            # The jobs of the other batches are fetched all the same.
             unknown.append(error)
             reason = error.problem
             failures += [{"job_id": job, "batch_id": batch, "reason": reason} for job in jobs]
@@ -110,13 +104,12 @@ def download_jobs(
     results = read_results(path, quiet=quiet)
     order = {job: place for place, job in enumerate(wanted)}
     results = results[results["job_id"].isin(order)]
-    results = as_frame(results.sort_values("job_id", key=lambda ids: ids.map(order)))
-    results = as_frame(results.reset_index(drop=True))
+    results = results.sort_values("job_id", key=lambda ids: ids.map(order))
+    results = results.reset_index(drop=True)
     if unfinished:
-        warnings.warn(
-            f"{unfinished} of {len(wanted)} jobs have not finished, so there is nothing of them "
-            "yet. Wait with await_completion() and download again: only those are fetched then.",
-            stacklevel=4,
+        warn_user(
+            f"{unfinished} of {len(wanted)} jobs have not finished, so they have no results yet. "
+            "Wait with await_completion() and download again: only those are fetched then."
         )
     if failures:
         raise _incomplete(failures, len(wanted), results)
@@ -124,28 +117,27 @@ def download_jobs(
 
 
 class _BatchDownload:
-    """One batch's share of a download."""
+    """The part of a download that concerns one batch."""
 
     def __init__(
         self,
-        rest: Rest,
+        origin: Origin,
         batch_id: str,
         wanted: Sequence[str],
-        origin: Mapping[str, Any],
         tags: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        self.rest, self.batch_id, self.tags, self.origin = rest, batch_id, tags, origin
-        self.data = rest.batch(batch_id)
+        self.origin, self.rest, self.batch_id, self.tags = origin, origin.rest, batch_id, tags
+        self.data = self.rest.batch(batch_id)
         self.jobs: dict[str, Job] = {job["id"]: job for job in self.data["job_runs"]}
         self.wanted = [job for job in dict.fromkeys(wanted) if job in self.jobs]
-        self.strangers = [job for job in wanted if job not in self.jobs]
+        self.unknown_jobs = [job for job in wanted if job not in self.jobs]
         self.unfinished = sum(status(self.jobs[job]) in UNFINISHED for job in self.wanted)
 
     def run(self, folder: BatchFolder, *, overwrite: bool, quiet: bool) -> list[dict[str, str]]:
-        """Fetch what is missing; what failed, with its reason."""
+        """Fetch what is missing; return what failed, with the reason."""
         failed = [
             {"job_id": job, "batch_id": self.batch_id, "reason": "The batch has no such job."}
-            for job in self.strangers
+            for job in self.unknown_jobs
         ]
         with folder.opened(self.batch_id, quiet=quiet):
             folder.write_record(self._record(folder.record()))
@@ -180,7 +172,7 @@ class _BatchDownload:
         failed = []
         with progress(len(missing), "download", quiet=quiet) as bar:
             workers = CONNECTIONS + UNPACKING
-            done = concurrently(one, missing, workers=workers, interrupt=fetcher.interrupt)
+            done = map_unordered(one, missing, workers=workers, interrupt=fetcher.interrupt)
             for job, _, error in done:
                 if error is None:
                     bar.update()
@@ -203,14 +195,26 @@ class _BatchDownload:
             kept = {key: value for key, value in job.items() if key != "result_url"}
             jobs.append({**kept, "status": status(job), "tags": tags})
         about = {key: self.data.get(key) for key in ("id", "name", "created")}
-        return {**self.origin, **about, "job_runs": jobs}
+        place = {
+            "server": self.origin.server,
+            "generator": self.origin.generator,
+            "parameters": [_recorded(parameter) for parameter in self.origin.spec.parameters],
+        }
+        return {**place, **about, "job_runs": jobs}
+
+
+def _recorded(parameter: Parameter) -> dict[str, Any]:
+    """What a reader of results needs of a parameter: the dtype of its column, and its unit."""
+    options = {} if parameter.choices is None else {"choices": list(parameter.choices)}
+    out = {"name": parameter.name, "type": parameter.type, "options": options}
+    return out if parameter.unit is None else {**out, "unit": parameter.unit}
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, InfinityError):
         return str(error)
     if isinstance(error, OSError):
-        return f"It could not be written: {error.strerror or error}."
+        return f"The files could not be written: {error.strerror or error}."
     return f"{type(error).__name__}: {error}"
 
 
@@ -220,9 +224,10 @@ def _incomplete(
     frame = pd.DataFrame(failures, columns=["job_id", "batch_id", "reason"], dtype="string")
     first = failures[0]
     return DownloadIncomplete(
-        f"{len(failures)} of {total} jobs did not come. Job {first['job_id']}: {first['reason']}",
-        advice="The others are safe, and the error's where holds results and failures; "
-        "download again to fetch only what is missing.",
+        f"{len(failures)} of {total} jobs could not be fetched. "
+        f"Job {first['job_id']}: {first['reason']}",
+        advice="The others are safe; the error's where holds results and failures. "
+        "Download again to fetch only what is missing.",
         results=results,
         failures=frame,
     )

@@ -13,13 +13,11 @@ from typing import Any
 import requests
 
 from infinity_frames.client.download.partial_file import Part
-from infinity_frames.client.http import CONNECTIONS, Backoff, Rest, never_sent, pieces, retry_after
+from infinity_frames.client.http import CONNECTIONS, RestClient, never_sent, pieces, retry_after
 from infinity_frames.protocol.errors import ArchiveError, DownloadError, InfinityError
 
 __all__ = ["Fetcher", "Interrupted"]
 
-ATTEMPTS = 6
-"""Attempts in a row that bring not a byte."""
 SLOWEST = 1024
 """Bytes per second, over a minute; a server that dribbles less is one that hangs."""
 WATCHED = 60.0
@@ -45,7 +43,7 @@ class Fetcher:
 
     Parameters
     ----------
-    rest : Rest
+    rest : RestClient
         The server.
     jobs : mapping of str to dict
         The batch's jobs by id, with their ``result_url``.
@@ -55,7 +53,7 @@ class Fetcher:
 
     def __init__(
         self,
-        rest: Rest,
+        rest: RestClient,
         jobs: Mapping[str, Mapping[str, Any]],
         renew: Callable[[], Mapping[str, Mapping[str, Any]]],
     ) -> None:
@@ -77,15 +75,15 @@ class Fetcher:
         Interrupted
             :meth:`interrupt` was called.
         """
-        backoff, altered, expired = Backoff(), 0, 0
+        policy = self.rest.retry
+        failures, altered, expired = 0, 0, 0
         while True:
             before = part.size
             try:
                 with self._connections:
                     self._attempt(job_id, part)
             except _Cut as cut:
-                if part.size > before:
-                    backoff.attempts = 0
+                failures = 1 if part.size > before else failures + 1
                 expired += isinstance(cut, _Expired)
                 asked = cut.wait or 0.0
                 if asked > self.rest.limits.total:
@@ -95,13 +93,13 @@ class Fetcher:
                         advice="Download again then; it goes on where it stopped.",
                         job=job_id,
                     ) from None
-                if backoff.attempts >= ATTEMPTS or expired > 2:
+                if failures >= policy.attempts or expired > 2:
                     raise DownloadError(
                         f"The archive of job {job_id} did not come: {cut}.",
                         advice="Download again; it goes on where it stopped.",
                         job=job_id,
                     ) from None
-                if self._stop.wait(backoff(cut.wait)):
+                if self._stop.wait(policy.backoff.pause(failures, cut.wait)):
                     raise Interrupted from None
                 continue
             wanted = self.jobs[job_id].get("sha256")
@@ -181,7 +179,7 @@ class Fetcher:
         try:
             self._append(response, part)
         except BaseException as error:
-            part.rest()
+            part.flush()
             if not isinstance(error, requests.RequestException):
                 raise
             if self._stop.is_set():

@@ -71,8 +71,8 @@ class Part:
         if time.monotonic() > self._until or self._held.tell() > HELD_BYTES:
             self._spill()
 
-    def rest(self) -> None:
-        """Nothing more arrives for now: keep in the file what there is."""
+    def flush(self) -> None:
+        """Write to the file what has arrived, and close it."""
         if self._held is not None:
             self._spill()
         if self._file is not None:
@@ -100,7 +100,7 @@ class Part:
         """Forget all of it."""
         self._held, self.etag = None, None
         self._digest, self._digested = hashlib.sha256(), 0
-        self.rest()
+        self.flush()
         self.path.unlink(missing_ok=True)
 
     def _spill(self) -> None:

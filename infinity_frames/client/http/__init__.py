@@ -1,12 +1,11 @@
 """The REST client: a method per endpoint; time limits, retries, errors that say what to do."""
 
-from infinity_frames.client.http.endpoints import Rest
-from infinity_frames.client.http.responses import UNFINISHED, status, statuses, written
-from infinity_frames.client.http.threads import concurrently
+from infinity_frames.client.http.concurrent import map_unordered
+from infinity_frames.client.http.endpoints import RestClient
+from infinity_frames.client.http.responses import UNFINISHED, status, statuses, to_json
+from infinity_frames.client.http.retry import Backoff, Limits, RetryPolicy
 from infinity_frames.client.http.transport import (
     CONNECTIONS,
-    Backoff,
-    Limits,
     never_sent,
     pieces,
     retry_after,
@@ -18,13 +17,14 @@ __all__ = [
     "UNFINISHED",
     "Backoff",
     "Limits",
-    "Rest",
-    "concurrently",
+    "RestClient",
+    "RetryPolicy",
+    "map_unordered",
     "never_sent",
     "pieces",
     "retry_after",
     "server_address",
     "status",
     "statuses",
-    "written",
+    "to_json",
 ]

@@ -18,12 +18,11 @@ from urllib.parse import quote, urljoin
 
 import requests
 
-from infinity_frames.client.http import responses as answers
+from infinity_frames.client.http import responses
+from infinity_frames.client.http.retry import Limits, RetryPolicy
 from infinity_frames.client.http.transport import (
-    Backoff,
     Body,
     Http,
-    Limits,
     Token,
     never_sent,
     pieces,
@@ -43,7 +42,7 @@ from infinity_frames.protocol.errors import (
     UnknownJob,
 )
 
-__all__ = ["Rest"]
+__all__ = ["RestClient"]
 
 # Extensions of responses that this client reads: parameters that may have no value at all, and
 # entries for installed generators that cannot be used.
@@ -71,7 +70,7 @@ class _Failure:
     in_doubt: bool = False
 
 
-class Rest:
+class RestClient:
     """One server and one account on it; safe to use from several threads.
 
     Parameters
@@ -80,8 +79,10 @@ class Rest:
         Address of the server.
     token : str or None
         Sent to that server only, never on to a result URL or another host.
-    limits : Limits
+    limits : Limits, optional
         Time limits.
+    retry : RetryPolicy, optional
+        When a request is sent again.
     locate : callable, optional
         Gives the server's present address; asked when nothing answers at the old one.
     """
@@ -92,10 +93,12 @@ class Rest:
         token: str | None,
         *,
         limits: Limits | None = None,
+        retry: RetryPolicy | None = None,
         locate: Callable[[], str] | None = None,
     ) -> None:
         self.url = server_address(url)
         self.limits = limits or Limits()
+        self.retry = retry or RetryPolicy()
         self.extensions: frozenset[str] | None = None
         self._token = token
         self._auth = Token(token)
@@ -104,7 +107,7 @@ class Rest:
         self._http = Http()
 
     def __repr__(self) -> str:
-        return f"Rest({self.url!r})"
+        return f"RestClient({self.url!r})"
 
     def has(self, extension: str) -> bool:
         """Whether the server announces something beyond the base protocol."""
@@ -112,7 +115,7 @@ class Rest:
             self.generators()
         return extension in (self.extensions or ())
 
-    def same_account(self, other: Rest) -> bool:
+    def same_account(self, other: RestClient) -> bool:
         """Whether both speak for the same account."""
         return self._token == other._token
 
@@ -128,12 +131,12 @@ class Rest:
         return {str(item.get("name")): str(item["error"]) for item in broken}
 
     def _listed(self) -> list[dict[str, Any]]:
-        return answers.objects(self._call("GET", "/api/jobs/"))
+        return responses.objects(self._call("GET", "/api/jobs/"))
 
     def generator(self, name: str) -> dict[str, Any]:
         """``GET /api/jobs/{name}/``: a generator's description."""
         path = f"/api/jobs/{_segment(name)}/"
-        return answers.an_object(self._call("GET", path, missing=UnknownGenerator))
+        return responses.json_object(self._call("GET", path, missing=UnknownGenerator))
 
     def create_batch(self, name: str, job_runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """``POST /api/batch/``: submit jobs, once, however often it takes to get through.
@@ -152,7 +155,7 @@ class Rest:
             resend=resend,
         )
         try:
-            return answers.batch(batch)
+            return responses.batch(batch)
         except ServerFault as fault:
             raise self._final(fault, creates=True, in_doubt=True) from None
 
@@ -160,16 +163,16 @@ class Rest:
         """``POST /api/batch/estimate/``: samples per job, in order."""
         body = {"name": name, "job_runs": job_runs}
         counts = self._call("POST", "/api/batch/estimate/", body=body)
-        return answers.integers(counts, len(job_runs))
+        return responses.integers(counts, len(job_runs))
 
     def batches(self, start: datetime, end: datetime) -> list[dict[str, Any]]:
         """``GET /api/batch/``: the batches of a window of time, oldest first."""
-        return answers.objects(self._call("GET", "/api/batch/", params=_window(start, end)))
+        return responses.objects(self._call("GET", "/api/batch/", params=_window(start, end)))
 
     def batch(self, batch_id: str) -> dict[str, Any]:
         """``GET /api/batch/{id}/``: the batch with its jobs' parameters."""
         path = f"/api/batch/{_segment(batch_id)}/"
-        return answers.batch(self._call("GET", path, missing=UnknownBatch))
+        return responses.batch(self._call("GET", path, missing=UnknownBatch))
 
     def batch_summary(
         self, batch_id: str, *, since: int | None = None, within: float | None = None
@@ -187,6 +190,14 @@ class Rest:
         path = f"/api/batch/{_segment(batch_id)}/summary/"
         return self._progress("GET", path, since, within)
 
+    def num_unfinished(self, batch_id: str) -> int:
+        """Count the batch's jobs that have not finished, from the summary, without more work."""
+        path = f"/api/batch/{_segment(batch_id)}/summary/"
+        changes = self.has("since")
+        params = {"since": "0"} if changes else None
+        found = self._call("GET", path, params=params, missing=UnknownBatch)
+        return responses.num_unfinished(found, columns=changes)
+
     def cancel_batch(self, batch_id: str) -> dict[str, Any]:
         """``POST /api/batch/{id}/cancel/`` (+): stop what has not finished; how its jobs stand."""
         return self._progress("POST", f"/api/batch/{_segment(batch_id)}/cancel/", since=0)
@@ -194,7 +205,7 @@ class Rest:
     def job(self, job_id: str, *, is_preview: bool) -> dict[str, Any]:
         """``GET /api/job_runs/{id}/`` or ``/api/job_previews/{id}/``: a job with its parameters."""
         kind = "job_previews" if is_preview else "job_runs"
-        return answers.job(
+        return responses.job(
             self._call("GET", f"/api/{kind}/{_segment(job_id)}/", missing=UnknownJob)
         )
 
@@ -208,11 +219,11 @@ class Rest:
     def counts(self, start: datetime, end: datetime) -> dict[str, dict[str, int | None]]:
         """``GET /api/job_runs/counts/``: samples and jobs per generator in a window of time."""
         path = "/api/job_runs/counts/"
-        return answers.counts(self._call("GET", path, params=_window(start, end)))
+        return responses.counts(self._call("GET", path, params=_window(start, end)))
 
     def account(self) -> dict[str, Any]:
         """``GET /api/account/`` (+): what the account has left."""
-        return answers.an_object(self._call("GET", "/api/account/"))
+        return responses.json_object(self._call("GET", "/api/account/"))
 
     def result(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         """``GET <result_url>``: the open, unread answer, whatever its status; no token is sent.
@@ -248,7 +259,7 @@ class Rest:
         changes = since is not None and self.has("since")
         params = {"since": str(since)} if changes else None
         found = self._call(method, path, params=params, missing=UnknownBatch, within=within)
-        return answers.progress(found) if changes else answers.batch(found)
+        return responses.progress(found) if changes else responses.batch(found)
 
     def _call(
         self,
@@ -269,20 +280,21 @@ class Rest:
         headers = {"Accept": "application/json", "Infinity-Extensions": _KNOWN_EXTENSIONS}
         if key:
             headers["Idempotency-Key"] = key
-        data = None if body is None else answers.written(body)
+        data = None if body is None else responses.to_json(body)
         if data is not None:
             headers["Content-Type"] = "application/json"
         request = _Request(method, path, params, headers, data, resend, missing)
         allowed = self.limits.total if within is None else min(within, self.limits.total)
         deadline = time.monotonic() + allowed
-        backoff, in_doubt = Backoff(), False
+        failures, in_doubt = 0, False
         while True:
             answer = self._attempt(request, deadline)
             if not isinstance(answer, _Failure):
                 return answer
             in_doubt |= answer.in_doubt
-            pause = backoff(answer.wait)
-            if backoff.attempts >= answer.attempts or time.monotonic() + pause >= deadline:
+            failures += 1
+            pause = self.retry.backoff.pause(failures, answer.wait)
+            if failures >= answer.attempts or time.monotonic() + pause >= deadline:
                 raise self._final(answer.error, creates=key is not None, in_doubt=in_doubt)
             time.sleep(pause)
 
@@ -294,16 +306,17 @@ class Rest:
             unsent = never_sent(error)
             if unsent:
                 self.relocate()
-            # One that answered before is restarting: that may take it ten seconds.
-            attempts = 8 if self.extensions is not None else 4
+            attempts = self.retry.attempts if request.resend else 1
+            if unsent:
+                attempts = self.retry.attempts_to_connect(known=self.extensions is not None)
             return _Failure(
                 self._no_answer(error, request.method, request.path),
-                attempts=attempts if unsent else 4 if request.resend else 1,
+                attempts=attempts,
                 in_doubt=not unsent,
             )
         if 200 <= status < 300:
-            return answers.parse(content, method=request.method, path=request.path)
-        refusal = answers.error(
+            return responses.parse(content, method=request.method, path=request.path)
+        refusal = responses.error(
             status,
             content,
             method=request.method,
@@ -314,8 +327,9 @@ class Rest:
         if status == 429 or (status == 503 and wait is not None):
             # It says that it has done nothing yet.
             return _Failure(refusal, attempts=math.inf, wait=wait)
-        passing = request.resend and status in (502, 503, 504)
-        return _Failure(refusal, attempts=6 if passing else 1, in_doubt=status >= 500)
+        passing = request.resend and status in self.retry.retryable
+        attempts = self.retry.attempts if passing else 1
+        return _Failure(refusal, attempts=attempts, in_doubt=status >= 500)
 
     def _exchange(self, request: _Request, deadline: float) -> tuple[int, float | None, bytes]:
         """One request: status, seconds the server asks to wait, body."""

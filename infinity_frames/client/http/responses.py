@@ -24,18 +24,19 @@ from infinity_frames.protocol.schemas import STATUSES, VIOLATIONS
 
 __all__ = [
     "UNFINISHED",
-    "an_object",
     "batch",
     "counts",
     "error",
     "integers",
     "job",
+    "json_object",
+    "num_unfinished",
     "objects",
     "parse",
     "progress",
     "status",
     "statuses",
-    "written",
+    "to_json",
 ]
 
 LONGEST_DETAIL = 1000
@@ -57,7 +58,7 @@ def parse(content: bytes, *, method: str, path: str) -> Any:
         raise _fault(f"The answer to {method} {path} is no JSON.") from None
 
 
-def written(data: Any, *, option: int = 0) -> bytes:
+def to_json(data: Any, *, option: int = 0) -> bytes:
     """What is to be sent, as JSON.
 
     Raises
@@ -75,7 +76,7 @@ def written(data: Any, *, option: int = 0) -> bytes:
         ) from None
 
 
-def an_object(data: Any) -> dict[str, Any]:
+def json_object(data: Any) -> dict[str, Any]:
     """An answer that must be a JSON object."""
     if not isinstance(data, dict):
         raise _fault(f"The server answered a {type(data).__name__} where an object belongs.")
@@ -100,7 +101,7 @@ def integers(data: Any, length: int) -> list[int]:
 
 def batch(data: Any) -> dict[str, Any]:
     """An answer that must be a batch object, each of its jobs with an id of its own."""
-    found = an_object(data)
+    found = json_object(data)
     jobs = objects(found.get("job_runs"))
     _identified(found, [job.get("id") for job in jobs])
     for described in jobs:
@@ -110,8 +111,8 @@ def batch(data: Any) -> dict[str, Any]:
 
 def progress(data: Any) -> dict[str, Any]:
     """An answer that must be the columns of what changed in a batch; as a batch object."""
-    found = an_object(data)
-    changed = an_object(found.pop("changed", None))
+    found = json_object(data)
+    changed = json_object(found.pop("changed", None))
     columns = [changed.get(key) for key in _CHANGING]
     lengths = {len(column) if isinstance(column, list) else None for column in columns}
     if len(lengths) > 1 or None in lengths:
@@ -132,6 +133,18 @@ def progress(data: Any) -> dict[str, Any]:
     return found
 
 
+def num_unfinished(data: Any, *, columns: bool) -> int:
+    """Count unfinished jobs in a summary: in its status column, or job by job."""
+    found = json_object(data)
+    if not columns:
+        states = statuses(objects(found.get("job_runs")))
+        return sum(states[state] for state in UNFINISHED)
+    column = json_object(found.get("changed")).get("status")
+    if not isinstance(column, list):
+        raise _fault("The server's answer lacks the status of the batch's jobs.")
+    return sum(column.count(state) for state in UNFINISHED)
+
+
 def _identified(batch: dict[str, Any], ids: list[Any]) -> None:
     """See that a batch and each of its jobs has an id of its own."""
     if not isinstance(batch.get("id"), str) or not all(isinstance(id_, str) for id_ in ids):
@@ -142,7 +155,7 @@ def _identified(batch: dict[str, Any], ids: list[Any]) -> None:
 
 def job(data: Any) -> dict[str, Any]:
     """An answer that must be a job object."""
-    found = an_object(data)
+    found = json_object(data)
     for key in ("param_values", "tags"):
         if not isinstance(found.get(key) or {}, dict):
             raise _fault(f"The server answered a job whose {key} are no object.")
@@ -151,7 +164,7 @@ def job(data: Any) -> dict[str, Any]:
 
 def counts(data: Any) -> dict[str, dict[str, int | None]]:
     """An answer that must count samples and jobs by generator."""
-    by_generator = an_object(an_object(data).get("counts_by_generator") or {})
+    by_generator = json_object(json_object(data).get("counts_by_generator") or {})
     out = {
         # Servers without counts of jobs tell the number of samples alone.
         name: count if isinstance(count, dict) else {"samples": count}

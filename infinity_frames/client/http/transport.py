@@ -1,11 +1,9 @@
-"""HTTP without surprises: time limits, pauses between attempts, and a token that stays put."""
+"""HTTP with time limits, and a token that is sent to its own server only."""
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from io import BytesIO
 from ipaddress import ip_address
 from typing import Any
@@ -22,10 +20,8 @@ from infinity_frames.protocol.errors import SessionError
 __all__ = [
     "CHUNK",
     "CONNECTIONS",
-    "Backoff",
     "Body",
     "Http",
-    "Limits",
     "Token",
     "never_sent",
     "pieces",
@@ -36,41 +32,6 @@ __all__ = [
 CHUNK = 256 * 1024
 """Threads that download take turns with every piece; smaller ones cost more turns than work."""
 CONNECTIONS = 16
-_random = random.SystemRandom()
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long to wait for a server, in seconds.
-
-    Parameters
-    ----------
-    connect : float
-        Until a connection stands.
-    read : float
-        Between two pieces of an answer.
-    total : float
-        For a whole call, its retries included.
-    """
-
-    connect: float = 5.0
-    read: float = 60.0
-    total: float = 180.0
-
-
-@dataclass
-class Backoff:
-    """Waits between attempts: doubling up to `longest`, jittered so that clients do not march."""
-
-    first: float = 0.2
-    longest: float = 5.0
-    attempts: int = field(default=0, init=False)
-
-    def __call__(self, retry_after: float | None = None) -> float:
-        """Seconds to wait before the next attempt; what the server asked for comes first."""
-        wait: float = min(self.first * 2.0**self.attempts, self.longest) * _random.uniform(0.5, 1.0)
-        self.attempts += 1
-        return wait if retry_after is None else retry_after + 0.1 * wait
 
 
 class Token(AuthBase):

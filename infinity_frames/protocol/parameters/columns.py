@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from infinity_frames.protocol.errors import FrameError
-from infinity_frames.protocol.schemas import TAG_PREFIX, Frame, as_frame
+from infinity_frames.protocol.schemas import TAG_PREFIX
 from infinity_frames.protocol.spec import Generator, Parameter
 
 __all__ = ["coerce", "constant", "dtype_of", "frame", "is_missing", "records", "tags", "typed"]
@@ -46,7 +46,7 @@ def dtype_of(parameter: Parameter) -> Any:
     return _DTYPES[parameter.type]
 
 
-def frame(generator: Generator, jobs: Jobs) -> Frame:
+def frame(generator: Generator, jobs: Jobs) -> pd.DataFrame:
     """Make a draft jobs frame; nothing is rejected and nothing is changed in value.
 
     Parameters
@@ -58,7 +58,7 @@ def frame(generator: Generator, jobs: Jobs) -> Frame:
 
     Returns
     -------
-    Frame
+    DataFrame
         The columns given, typed where every value fits its parameter.
 
     Raises
@@ -77,7 +77,7 @@ def frame(generator: Generator, jobs: Jobs) -> Frame:
     for name in out.columns:
         if name in generator.by_name:
             out[name] = typed(generator.by_name[name], out[name])
-    return as_frame(out)
+    return out
 
 
 def _as_dataframe(jobs: Jobs) -> pd.DataFrame:

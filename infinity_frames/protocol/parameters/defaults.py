@@ -14,7 +14,6 @@ from infinity_frames.protocol.parameters.draws import (
     uniform,
     until_joint_rules_hold,
 )
-from infinity_frames.protocol.schemas import Frame, as_frame
 from infinity_frames.protocol.spec import Generator, Parameter
 
 __all__ = ["fill"]
@@ -22,7 +21,7 @@ __all__ = ["fill"]
 
 def fill(
     generator: Generator, jobs: pd.DataFrame, *, random: bool = False, seed: int | None = None
-) -> Frame:
+) -> pd.DataFrame:
     """Give every job a value for every parameter that has one to give.
 
     Parameters
@@ -39,7 +38,7 @@ def fill(
 
     Returns
     -------
-    Frame
+    DataFrame
         The generator's parameters in their order, then the other columns.
 
     Raises
@@ -72,7 +71,7 @@ def fill(
     for name, values in rest.items():
         out[name] = values
     out.attrs = dict(jobs.attrs)
-    return as_frame(out)
+    return out
 
 
 def _given(parameter: Parameter, jobs: pd.DataFrame) -> pd.Series[Any]:

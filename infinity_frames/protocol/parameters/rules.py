@@ -19,7 +19,7 @@ from infinity_frames.protocol.parameters.columns import (
     is_missing,
     typed,
 )
-from infinity_frames.protocol.schemas import TAG_PREFIX, VIOLATIONS, Frame, as_frame, pandera
+from infinity_frames.protocol.schemas import TAG_PREFIX, VIOLATIONS, pandera
 from infinity_frames.protocol.spec import Conditional, Constraint, Generator, Linear, Parameter
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def jobs_schema(generator: Generator) -> pa.DataFrameSchema:
     return _schema(generator, dtypes=True)
 
 
-def violations(generator: Generator, jobs: pd.DataFrame, *, joint: bool = True) -> Frame:
+def violations(generator: Generator, jobs: pd.DataFrame, *, joint: bool = True) -> pd.DataFrame:
     """List every broken rule of every job, in one pass over the columns.
 
     Parameters
@@ -69,13 +69,13 @@ def violations(generator: Generator, jobs: pd.DataFrame, *, joint: bool = True) 
 
     Returns
     -------
-    Frame
+    DataFrame
         A violations frame, by position and in the order of the parameters; empty when all is well.
     """
     return _check(generator, jobs, joint=joint)[0]
 
 
-def validate(generator: Generator, jobs: pd.DataFrame) -> Frame:
+def validate(generator: Generator, jobs: pd.DataFrame) -> pd.DataFrame:
     """Return the jobs with typed columns, or raise with all that is wrong.
 
     Raises
@@ -93,12 +93,12 @@ def validate(generator: Generator, jobs: pd.DataFrame) -> Frame:
     out = jobs.copy(deep=False)  # pandas copies what is written to
     for name, column in columns.items():
         out[name] = typed(generator.by_name[name], column)
-    return as_frame(out)
+    return out
 
 
 def _check(
     generator: Generator, jobs: pd.DataFrame, *, joint: bool
-) -> tuple[Frame, dict[str, pd.Series[Any]]]:
+) -> tuple[pd.DataFrame, dict[str, pd.Series[Any]]]:
     """The violations, and the columns as they were read to find them."""
     known = {name: generator.by_name[name] for name in jobs.columns if name in generator.by_name}
     columns, wrong = {}, {}
@@ -321,7 +321,7 @@ def _schema(generator: Generator, *, dtypes: bool) -> pa.DataFrameSchema:
     return cast("pa.DataFrameSchema", schema)
 
 
-def _frame(generator: Generator, jobs: pd.DataFrame, found: list[_Found]) -> Frame:
+def _frame(generator: Generator, jobs: pd.DataFrame, found: list[_Found]) -> pd.DataFrame:
     order = {name: rank for rank, name in enumerate(generator.by_name)}
     found.sort(key=lambda row: (row[0], order.get(row[1], -1)))
     out = VIOLATIONS.empty()

@@ -19,7 +19,7 @@ from infinity_frames.protocol.parameters.draws import (
     until_joint_rules_hold,
 )
 from infinity_frames.protocol.parameters.rules import explain, violations
-from infinity_frames.protocol.schemas import TAG_PREFIX, Frame, as_frame
+from infinity_frames.protocol.schemas import TAG_PREFIX
 from infinity_frames.protocol.spec import Choice, Generator, Joint, Parameter, Sampling
 
 __all__ = ["Outside", "sample"]
@@ -36,7 +36,7 @@ def sample(
     given: pd.DataFrame | None = None,
     outside: Outside = "redraw",
     fixed: Mapping[str, Any] | None = None,
-) -> Frame:
+) -> pd.DataFrame:
     """Draw jobs that keep every rule.
 
     Parameters
@@ -59,7 +59,7 @@ def sample(
 
     Returns
     -------
-    Frame
+    DataFrame
         n typed jobs, in the generator's order of parameters.
 
     Raises
@@ -206,7 +206,7 @@ class _Draw:
 
     def _called(self, name: str, function: Callable[..., Any], rng: np.random.Generator) -> Any:
         try:
-            return function(as_frame(pd.DataFrame(self.columns)), rng)
+            return function(pd.DataFrame(self.columns), rng)
         except KeyError as error:
             raise FrameError(
                 f"The function for {name} reads {error}, which is not drawn before it.",
@@ -236,7 +236,7 @@ class _Draw:
                 values = values.where(~where, pd.Series(picks, dtype="object"))
         return values
 
-    def finish(self) -> Frame:
+    def finish(self) -> pd.DataFrame:
         """Check what was fixed, keep the joint rules, put the columns in order."""
         fixed = [name for name in self.columns if name in self.fixed]
         columns = {**{name: self.columns[name] for name in fixed}, **self.extra}
@@ -247,7 +247,7 @@ class _Draw:
             self.generator, self.columns, self.drawn, self.samplings, self.entropy
         )
         ordered = {name: kept[name] for name in self.generator.by_name}
-        return as_frame(pd.DataFrame({**ordered, **self.extra}, copy=False))
+        return pd.DataFrame({**ordered, **self.extra}, copy=False)
 
 
 def _advice(found: pd.DataFrame) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from infinity_frames.protocol.errors import FrameError
 from infinity_frames.protocol.parameters.columns import dtype_of, frame, is_missing, typed
 from infinity_frames.protocol.parameters.rules import sentence, unknown_parameter
-from infinity_frames.protocol.schemas import TAG_PREFIX, Frame, as_frame
+from infinity_frames.protocol.schemas import TAG_PREFIX
 from infinity_frames.protocol.spec import Generator
 
 __all__ = ["BASE", "How", "jobs_of", "reseeded", "seeded", "sweep"]
@@ -22,21 +22,21 @@ BASE = f"{TAG_PREFIX}base"
 _STATE, _SEED = "state", "random_seed"
 
 
-def jobs_of(generator: Generator, rows: pd.DataFrame) -> Frame:
+def jobs_of(generator: Generator, rows: pd.DataFrame) -> pd.DataFrame:
     """The job parameters and tags of batch or results rows, without what the server added."""
     kept = [
         name
         for name in rows.columns
         if name in generator.by_name or str(name).startswith(TAG_PREFIX)
     ]
-    out = as_frame(rows[kept].copy())
+    out = rows[kept].copy()
     for name in generator.by_name:
         if name in out.columns:
             out[name] = typed(generator.by_name[name], out[name])
     return out
 
 
-def seeded(generator: Generator, rows: pd.DataFrame) -> Frame:
+def seeded(generator: Generator, rows: pd.DataFrame) -> pd.DataFrame:
     """Jobs that repeat submitted ones: ``state`` is the id of the job each row came from."""
     out = jobs_of(generator, rows)
     if _STATE in generator.by_name:
@@ -44,7 +44,7 @@ def seeded(generator: Generator, rows: pd.DataFrame) -> Frame:
     return out
 
 
-def reseeded(generator: Generator, rows: pd.DataFrame, seed: int | None = None) -> Frame:
+def reseeded(generator: Generator, rows: pd.DataFrame, seed: int | None = None) -> pd.DataFrame:
     """Jobs with the parameters of submitted ones and fresh random decisions."""
     out = jobs_of(generator, rows)
     if _STATE in out.columns:
@@ -61,7 +61,7 @@ def sweep(
     values: Mapping[str, Iterable[Any]] | None = None,
     *,
     seed: int | None = None,
-) -> Frame:
+) -> pd.DataFrame:
     """Every row with every combination of other values.
 
     Copies of one row share its random decisions, so that what differs between them is what was
@@ -84,7 +84,7 @@ def sweep(
 
     Returns
     -------
-    Frame
+    DataFrame
         n x combinations jobs; a row's copies stand together, in the order of the combinations.
 
     Raises
@@ -150,7 +150,7 @@ def _combine(how: str, columns: Mapping[str, list[Any]]) -> list[tuple[Any, ...]
     return list(zip(*columns.values(), strict=True))
 
 
-def _sharing(generator: Generator, base: Frame, seed: int | None) -> Frame:
+def _sharing(generator: Generator, base: pd.DataFrame, seed: int | None) -> pd.DataFrame:
     """See to it that copies of a row share one seed."""
     if _SEED not in generator.by_name:
         return base

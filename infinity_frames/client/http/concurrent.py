@@ -1,4 +1,4 @@
-"""Many small waits at once, in threads that never hold the process up."""
+"""Apply a function to many items in threads that never keep the process from exiting."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-__all__ = ["concurrently"]
+__all__ = ["map_unordered"]
 
 LONGEST_JOIN = 0.5
-"""Seconds to wait for all the threads; one that still hangs then is left behind."""
+"""Seconds to wait for all threads at the end; a thread that still hangs is abandoned."""
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-def concurrently(
+def map_unordered(
     function: Callable[[T], R],
     items: Sequence[T],
     *,
     workers: int = 16,
     interrupt: Callable[[], None] | None = None,
 ) -> Iterator[tuple[T, R | None, Exception | None]]:
-    """Apply `function` to every item, yielding ``(item, result, error)`` as each is done.
+    """Apply `function` to every item; yield ``(item, result, error)`` in order of completion.
 
     The threads are daemons, unlike those of an Executor: after Ctrl-C neither this generator nor
-    the interpreter waits for one that hangs in a socket.
+    the interpreter waits for a thread that hangs in a socket.
 
     Parameters
     ----------
     interrupt : callable, optional
-        Called at the end, early or not: it makes a `function` that takes long come back.
+        Called when iteration ends, also early; it makes running calls of `function` return.
     """
     todo: queue.SimpleQueue[T] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[T, R | None, Exception | None]] = queue.SimpleQueue()
@@ -64,7 +64,7 @@ def concurrently(
 
 
 def _interruptible(done: queue.SimpleQueue[T]) -> T:
-    """Get an item; on Windows a wait without a limit would not see Ctrl-C."""
+    """Get an item; on Windows, a wait without a time limit ignores Ctrl-C."""
     while True:
         try:
             return done.get(timeout=0.5)
