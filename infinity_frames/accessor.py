@@ -17,9 +17,6 @@ from numpy.typing import NDArray
 # Modules behind the verbs load on first use, through the package: a script that uses no verb does
 # not pay for them.
 import infinity_frames as inf
-from infinity_frames.client.origin import HasOrigin, Origin
-from infinity_frames.client.registry import origin_for
-from infinity_frames.client.submit import estimate_samples
 from infinity_frames.frame import Frame, as_frame
 from infinity_frames.protocol.deprecation import renamed_arguments
 from infinity_frames.protocol.errors import FrameError
@@ -28,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from infinity_frames.batch import Batch
+    from infinity_frames.client.origin import HasOrigin, Origin
 
 __all__ = ["InfinityAccessor"]
 
@@ -100,7 +98,7 @@ class InfinityAccessor:
             On the frame's index.
         """
         origin = self._jobs_origin(session, "estimate")
-        return estimate_samples(origin, self._frame, is_preview=preview)
+        return inf.batch.estimate_samples(origin, self._frame, is_preview=preview)
 
     def fill(
         self, random: bool = False, seed: int | None = None, *, session: HasOrigin | None = None
@@ -227,7 +225,7 @@ class InfinityAccessor:
         Frame
             Jobs frame.
         """
-        origin = origin_for(self._frame, session)
+        origin = inf.batch.origin_for(self._frame, session)
         swept = inf.parameters.sweep(origin.spec, self._frame, how, values)
         return as_frame(origin.with_context(swept))
 
@@ -522,4 +520,4 @@ class InfinityAccessor:
                 advice="Make jobs of them with .infinity.seeded(), .retry() or .sweep().",
                 verb=verb,
             )
-        return origin_for(self._frame, session)
+        return inf.batch.origin_for(self._frame, session)

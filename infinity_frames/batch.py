@@ -18,7 +18,7 @@ from infinity_frames.client.download import BatchFolder, download_jobs
 from infinity_frames.client.http import UNFINISHED, status
 from infinity_frames.client.origin import HasOrigin, Origin
 from infinity_frames.client.registry import origin_for
-from infinity_frames.client.submit import submit_jobs
+from infinity_frames.client.submit import estimate_samples, submit_jobs
 from infinity_frames.client.waiting import Wait, warn_of_failures
 from infinity_frames.compat import BatchVocabulary
 from infinity_frames.frame import Frame, as_frame
@@ -32,6 +32,8 @@ __all__ = [
     "batch_of",
     "cancel_frame",
     "download_frame",
+    "estimate_samples",
+    "origin_for",
     "refresh_frame",
     "require_free_folder",
     "retry",

@@ -115,7 +115,9 @@ def test_concat_of_two_batches_with_different_columns(session, batch, tmp_path):
 def test_a_batch_the_server_lost_does_not_keep_the_others_back(batch, tmp_path):
     nowhere = "00000000-0000-4000-8000-000000000000"
     lost = batch.tail(1).assign(batch_id=nowhere, job_id=nowhere.replace("4000", "4001"))
-    with pytest.raises(errors.DownloadIncomplete, match="1 of 3 jobs did not come") as caught:
+    with pytest.raises(
+        errors.DownloadIncomplete, match="1 of 3 jobs could not be fetched"
+    ) as caught:
         pd.concat([lost, batch.head(2)]).infinity.download(tmp_path / "some", quiet=True)
     assert caught.value.where["results"]["job_id"].tolist() == batch["job_id"].tolist()[:2]
     assert caught.value.where["failures"]["batch_id"].tolist() == [nowhere]
@@ -226,6 +228,7 @@ def test_the_public_names():
     assert sorted(inf.__all__) == [
         "Batch",
         "Frame",
+        "RetryPolicy",
         "SenseFitSession",
         "Session",
         "SpillsSession",

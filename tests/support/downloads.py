@@ -10,7 +10,7 @@ import pytest
 from base_server import TOKEN, BaseServer, zip_of
 
 from infinity_frames import Batch, Session
-from infinity_frames.client.http import Limits
+from infinity_frames.client.http import Limits, RetryPolicy
 
 SIZE = 300_000
 
@@ -49,5 +49,5 @@ def fetches(server: BaseServer) -> int:
 def impatient(batch: Batch, path: Path) -> None:
     """Download, and give up at the first failure."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("infinity_frames.client.download.fetch.ATTEMPTS", 1)
+        patch.setattr(batch.origin.rest, "retry", RetryPolicy(attempts=2))
         batch.download(path, quiet=True)
