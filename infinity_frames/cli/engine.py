@@ -172,11 +172,11 @@ def _require_engine() -> None:
 
 def _rest(options: argparse.Namespace, url: str | None = None) -> Any:
     """Connect to the named server, else to the running engine, which is not started."""
-    from infinity_frames.client.connect import EMBEDDED, connect, server_named
-    from infinity_frames.client.http import Rest
+    from infinity_frames.client.http import RestClient
+    from infinity_frames.client.origin import EMBEDDED, connect, server_name
     from infinity_frames.launcher import find_engine, read_token
 
-    server = None if options.home is not None else server_named(getattr(options, "server", None))
+    server = None if options.home is not None else server_name(getattr(options, "server", None))
     if url is None and server not in (None, EMBEDDED):
         return connect(str(server), None)
     home = Home.at(options.home)
@@ -186,7 +186,7 @@ def _rest(options: argparse.Namespace, url: str | None = None) -> Any:
             f"No engine runs for {home.path}.",
             advice="Start it with `infinity-frames serve`, or name another --home.",
         )
-    return Rest(url, read_token(home.path))
+    return RestClient(url, read_token(home.path))
 
 
 def _by_status(batch: Mapping[str, Any]) -> dict[str, int]:

@@ -213,7 +213,7 @@ class RestClient:
         """``GET /api/job_runs/{id}/traceback/`` (+): traceback of a failed job, None without."""
         kind = "job_previews" if is_preview else "job_runs"
         path = f"/api/{kind}/{_segment(job_id)}/traceback/"
-        text = answers.an_object(self._call("GET", path, missing=UnknownJob)).get("traceback")
+        text = responses.json_object(self._call("GET", path, missing=UnknownJob)).get("traceback")
         return None if text is None else str(text)
 
     def counts(self, start: datetime, end: datetime) -> dict[str, dict[str, int | None]]:
