@@ -28,7 +28,7 @@ def age(home, seconds):
 
 
 def test_an_expired_archive_is_gone_with_a_reason_and_the_job_says_so(idle_engine):
-    idle_engine.start("--keep", "30d")
+    idle_engine.start()
     with WireClient(idle_engine.url, idle_engine.token) as client:
         made = client.submit({"frames": 4}, {}, name="old").json()
         ended = client.finished(made["id"])
