@@ -22,6 +22,7 @@ from infinity_frames.cli.arguments import (
     seconds,
     size,
 )
+from infinity_frames.cli.config import options_of_file
 from infinity_frames.protocol.errors import InfinityError
 
 __all__ = ["main"]
@@ -43,9 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit code: 0; 1 after an error, which is printed as a sentence; 130 after Ctrl-C; 141 if
         the reader of the output went away.
     """
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     _print_every_character()
     try:
+        if getattr(options, "config", None) is not None:
+            given = list(sys.argv[1:] if arguments is None else arguments)
+            position = given.index("serve") + 1
+            given[position:position] = options_of_file(options.config)
+            options = parser.parse_args(given)
         code = options.run(options)
         sys.stdout.flush()
     except InfinityError as error:
@@ -133,6 +140,7 @@ def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
         metavar="NAME",
         help="accept requests for this host name too, for example behind a proxy; repeatable",
     )
+    add("--config", type=Path, metavar="FILE", help="a TOML file with these options by their names")
     _add_home(serve)
     _add_database(serve)
     _add_archives(serve)

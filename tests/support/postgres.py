@@ -22,10 +22,8 @@ def postgres_url(postgres_server):
     """The URL of a fresh database."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     url = sa.make_url(postgres_server).set(drivername="postgresql+psycopg")
-    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+    admin = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     with admin.connect() as connection:
         connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    yield url.set(database=name, drivername="postgresql").render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    admin.dispose()
+    # It is not dropped: the whole server is deleted after the tests.
+    return url.set(database=name, drivername="postgresql").render_as_string(hide_password=False)
