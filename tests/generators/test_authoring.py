@@ -202,3 +202,11 @@ def test_a_parameter_without_a_range_needs_none():
         )
 
     assert messages(Free()) == {}
+
+
+def test_the_generator_of_the_guide_keeps_its_promises(tmp_path, monkeypatch):
+    guide = (Path(__file__).parents[2] / "docs" / "generators.md").read_text()
+    code = guide.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "guideballs.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert messages(find_generator("guideballs:Balls")) == {}

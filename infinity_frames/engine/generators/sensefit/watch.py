@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from infinity_frames.engine.generators.sensefit.placements import Mount
 from infinity_frames.engine.people.body import Body
 from infinity_frames.engine.people.skeleton import JOINT_INDEX
 from infinity_frames.engine.scene.scene import Material, Mesh, Object
@@ -118,7 +119,9 @@ class Watch:
 _FOREARM = ("elbow", "wrist")
 
 
-def orientations(watch: Watch, rotations: Array, turn: Array, ref_xy_rotation: float) -> Array:
+def orientations(
+    watch: Watch | Mount, rotations: Array, turn: Array, ref_xy_rotation: float
+) -> Array:
     """Rotation matrices as CoreMotion gives them.
 
     Row i holds the device's axis i in the axes of a reference frame whose Z is vertical: the matrix
@@ -127,7 +130,7 @@ def orientations(watch: Watch, rotations: Array, turn: Array, ref_xy_rotation: f
 
     Parameters
     ----------
-    watch : Watch
+    watch : Watch or Mount
     rotations : (F, 55, 3, 3) array
         Of the joints, body axes.
     turn : (3, 3) array

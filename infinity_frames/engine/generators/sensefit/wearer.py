@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.core.rng import stream
+from infinity_frames.engine.generators.sensefit.placements import Mount
 from infinity_frames.engine.generators.sensefit.wandering import SECONDS, random_motion
 from infinity_frames.engine.generators.sensefit.watch import Watch, orientations
 from infinity_frames.engine.people.actor import Actor
-from infinity_frames.engine.people.body import Appearance, build_body
+from infinity_frames.engine.people.body import Appearance, Body, build_body
 from infinity_frames.engine.people.body.appearance import Gender
 from infinity_frames.engine.people.exercises import exercise
 from infinity_frames.engine.people.motion.motion import Pose
@@ -66,15 +67,33 @@ class Wearer:
         Every parameter of SenseFit, valid.
     seed : int
         The job's seed.
+    appearance : Appearance, optional
+        The body; default: as ``randomize_body_shape`` says.
+    mount : function of the body, optional
+        Puts the sensor on it; default: a watch on the wrist.
+    lead : float
+        Seconds left out at the start of a random motion, so that it can be smoothed there too.
     """
 
-    def __init__(self, params: Mapping[str, Any], seed: int) -> None:
+    def __init__(
+        self,
+        params: Mapping[str, Any],
+        seed: int,
+        appearance: Appearance | None = None,
+        mount: Callable[[Body], Mount] | None = None,
+        lead: float = 0.0,
+    ) -> None:
         self._random: bool = params["use_random_motion"]
         self._reference: float = params["ref_xy_rotation"]
         done = random_motion(seed) if self._random else exercise(params["exercise"])
-        self.body = build_body(_appearance(params["randomize_body_shape"], seed))
+        self._lead = lead
+        if appearance is None:
+            appearance = _appearance(params["randomize_body_shape"], seed)
+        self.body = build_body(appearance)
         self.actor = Actor(done, self.body, np.zeros(3), 0.0)
-        self.watch = Watch.worn(params, self.body)
+        self.watch: Watch | Mount = (
+            Watch.worn(params, self.body) if mount is None else mount(self.body)
+        )
         self._strapped = self.watch.object
         self._timeline = Timeline.from_params(params, done, seed)
         self._motion = self.actor.motion(seed, params["kinematic_noise_factor"])
@@ -87,15 +106,36 @@ class Wearer:
         return [*self.actor.objects, self._strapped]
 
     @property
+    def duration(self) -> float:
+        """Seconds that the exercise takes."""
+        return self._timeline.duration
+
+    @property
     def counts(self) -> dict[str, Array]:
-        """The rep counts of every sample; none where the motion is random."""
+        """The rep counts of every sample; empty for random motion."""
+        return self.counts_at(self.time)
+
+    def counts_at(self, time: Array) -> dict[str, Array]:
+        """The rep counts at some times, s; empty for random motion."""
         if self._random:
             return {}
-        frames = self._timeline.at(self.time)
+        frames = self._timeline.at(time)
         return {
             "rep_count_from_start": frames.rep_count_from_start,
             "rep_count_from_intermediate": frames.rep_count_from_intermediate,
         }
+
+    def device_poses(self, time: Array) -> tuple[Array, Array]:
+        """Global positions (N, 3), m, and rotations (N, 3, 3) of the device at some times, s."""
+        joint, place, axes = self.watch.joint, self.watch.place, self.watch.axes
+        positions, rotations = [], []
+        for start in range(0, len(time), _CHUNK):
+            pose = self._pose(time[start : start + _CHUNK])
+            joints, turns = pose.joints(self.body.rest_joints)
+            turn = turns[:, joint]
+            positions.append(self.actor.frame.points(joints[:, joint] + turn @ place))
+            rotations.append(self.actor.frame.turn @ turn @ axes)
+        return np.concatenate(positions), np.concatenate(rotations)
 
     def moments(self) -> Iterator[Moment]:
         """The samples in order."""
@@ -127,7 +167,7 @@ class Wearer:
 
     def _pose(self, time: Array) -> Pose:
         if self._random:
-            return self._motion.exact(time / SECONDS)
+            return self._motion.exact(np.clip((time + self._lead) / SECONDS, 0.0, 1.0))
         return self._motion.pose(self._timeline.at(time))
 
 
