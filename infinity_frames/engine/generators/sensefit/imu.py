@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 GRAVITY = 9.80665
 """Standard gravity, m/s^2."""
 
-KNOT_RATE = 200.0
+KNOT_RATE = 100.0
 """Poses per second that a path is fitted to, Hz."""
 
 _SMOOTHING_S = 0.012  # strap and flesh do not follow faster than this
