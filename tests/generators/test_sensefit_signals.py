@@ -1,10 +1,15 @@
 """SenseFit v0.3.0: signals that agree with the path, and a sensor whose faults are as asked."""
 
+import json
+import shutil
+from pathlib import Path as FilePath
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.spatial.transform import Rotation
 
+from infinity_frames.data import read_results, verify
 from infinity_frames.engine.generators.sensefit import SenseFit, SenseFitV3
 from infinity_frames.engine.generators.sensefit.imu import GRAVITY, KNOT_RATE, Path, Sensor, signals
 from infinity_frames.engine.generators.sensefit.video_v3 import build_wearer, series_of
@@ -202,12 +207,12 @@ def test_the_allan_deviation_of_the_walk_grows_as_its_root():
 
 
 def test_range_and_resolution_limit_what_is_measured():
-    frame = series(**{**PERFECT, "accel_range": 9.81, "resolution_bits": 8})
-    values = vectors(frame, "measured_specific_force")
-    assert np.abs(values).max() <= 9.81
-    steps = values / (2 * 9.81 / 2**8)
+    frame = series(**{**PERFECT, "gyro_range": 1.0, "resolution_bits": 8})
+    ideal, values = vectors(frame, "rotation_rate"), vectors(frame, "measured_rotation_rate")
+    steps = values * 2**7
     np.testing.assert_allclose(steps, np.round(steps), atol=1e-9)
-    assert (np.abs(vectors(frame, "specific_force")) > 9.81).any()
+    assert ideal.max() > 1.2 or ideal.min() < -1.2
+    np.testing.assert_allclose(values, np.clip(ideal, -1.0, 1.0 - 2**-7), atol=2**-8 + 1e-9)
 
 
 def test_samples_jitter_drop_and_come_by_another_clock():
@@ -221,12 +226,20 @@ def test_samples_jitter_drop_and_come_by_another_clock():
 
 
 def test_a_free_fall_measures_no_force_and_a_turntable_its_rate():
-    time = np.arange(-0.2, 1.2, 1 / KNOT_RATE)
+    time = np.arange(-0.4, 1.4, 1 / KNOT_RATE)
     spin = Rotation.from_rotvec(np.outer(time, [0.0, 0.0, 2.0])).as_matrix()
     falling = np.column_stack([0 * time, 0 * time, -GRAVITY / 2 * time**2])
     frame = signals(Path.through(time, falling, spin), np.linspace(0, 1, 50), 0.0, False)
     assert np.abs(vectors(frame, "specific_force")).max() < 1e-6
     np.testing.assert_allclose(vectors(frame, "rotation_rate"), [[0, 0, 2.0]] * 50, atol=1e-6)
+
+
+def verified(root: FilePath, job: FilePath) -> list[str]:
+    """What `verify` says of a job whose files are in a folder."""
+    target = root / "00000000-0000-4000-8000-000000000000"
+    shutil.copytree(job, target)
+    (target / "job.json").write_text(json.dumps({"name": "sensefit-v0.3.0", "params": {}}))
+    return verify(read_results(root), quiet=True)["message"].tolist()
 
 
 def test_without_a_video_there_is_the_same_series(tmp_path):
@@ -239,5 +252,10 @@ def test_without_a_video_there_is_the_same_series(tmp_path):
     assert (folders[0] / "data.csv").read_bytes() == (folders[1] / "data.csv").read_bytes()
     assert count_frames(folders[0] / "video.mp4") == 21
     assert [path.name for path in folders[1].iterdir()] == ["data.csv"]
+    assert verified(tmp_path / "whole", folders[0]) == []
+    cut = pd.read_csv(folders[0] / "data.csv", index_col=0).iloc[:-12]
+    cut.to_csv(folders[0] / "data.csv")
+    (message,) = verified(tmp_path / "cut", folders[0])
+    assert "sensor data ends at 0.880 s and the video at 1.000 s" in message
     estimate = SenseFitV3().estimate(pd.DataFrame([params]))
     assert estimate.tolist() == [101]

@@ -39,11 +39,12 @@ def audit(job: JobFiles) -> Ledger:
 
 @dataclass(frozen=True)
 class Video:
-    """What a job's video really holds: frames counted, pixels."""
+    """What a job's video really holds: frames counted, pixels, Hz."""
 
     frames: int
     width: int
     height: int
+    frame_rate: float
 
 
 def _labels(job: JobFiles, ledger: Ledger) -> dict[str, Any] | None:
@@ -66,7 +67,7 @@ def _video_frames(job: JobFiles, ledger: Ledger) -> Video | None:
 
     try:
         info = video_info(job.video)
-        video = Video(count_frames(job.video), info.width, info.height)
+        video = Video(count_frames(job.video), info.width, info.height, info.frame_rate)
     except MediaError as error:
         ledger.check("files", False, error.problem, found=str(job.video))
         return None
@@ -78,10 +79,19 @@ def _audit_series(job: JobFiles, video: Video | None, ledger: Ledger) -> None:
     import pyarrow.csv as pa_csv
 
     assert job.series is not None
-    rows = pa_csv.read_csv(job.series).num_rows
-    if video is not None:
-        what = f"the sensor data has {rows} samples and the video {video.frames} frames"
-        ledger.check("frames", video.frames == rows, what, expected=rows, found=video.frames)
+    series = pa_csv.read_csv(job.series)
+    if video is None:
+        return
+    rows = series.num_rows
+    if "device_time" in series.column_names and rows:
+        # A sensor with a clock and a rate of its own: both must be equally long, to a frame.
+        end, last = series["time"][-1].as_py(), (video.frames - 1) / video.frame_rate
+        what = f"the sensor data ends at {end:.3f} s and the video at {last:.3f} s"
+        close = abs(last - end) <= 1.0 / video.frame_rate
+        ledger.check("frames", close, what, expected=end, found=last)
+        return
+    what = f"the sensor data has {rows} samples and the video {video.frames} frames"
+    ledger.check("frames", video.frames == rows, what, expected=rows, found=video.frames)
 
 
 def _audit_labels(
