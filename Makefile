@@ -15,6 +15,7 @@ test: .venv/.test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 	$(PY) -c "from infinity_frames.engine.generators.visionfit import VisionFit as V; V().prepare()"
 	$(PY) -m pytest -n 2 --dist worksteal -q
 

@@ -14,18 +14,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-# Modules behind the verbs load on first use, through the package: a script that uses no verb does
-# not pay for them.
-import infinity_frames as inf
 from infinity_frames.frame import Frame, as_frame
 from infinity_frames.protocol.deprecation import renamed_arguments
 from infinity_frames.protocol.errors import FrameError
+from infinity_frames.protocol.lazy import LazyModule
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from infinity_frames import batch as batches
+    from infinity_frames import data, vis
     from infinity_frames.batch import Batch
     from infinity_frames.client.origin import HasOrigin, Origin
+    from infinity_frames.protocol import parameters
+else:  # imported when a verb first needs them
+    batches = LazyModule("infinity_frames.batch")
+    data = LazyModule("infinity_frames.data")
+    parameters = LazyModule("infinity_frames.protocol.parameters")
+    vis = LazyModule("infinity_frames.vis")
 
 __all__ = ["InfinityAccessor"]
 
@@ -68,7 +74,7 @@ class InfinityAccessor:
             Violations frame: position, label, parameter, rule, value, message; empty if none.
         """
         spec = self._jobs_origin(session, "violations").spec
-        return as_frame(inf.parameters.violations(spec, self._frame))
+        return as_frame(parameters.violations(spec, self._frame))
 
     def valid(self, *, session: HasOrigin | None = None) -> pd.Series[bool]:
         """Which jobs break no rule: a boolean Series on the frame's index, to filter by."""
@@ -85,7 +91,7 @@ class InfinityAccessor:
             Jobs break rules; the error's ``violations`` has every one.
         """
         spec = self._jobs_origin(session, "validate").spec
-        return as_frame(inf.parameters.validate(spec, self._frame))
+        return as_frame(parameters.validate(spec, self._frame))
 
     def estimate(
         self, preview: bool = False, *, session: HasOrigin | None = None
@@ -98,7 +104,7 @@ class InfinityAccessor:
             On the frame's index.
         """
         origin = self._jobs_origin(session, "estimate")
-        return inf.batch.estimate_samples(origin, self._frame, is_preview=preview)
+        return batches.estimate_samples(origin, self._frame, is_preview=preview)
 
     def fill(
         self, random: bool = False, seed: int | None = None, *, session: HasOrigin | None = None
@@ -114,7 +120,7 @@ class InfinityAccessor:
         """
         origin = self._jobs_origin(session, "fill")
         drafted = origin.jobs(self._frame)
-        return as_frame(inf.parameters.fill(origin.spec, drafted, random=random, seed=seed))
+        return as_frame(parameters.fill(origin.spec, drafted, random=random, seed=seed))
 
     def submit(
         self,
@@ -148,7 +154,7 @@ class InfinityAccessor:
         InvalidJobs, NotEnoughSamples, ServerError
             Nothing was created.
         """
-        return inf.batch.submit_frame(
+        return batches.submit_frame(
             self._frame,
             self._jobs_origin(session, "submit"),
             is_preview=preview,
@@ -195,10 +201,10 @@ class InfinityAccessor:
         """
         origin = self._jobs_origin(session, "run")
         if not reuse:
-            inf.batch.require_free_folder(path)
+            batches.require_free_folder(path)
         submitted = self.submit(name=name, preview=preview, reuse=reuse, session=origin)
-        finished = inf.batch.await_frame(submitted, origin, timeout=timeout)
-        return inf.batch.download_frame(finished, path, origin)
+        finished = batches.await_frame(submitted, origin, timeout=timeout)
+        return batches.download_frame(finished, path, origin)
 
     def sweep(
         self,
@@ -225,8 +231,8 @@ class InfinityAccessor:
         Frame
             Jobs frame.
         """
-        origin = inf.batch.origin_for(self._frame, session)
-        swept = inf.parameters.sweep(origin.spec, self._frame, how, values)
+        origin = batches.origin_for(self._frame, session)
+        swept = parameters.sweep(origin.spec, self._frame, how, values)
         return as_frame(origin.with_context(swept))
 
     def visualize(self, stratify_var: str | None = None) -> Figure:
@@ -238,19 +244,19 @@ class InfinityAccessor:
             A column whose values are told apart by colour.
         """
         if "path" in self._frame.columns:
-            return inf.vis.visualize_batch_results(self._frame, stratify_var=stratify_var)
-        return inf.vis.visualize_job_params(self._frame, stratify_var=stratify_var)
+            return vis.visualize_batch_results(self._frame, stratify_var=stratify_var)
+        return vis.visualize_job_params(self._frame, stratify_var=stratify_var)
 
     # A batch
 
     @property
     def batch(self) -> Batch:
         """The batch that all rows belong to."""
-        return inf.batch.batch_of(self._frame)
+        return batches.batch_of(self._frame)
 
     def refresh(self, *, session: HasOrigin | None = None) -> Frame:
         """Ask the server for the present state of these jobs."""
-        return inf.batch.refresh_frame(self._frame, session)
+        return batches.refresh_frame(self._frame, session)
 
     def await_completion(
         self, timeout: float | None = None, *, session: HasOrigin | None = None
@@ -272,11 +278,11 @@ class InfinityAccessor:
         BatchTimeout
             Some had not finished in time; they go on.
         """
-        return inf.batch.await_frame(self._frame, session, timeout=timeout)
+        return batches.await_frame(self._frame, session, timeout=timeout)
 
     def cancel(self, *, session: HasOrigin | None = None) -> Frame:
         """Stop what has not finished."""
-        return inf.batch.cancel_frame(self._frame, session)
+        return batches.cancel_frame(self._frame, session)
 
     def download(
         self,
@@ -302,31 +308,29 @@ class InfinityAccessor:
         DownloadIncomplete
             Some jobs could not be fetched; the others are safe.
         """
-        return inf.batch.download_frame(
-            self._frame, path, session, overwrite=overwrite, quiet=quiet
-        )
+        return batches.download_frame(self._frame, path, session, overwrite=overwrite, quiet=quiet)
 
     def seeded(self, *, session: HasOrigin | None = None) -> Frame:
         """The same jobs again: a jobs frame whose ``state`` names the job of each row."""
-        return inf.batch.seeded(self._frame, session)
+        return batches.seeded(self._frame, session)
 
     def retry(self, *, session: HasOrigin | None = None) -> Frame:
         """The failed jobs once more: a jobs frame with fresh seeds."""
-        return inf.batch.retry(self._frame, session)
+        return batches.retry(self._frame, session)
 
     # Results
 
     def scenes(self, *, path: str | Path | None = None) -> Frame:
         """What each video says of itself: camera, avatar, matrices as lists; a row per job."""
-        return as_frame(inf.data.table(self._frame, "scenes", path=path))
+        return as_frame(data.table(self._frame, "scenes", path=path))
 
     def images(self, *, path: str | Path | None = None) -> Frame:
         """A row per frame of each video: time, size, rep counts."""
-        return as_frame(inf.data.table(self._frame, "images", path=path))
+        return as_frame(data.table(self._frame, "images", path=path))
 
     def annotations(self, category: str | None = None, *, path: str | Path | None = None) -> Frame:
         """A row per labelled object and frame: box, area, occlusion, segmentation."""
-        return as_frame(inf.data.table(self._frame, "annotations", category=category, path=path))
+        return as_frame(data.table(self._frame, "annotations", category=category, path=path))
 
     def keypoints(
         self,
@@ -335,15 +339,15 @@ class InfinityAccessor:
         path: str | Path | None = None,
     ) -> Frame:
         """A row per keypoint and frame: pixels, visibility v, depth, global position in m."""
-        return as_frame(inf.data.table(self._frame, "keypoints", skeleton=skeleton, path=path))
+        return as_frame(data.table(self._frame, "keypoints", skeleton=skeleton, path=path))
 
     def cuboids(self, *, path: str | Path | None = None) -> Frame:
         """A row per corner of each object's 3D box and frame."""
-        return as_frame(inf.data.table(self._frame, "cuboids", path=path))
+        return as_frame(data.table(self._frame, "cuboids", path=path))
 
     def timeseries(self, *, path: str | Path | None = None) -> Frame:
         """A row per sample of each job's sensor data."""
-        return as_frame(inf.data.table(self._frame, "timeseries", path=path))
+        return as_frame(data.table(self._frame, "timeseries", path=path))
 
     def masks(
         self,
@@ -359,7 +363,7 @@ class InfinityAccessor:
         frame_number : int
         mask : (height, width, 3) uint8 array, RGB
         """
-        return inf.data.masks(self._frame, job_id, kind=kind, path=path)
+        return data.masks(self._frame, job_id, kind=kind, path=path)
 
     def sql(
         self,
@@ -388,9 +392,7 @@ class InfinityAccessor:
         QueryError
             The query is wrong; of a name that is nowhere, says which ones are near.
         """
-        return as_frame(
-            inf.data.run_sql(self._frame, query, params=params, tables=tables, path=path)
-        )
+        return as_frame(data.run_sql(self._frame, query, params=params, tables=tables, path=path))
 
     def verify(self, *, path: str | Path | None = None, quiet: bool = False) -> Frame:
         """Check these jobs' labels, frame by frame, against their masks, cameras and videos.
@@ -401,11 +403,11 @@ class InfinityAccessor:
             A row per discrepancy; empty where all is right. Its ``.infinity.verification()`` says
             how much was compared.
         """
-        return as_frame(inf.data.verify(self._frame, path=path, quiet=quiet))
+        return as_frame(data.verify(self._frame, path=path, quiet=quiet))
 
     def verification(self) -> Frame:
         """What ``verify()`` compared and found, a row per check; call it on what that returned."""
-        return as_frame(inf.data.verification_summary(self._frame))
+        return as_frame(data.verification_summary(self._frame))
 
     def split(
         self,
@@ -430,7 +432,7 @@ class InfinityAccessor:
             Columns whose values should be as frequent in every part.
         """
         return as_frame(
-            inf.data.split(self._frame, sizes, by=by, stratify=stratify, seed=seed, path=path)
+            data.split(self._frame, sizes, by=by, stratify=stratify, seed=seed, path=path)
         )
 
     def export(
@@ -464,7 +466,7 @@ class InfinityAccessor:
         Frame
             What the format could not take and how many; empty if nothing.
         """
-        losses = inf.data.export(
+        losses = data.export(
             self._frame, path, format, pictures=pictures, source=source, quiet=quiet
         )
         return as_frame(losses)
@@ -488,7 +490,7 @@ class InfinityAccessor:
         boxes, keypoints : bool
             Draw the labels over the pictures.
         """
-        return inf.vis.view_previews(self._frame, k, caption, boxes, keypoints)
+        return vis.view_previews(self._frame, k, caption, boxes, keypoints)
 
     @renamed_arguments(labels="draw", label="caption")
     def show(
@@ -511,7 +513,7 @@ class InfinityAccessor:
             Columns to write under each picture, of this frame or else of its jobs' results; by
             default the job and the frame.
         """
-        return inf.vis.show(self._frame, k, draw, path, caption)
+        return vis.show(self._frame, k, draw, path, caption)
 
     def _jobs_origin(self, session: HasOrigin | None, verb: str) -> Origin:
         if self._submitted:
@@ -520,4 +522,4 @@ class InfinityAccessor:
                 advice="Make jobs of them with .infinity.seeded(), .retry() or .sweep().",
                 verb=verb,
             )
-        return inf.batch.origin_for(self._frame, session)
+        return batches.origin_for(self._frame, session)

@@ -21,10 +21,12 @@ from infinity_frames.client.registry import origin_for
 from infinity_frames.client.submit import estimate_samples, submit_jobs
 from infinity_frames.client.waiting import Wait, warn_of_failures
 from infinity_frames.compat import BatchVocabulary
+from infinity_frames.data import read_results
 from infinity_frames.frame import Frame, as_frame
 from infinity_frames.protocol import parameters
 from infinity_frames.protocol.errors import FrameError, RequestRejected
 from infinity_frames.protocol.schemas import BATCH, RESULTS
+from infinity_frames.protocol.warnings import warn_user
 
 __all__ = [
     "Batch",
@@ -289,14 +291,17 @@ def download_frame(
     wanted = dict(zip(frame["job_id"].astype(str), frame["batch_id"].astype(str), strict=True))
     if not wanted:
         return as_frame(RESULTS.empty())
-    results = download_jobs(
-        origin,
-        wanted,
-        Path(path),
-        tags=tags,
-        overwrite=overwrite,
-        quiet=quiet,
-    )
+    done = download_jobs(origin, wanted, Path(path), tags=tags, overwrite=overwrite, quiet=quiet)
+    order = {job: place for place, job in enumerate(wanted)}
+    results = read_results(path, quiet=quiet)
+    results = results[results["job_id"].isin(order)]
+    results = results.sort_values("job_id", key=lambda ids: ids.map(order)).reset_index(drop=True)
+    if done.unfinished:
+        warn_user(
+            f"{done.unfinished} of {len(wanted)} jobs have not finished, so they have no results "
+            "yet. Wait with await_completion() and download again: only those are fetched then."
+        )
+    done.raise_if_incomplete(len(wanted), results)
     return as_frame(results)
 
 

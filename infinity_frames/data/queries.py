@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import orjson
 import pandas as pd
 
-import infinity_frames
 from infinity_frames.data.sql import as_results, run_sql
 from infinity_frames.protocol.errors import QueryError, nearest
 from infinity_frames.protocol.schemas import Frame
@@ -108,7 +107,7 @@ def named_query(name: str) -> _Query:
 
 
 def _folder() -> Path:
-    package = Path(infinity_frames.__file__).parent
+    package = Path(__file__).parents[1]
     # A wheel carries the queries inside the package; in a checkout they lie next to it.
     installed = package / "_sql"
     return installed if installed.is_dir() else package.parent / "sql"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from infinity_frames.client.download.folder import RECORD, BatchFolder, Receipt,
 from infinity_frames.client.download.unpack import unpack
 from infinity_frames.client.http import CONNECTIONS, UNFINISHED, map_unordered, status
 from infinity_frames.client.origin import Origin
-from infinity_frames.data import read_results
 from infinity_frames.io.progress import progress
 from infinity_frames.protocol.errors import (
     ArchiveError,
@@ -23,13 +23,41 @@ from infinity_frames.protocol.errors import (
     UnknownBatch,
 )
 from infinity_frames.protocol.spec import Parameter
-from infinity_frames.protocol.warnings import warn_user
 
-__all__ = ["download_jobs"]
+__all__ = ["Downloaded", "download_jobs"]
 
 UNPACKING = 4
 """Archives unpacked while others arrive, so that no connection waits for a disk."""
 Job = Mapping[str, Any]
+
+
+@dataclass
+class Downloaded:
+    """How many jobs have not finished, and which jobs could not be fetched."""
+
+    unfinished: int = 0
+    failures: list[dict[str, str]] = field(default_factory=list)
+
+    def raise_if_incomplete(self, total: int, results: pd.DataFrame) -> None:
+        """Raise an error that carries the results frame, if a job could not be fetched.
+
+        Raises
+        ------
+        DownloadIncomplete
+            Some jobs could not be fetched; all others are safe.
+        """
+        if not self.failures:
+            return
+        columns = ["job_id", "batch_id", "reason"]
+        first = self.failures[0]
+        raise DownloadIncomplete(
+            f"{len(self.failures)} of {total} jobs could not be fetched. "
+            f"Job {first['job_id']}: {first['reason']}",
+            advice="The others are safe; the error's where holds results and failures. "
+            "Download again to fetch only what is missing.",
+            results=results,
+            failures=pd.DataFrame(self.failures, columns=columns, dtype="string"),
+        )
 
 
 def download_jobs(
@@ -40,7 +68,7 @@ def download_jobs(
     tags: Mapping[str, Mapping[str, Any]],
     overwrite: bool = False,
     quiet: bool = False,
-) -> pd.DataFrame:
+) -> Downloaded:
     """Fetch jobs' results into batch folders, only what is missing.
 
     Parameters
@@ -59,15 +87,8 @@ def download_jobs(
     quiet : bool
         No progress bar.
 
-    Returns
-    -------
-    DataFrame
-        Results frame of the wanted jobs, in their order.
-
     Raises
     ------
-    DownloadIncomplete
-        Some jobs could not be fetched; all others are safe.
     DownloadError
         A folder holds another batch, or cannot be written.
     UnknownBatch
@@ -85,8 +106,7 @@ def download_jobs(
             advice="Choose another folder; each batch gets its own folder inside.",
             file=str(path),
         )
-    failures: list[dict[str, str]] = []
-    unfinished = 0
+    done = Downloaded()
     unknown: list[UnknownBatch] = []
     for batch, jobs in batches.items():
         try:
@@ -94,26 +114,16 @@ def download_jobs(
         except UnknownBatch as error:
             # The jobs of the other batches are fetched all the same.
             unknown.append(error)
-            reason = error.problem
-            failures += [{"job_id": job, "batch_id": batch, "reason": reason} for job in jobs]
+            done.failures += [
+                {"job_id": job, "batch_id": batch, "reason": error.problem} for job in jobs
+            ]
             continue
-        failures += download.run(BatchFolder(folders[batch]), overwrite=overwrite, quiet=quiet)
-        unfinished += download.unfinished
+        folder = BatchFolder(folders[batch])
+        done.failures += download.run(folder, overwrite=overwrite, quiet=quiet)
+        done.unfinished += download.unfinished
     if len(unknown) == len(batches):
         raise unknown[0]
-    results = read_results(path, quiet=quiet)
-    order = {job: place for place, job in enumerate(wanted)}
-    results = results[results["job_id"].isin(order)]
-    results = results.sort_values("job_id", key=lambda ids: ids.map(order))
-    results = results.reset_index(drop=True)
-    if unfinished:
-        warn_user(
-            f"{unfinished} of {len(wanted)} jobs have not finished, so they have no results yet. "
-            "Wait with await_completion() and download again: only those are fetched then."
-        )
-    if failures:
-        raise _incomplete(failures, len(wanted), results)
-    return results
+    return done
 
 
 class _BatchDownload:
@@ -216,18 +226,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"The files could not be written: {error.strerror or error}."
     return f"{type(error).__name__}: {error}"
-
-
-def _incomplete(
-    failures: Sequence[Mapping[str, str]], total: int, results: pd.DataFrame
-) -> DownloadIncomplete:
-    frame = pd.DataFrame(failures, columns=["job_id", "batch_id", "reason"], dtype="string")
-    first = failures[0]
-    return DownloadIncomplete(
-        f"{len(failures)} of {total} jobs could not be fetched. "
-        f"Job {first['job_id']}: {first['reason']}",
-        advice="The others are safe; the error's where holds results and failures. "
-        "Download again to fetch only what is missing.",
-        results=results,
-        failures=frame,
-    )
