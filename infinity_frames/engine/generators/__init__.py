@@ -1,1 +1,1 @@
-"""The generators: each turns one job's parameters into labelled data."""
+"""The generators: each turns one job's parameters into labeled data."""

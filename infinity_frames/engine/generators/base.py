@@ -1,4 +1,4 @@
-"""What a generator is: a class that describes, estimates and renders jobs.
+"""The interface of a generator: a class that describes, estimates and renders jobs.
 
 A generator is found by its entry point in the group ``infinity_frames.generators``; a package of a
 user adds its own the same way. The server imports the class for ``spec`` and ``estimate`` only, so
@@ -21,13 +21,13 @@ __all__ = ["Generator"]
 
 @runtime_checkable
 class Generator(Protocol):
-    """Turns the parameters of a job into a folder of labelled data."""
+    """Turns the parameters of a job into a folder of labeled data."""
 
     spec: Description
-    """Name, version, parameters and joint rules: what the server publishes and checks against."""
+    """Name, version, parameters and joint rules; the server validates jobs by them."""
 
     def estimate(self, jobs: pd.DataFrame) -> NDArray[np.int64]:
-        """Samples that each standard job will have.
+        """Estimate the samples of each standard job.
 
         Parameters
         ----------
@@ -42,7 +42,7 @@ class Generator(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Import and compile all that ``render`` needs; called once in a worker before any job."""
+        """Import and compile what ``render`` needs; each worker calls it once, before its jobs."""
         ...
 
     def render(self, params: dict[str, Any], seed: int, directory: Path, preview: bool) -> int:

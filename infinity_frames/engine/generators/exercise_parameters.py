@@ -1,4 +1,4 @@
-"""Parameters and joint rules that every generator of exercise has in common."""
+"""Parameters and joint rules shared by the generators of exercises."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ MOTION = (
         description="How much each rep's joint trajectories differ from the seed motion; 0 not.",
     ),
 )
-"""How the reps go: number, speed, trims, noise."""
+"""Parameters of the reps: number, speed, trims, noise."""
 
 TRIMS = Linear({"trim_start_frac": 1.0, "trim_end_frac": 1.0}, max=0.9)
-"""Something of the motion must be left."""
+"""The trims must leave a part of the motion."""
 
 
 def no_trims_for(exercises: Sequence[str]) -> tuple[Conditional, ...]:
-    """The rules that keep exercises whole of which no half is smooth by itself."""
+    """Build the rules that forbid trims for exercises whose halves are not smooth by themselves."""
     whole = tuple(name for name in exercises if not exercise(name).allows_trimming)
     if not whole:
         return ()

@@ -18,7 +18,7 @@ __all__ = ["SPEC"]
 
 _TAU = 6.283185307179586
 
-# Watches are worn by people of every pace, so speeds are drawn from more than VisionFit's are.
+# Speeds are drawn from a wider range than VisionFit's, because people of every pace wear watches.
 _WIDER: dict[str, Sampling | None] = {
     "num_reps": None,
     "rel_baseline_speed": Uniform(0.5, 2.0),

@@ -1,4 +1,4 @@
-"""Random motion: arms, trunk and head that wander, feet that stay; nothing is counted."""
+"""Random motion: arms, trunk and head wander, the feet stay; there are no reps."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _RUBBER = Material((0.02, 0.02, 0.022), roughness=0.7)
 _STEEL = Material((0.55, 0.56, 0.58), pattern="brushed_metal", scale=0.02, roughness=0.3)
 _GLASS = Material((0.004, 0.004, 0.006), roughness=0.15, specular=0.08)
 _CROWN = Material((0.6, 0.03, 0.02), roughness=0.4)
-# The crown to the left: the watch is the other way round.
+# With the crown to the left, the watch is turned by half a turn about z.
 _HALF_TURN = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -59,7 +59,7 @@ class Watch:
 
     @classmethod
     def worn(cls, params: Mapping[str, Any], body: Body) -> Watch:
-        """The watch as a job's parameters say, on the skin (or sleeve) of a body."""
+        """Put the watch of a job on the skin (or sleeve) of a body."""
         side = params["watch_location"].lower()
         elbow, wrist = (body.rest_joints[JOINT_INDEX[f"{side}_{name}"]] for name in _FOREARM)
         length = np.linalg.norm(wrist - elbow)
@@ -101,7 +101,7 @@ class Watch:
         return Object("watch", merge([band, case]), (_RUBBER, _STEEL, _GLASS, _CROWN))
 
     def transform(self, joints: Array, rotations: Array) -> Array:
-        """From its own axes to those of the body, (4, 4).
+        """Transform from the watch's axes to body axes, (4, 4).
 
         Parameters
         ----------

@@ -49,7 +49,7 @@ class Floor:
         names = [item.name for item in scene.objects]
         ids = self._renderer.labels({}).ids
         self.visible: NDArray[np.bool_] = ids == names.index("floor") + 1
-        """Which pixels' centres see the floor, (H, W)."""
+        """Which pixels' centers see the floor, (H, W)."""
         self._away, self._direction, facing, self._toward = _on_floor(
             scene.camera, spill.center, self.visible.shape
         )
@@ -72,7 +72,7 @@ class Floor:
         return _seen_from_below(self._scene)
 
     def wet(self, grown: float) -> NDArray[np.bool_]:
-        """Which pixels' centres see the spill, (H, W)."""
+        """Which pixels' centers see the spill, (H, W)."""
         return self.visible & (self._inside(grown) >= 0.0) & (grown > 0.0)
 
     def picture(self, grown: float) -> Image:
@@ -103,7 +103,7 @@ class Floor:
         # The surface rises from the edge as a quarter of an ellipse.
         rise = np.clip(within / _RIM, 0.0, 1.0)
         level = np.sqrt(1.0 - (1.0 - rise) ** 2)
-        # Beer and Lambert: each millimetre lets the same share of the light pass.
+        # Beer and Lambert: each millimeter lets the same share of the light pass.
         passes = ((1.0 - self._liquid.hides) ** (self._depth * level)).astype(np.float32)[..., None]
         wets = self._liquid.wets ** np.clip(level, 0.0, 1.0).astype(np.float32)[..., None]
         below = self.dry[part] * wets * passes
@@ -116,7 +116,7 @@ class Floor:
         rows, columns = part
         row, column = np.mgrid[rows, columns].astype(np.float32)
         tilt = (_TILT * (1.0 - rise)).astype(np.float32)
-        # Outward is away from the centre: a slope towards the camera mirrors what is higher.
+        # Outward is away from the center: a slope towards the camera mirrors what is higher.
         outward = np.stack([np.cos(self._direction[part]), np.sin(self._direction[part])])
         ahead = (outward * self._toward[:, None, None]).sum(axis=0).astype(np.float32)
         aside = (outward[0] * -self._toward[1] + outward[1] * self._toward[0]).astype(np.float32)
@@ -160,7 +160,7 @@ def _seen_from_below(scene: Scene) -> Image:
 def _on_floor(
     camera: Camera, center: Array, shape: tuple[int, ...]
 ) -> tuple[Array, Array, Array, Array]:
-    """Where each pixel's centre meets the plane of the floor, as seen from a point of it.
+    """Where each pixel's center meets the plane of the floor, as seen from a point of it.
 
     Returns
     -------

@@ -66,7 +66,7 @@ class Place:
     warm: bool = False
 
     def scene(self, seed: int) -> Scene:
-        """The place as a scene; furniture stands a little otherwise with each seed."""
+        """Build the scene of the place; the seed moves its furniture a little."""
         x, y, z, yaw, pitch = self.camera
         height = self.room.height
         lights = tuple(

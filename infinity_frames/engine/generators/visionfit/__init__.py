@@ -1,4 +1,4 @@
-"""VisionFit: labelled videos of people exercising.
+"""VisionFit: labeled videos of people exercising.
 
 What the server needs, the parameters and the estimate, is cheap to import; what renders is imported
 by the workers only.

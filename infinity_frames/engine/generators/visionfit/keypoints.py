@@ -68,7 +68,7 @@ def visibility(
     tolerance : (N,) array
         How much of the owner itself may lie before a point that counts as visible, m.
     on_skin : (N,) bool array
-        Points on the owner's surface: a pixel's centre may see quite another part of it, so these
+        Points on the owner's surface: a pixel's center may see quite another part of it, so these
         are compared with what lies exactly before them. The others are inside of the owner.
 
     Returns
@@ -113,7 +113,7 @@ def named(
         Per name: x, y (px), v, z (depth, m), x_global, y_global, z_global (m).
     """
     pixels, depth = project(camera, points)
-    # To the micrometre: close to the lens, and far off its axis, a pixel is not much more.
+    # To the micrometer: close to the lens, and far off its axis, a pixel is not much more.
     metric = np.round(np.column_stack([depth, points]), 6).tolist()
     return {
         name: {

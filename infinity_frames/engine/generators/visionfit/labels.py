@@ -78,7 +78,7 @@ class Person:
 
 @dataclass(frozen=True, eq=False)
 class _Instance:
-    """A labelled object of the scene."""
+    """A labeled object of the scene."""
 
     name: str
     object_id: int
@@ -239,7 +239,7 @@ class SceneAnnotator:
         )
         joints, skin = len(JOINTS), len(person.skin_names)
         flat, coco_states = np.round(pixels[joints + skin :], 3), states[joints + skin :]
-        # COCO writes a point that is not labelled as 0 0 0; only what is in the image is.
+        # COCO writes a point that is not labeled as 0 0 0; only what is in the image is.
         coco = np.where((coco_states > 0)[:, None], np.column_stack([flat, coco_states]), 0.0)
         return {
             "armature_keypoints": named(JOINTS, camera, person.joints, states[:joints]),
@@ -253,14 +253,14 @@ class SceneAnnotator:
 
 
 def _instances(scene: Scene) -> list[_Instance]:
-    """The labelled objects, the person first."""
-    labelled = [
+    """The labeled objects, the person first."""
+    labeled = [
         (item.name != "person", object_id, item)
         for object_id, item in enumerate(scene.objects, start=1)
         if item.category is not None
     ]
-    labelled.sort(key=lambda entry: entry[:2])
-    colors = distinct_colors(len(labelled), 0.55)
+    labeled.sort(key=lambda entry: entry[:2])
+    colors = distinct_colors(len(labeled), 0.55)
     return [
         _Instance(
             name=item.name,
@@ -269,7 +269,7 @@ def _instances(scene: Scene) -> list[_Instance]:
             category_id=CATEGORIES.index(str(item.category)) + 1,
             color=colors[position],
         )
-        for position, (_, object_id, item) in enumerate(labelled)
+        for position, (_, object_id, item) in enumerate(labeled)
     ]
 
 

@@ -1,4 +1,4 @@
-"""Furniture between avatar and camera, placed so that it never hides more than is allowed.
+"""Places furniture between avatar and camera that never hides more than the job allows.
 
 The share is measured on rendered masks. A first place is found by poses without noise, a fraction
 of what is allowed; then the piece moves aside until it holds for the moments that look worst among
@@ -79,7 +79,7 @@ def place_occluder(
     seed: int,
     steps_aside: int = 0,
 ) -> list[Object]:
-    """Put a piece of furniture before the avatar.
+    """Place a piece of furniture between avatar and camera.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def place_occluder(
 
 
 class OcclusionLimit:
-    """Checks frames against what the occluder may hide.
+    """Checks frames against the allowed occlusion.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ class OcclusionLimit:
         self._allowed = allowed
 
     def holds(self, seen: LabelPass) -> bool:
-        """Whether the occluder hides no more than it may in a frame, whatever else hides there."""
+        """Whether the occluder hides at most the allowed share of the person in a frame."""
         return (
             self._mask is None
             or _hidden(seen.unoccluded(self._person), self._mask) <= self._allowed

@@ -85,7 +85,7 @@ def build_stage(params: Mapping[str, Any], seed: int, steps_aside: int = 0) -> S
         objects.append(wall_art(room, params["wall_art_type"], seed))
     if on_a_mat:
         objects.append(_mat(params["exercise"], location, yaw, seed))
-    # Last, so that it takes no other object's colour.
+    # Last, so that it takes no other object's color.
     objects += place_occluder(
         room, performance, camera, location, params["allowable_occlusion"], seed, steps_aside
     )

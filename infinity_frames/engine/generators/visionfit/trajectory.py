@@ -1,4 +1,4 @@
-"""What the avatar does in each frame: its body, its poses, what it holds, where that is."""
+"""The avatar in each frame: body, poses, and the objects that it holds."""
 
 from __future__ import annotations
 
@@ -165,13 +165,13 @@ class Performance:
                 )
 
     def nominal_rep(self, count: int = 9) -> Trajectory:
-        """One rep without noise, whatever the speed and the reps."""
+        """One rep without noise; it does not depend on the job's speed and number of reps."""
         timeline = Timeline(self.exercise, seed=0)
         moments = timeline.at(np.linspace(0.0, timeline.duration, count))
         return self._trajectory(self._actor.motion(seed=0, noise=0.0).pose(moments))
 
     def preview_reps(self, reps: int, per_rep: int = 16) -> Trajectory:
-        """The first `reps` reps as they will be, also those that this job does not ask for."""
+        """The first `reps` reps with noise, including reps beyond the job's number."""
         timeline = replace(self.timeline, num_reps=reps)
         shares = np.arange(per_rep) / per_rep
         times = timeline.starts[:, None] + timeline.active[:, None] * shares
