@@ -28,6 +28,8 @@ router = APIRouter(prefix="/api", responses=openapi.REFUSALS)
 
 
 def _is_of_base_protocol(parameter: dict[str, Any]) -> bool:
+    if parameter.get("extension"):
+        return False
     return parameter["default_value"] is not None or parameter["type"] == "uuid"
 
 
@@ -58,8 +60,8 @@ def describe_generator(
 ) -> Response:
     """Describe the parameters, options and joint rules of a generator.
 
-    Parameters that need not have a value are shown to clients that announce `parameters`: clients
-    of the base protocol convert every default to its type.
+    Extensions and parameters without a value are shown to clients that announce `parameters`;
+    clients of the base protocol convert every default to its type.
     """
     found = registry.generator(generator)
     # This client is about to submit jobs; start compiling the rendering code meanwhile.

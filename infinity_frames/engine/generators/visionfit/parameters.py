@@ -306,7 +306,7 @@ _TONE = (
         None,
         (-3.0, 3.0),
         "EV",
-        Normal(-0.2, 0.5),
+        Normal(-1.0, 0.5),
         "Stops of exposure beyond what the camera would choose.",
     ),
     _camera(
@@ -314,7 +314,7 @@ _TONE = (
         None,
         (0.5, 2.5),
         None,
-        Uniform(1.0, 1.7),
+        Uniform(1.1, 1.8),
         "Slope of the tone curve in the mid tones, relative to film.",
     ),
     _camera(
@@ -322,7 +322,7 @@ _TONE = (
         None,
         (-0.3, 0.2),
         None,
-        Normal(-0.03, 0.05),
+        Normal(-0.08, 0.05),
         "Level at which black is shown, of 1; below 0, shadows are clipped.",
     ),
     _camera(
@@ -330,7 +330,7 @@ _TONE = (
         None,
         (0.5, 1.2),
         None,
-        Uniform(0.85, 1.0),
+        Uniform(0.6, 0.9),
         "Level that is shown as white, of 1; below 1, highlights are clipped.",
     ),
     _camera(
