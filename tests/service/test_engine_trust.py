@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire_client import WireClient, batch, fetch
 
+from infinity_frames.engine.generators.visionfit.parameters import PHOTOGRAPHY
 from infinity_frames.engine.service.outcomes import checked_outcome, clean_text
 from infinity_frames.engine.service.ports import MAX_SAMPLES, Outcome, StoredArchive
 
@@ -300,9 +301,9 @@ def test_parameters_beyond_the_base_protocol_are_shown_to_clients_that_know_them
         return [one["name"] for one in answer.json()["params"]]
 
     base, all_ = shown(), shown(**{"Infinity-Extensions": "parameters, other"})
-    assert set(all_) - set(base) == {"random_seed"}
+    assert set(all_) - set(base) == {"random_seed", *PHOTOGRAPHY}
     assert "state" in base
-    assert len(base) == len(all_) - 1
+    assert len(base) == len(all_) - 1 - len(PHOTOGRAPHY)
 
 
 # Requests of web pages, and the docs page
