@@ -15,9 +15,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from sqlalchemy import Connection
+if TYPE_CHECKING:  # workers import this module and need no database
+    from sqlalchemy import Connection
 
 __all__ = [
     "MAX_SAMPLES",

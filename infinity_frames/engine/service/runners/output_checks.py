@@ -7,7 +7,6 @@ import operator
 from pathlib import Path
 from typing import Any
 
-import av
 import orjson
 
 from infinity_frames.engine.service.ports import MAX_SAMPLES
@@ -106,6 +105,8 @@ def _check_series(path: Path) -> None:
 
 
 def _video_frames(path: Path) -> int:
+    import av  # a generator without videos does without FFmpeg
+
     try:
         with av.open(str(path)) as container:
             stream = container.streams.video[0]
