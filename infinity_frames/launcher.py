@@ -100,7 +100,7 @@ def find_engine(home: _Path | None = None) -> str | None:
     address = place.address() if _is_owned(place) else None
     if address is None:
         return None
-    return address["url"] if _answers(address["url"], read_token(place.path)) else None
+    return address["url"] if _answers(address["url"], place) else None
 
 
 def stop_engine(home: _Path | None = None) -> bool:
@@ -250,15 +250,17 @@ def _tail(path: Path) -> str:
     return "\n".join(lines[-_LOG_LINES:]) or "(it wrote none)"
 
 
-def _answers(url: str, token: str) -> bool:
+def _answers(url: str, place: Home) -> bool:
     # Not at the top: an engine imports this module and never calls itself.
     from requests import RequestException
 
+    from infinity_frames.client.http.proof import EngineProof
     from infinity_frames.client.http.transport import Http, Token
 
-    with Http() as http:
+    token = Token(read_token(place.path))
+    with Http(EngineProof(place.proof_key_file)) as http:
         try:
-            answer = http.get(f"{url}/api/account/", auth=Token(token), timeout=_ANSWER_TIMEOUT_S)
+            answer = http.get(f"{url}/api/account/", auth=token, timeout=_ANSWER_TIMEOUT_S)
         except RequestException:
             return False
     return answer.status_code == HTTPStatus.OK

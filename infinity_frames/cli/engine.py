@@ -173,6 +173,7 @@ def _require_engine() -> None:
 def _rest(options: argparse.Namespace, url: str | None = None) -> Any:
     """Connect to the named server, else to the running engine, which is not started."""
     from infinity_frames.client.http import RestClient
+    from infinity_frames.client.http.proof import EngineProof
     from infinity_frames.client.origin import EMBEDDED, connect, server_name
     from infinity_frames.launcher import find_engine, read_token
 
@@ -186,7 +187,7 @@ def _rest(options: argparse.Namespace, url: str | None = None) -> Any:
             f"No engine runs for {home.path}.",
             advice="Start it with `infinity-frames serve`, or name another --home.",
         )
-    return RestClient(url, read_token(home.path))
+    return RestClient(url, read_token(home.path), check=EngineProof(home.proof_key_file))
 
 
 def _by_status(batch: Mapping[str, Any]) -> dict[str, int]:

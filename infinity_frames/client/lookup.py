@@ -13,7 +13,7 @@ import pandas as pd
 from infinity_frames.client.http import RestClient, map_unordered, to_json
 from infinity_frames.client.origin import Origin
 from infinity_frames.protocol import parameters
-from infinity_frames.protocol.errors import UnknownJob
+from infinity_frames.protocol.errors import FrameError, UnknownJob
 from infinity_frames.protocol.spec import Generator
 
 __all__ = ["content_name", "expand_overrides", "find_batch", "find_jobs", "last_days"]
@@ -129,9 +129,20 @@ def last_days(n: float) -> tuple[datetime, datetime]:
     """Start and end of the last `n` days.
 
     The end lies a day ahead, so that a slow local clock hides no new batch.
+
+    Raises
+    ------
+    FrameError
+        `n` is not a number of at least 0, or reaches back too far for a date.
     """
     now = datetime.now(UTC)
-    return now - timedelta(days=float(n)), now + timedelta(days=1)
+    try:
+        start = now - timedelta(days=float(n))
+    except (TypeError, ValueError, OverflowError):
+        start = None
+    if start is None or isinstance(n, bool) or n < 0:
+        raise FrameError(f"Invalid number of days {n!r}.", advice="Pass a number, such as 7.")
+    return start, now + timedelta(days=1)
 
 
 def _job(rest: RestClient, job_id: str, is_preview: bool) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import pandas as pd
 from infinity_frames import launcher
 from infinity_frames.client.describe import describe
 from infinity_frames.client.http import Limits, RestClient, RetryPolicy, server_address
+from infinity_frames.client.http.proof import EngineProof
+from infinity_frames.io.home import Home
 from infinity_frames.protocol import parameters
 from infinity_frames.protocol.schemas import with_context
 from infinity_frames.protocol.spec import Generator
@@ -119,7 +121,14 @@ def connect(
         ours = os.environ.get("INFINITY_TOKEN") if server_name(None) == EMBEDDED else None
         url = launcher.start_engine()
         own = token or ours or launcher.read_token()
-        return RestClient(url, own, limits=limits, retry=retry, locate=launcher.restart_engine)
+        return RestClient(
+            url,
+            own,
+            limits=limits,
+            retry=retry,
+            locate=launcher.restart_engine,
+            check=EngineProof(Home.at().proof_key_file),
+        )
     own_token = token or os.environ.get("INFINITY_TOKEN")
     return RestClient(server, own_token, limits=limits, retry=retry)
 

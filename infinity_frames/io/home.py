@@ -78,6 +78,11 @@ class Home:
         return self.path / "signing.key"
 
     @property
+    def proof_key_file(self) -> Path:
+        """The key with which the engine proves its identity to clients, mode 0600."""
+        return self.path / "proof.key"
+
+    @property
     def results(self) -> Path:
         """Finished archives, one zip per job."""
         return self.path / "results"

@@ -304,7 +304,7 @@ def test_outside_a_range_clips_redraws_or_raises():
         parameters.sample(KITCHEN, 3, fixed={"heat": [1.0, 2.0]})
     with pytest.raises(FrameError, match=r"rng\.uniform"):
         parameters.sample(KITCHEN, 3, fixed={"heat": (0.5, 1.5)})
-    with pytest.raises(FrameError, match="-1 is no number of jobs"):
+    with pytest.raises(FrameError, match="Invalid number of jobs -1"):
         parameters.sample(KITCHEN, -1)
     with pytest.raises(FrameError, match="weights"):
         parameters.sample(KITCHEN, 3, fixed={"dish": {"SOUP": -1.0}})
@@ -350,3 +350,46 @@ def test_sweep_of_submitted_rows_repeats_their_state():
     fresh = parameters.reseeded(KITCHEN, parameters.seeded(KITCHEN, rows).assign(job_id=job_ids))
     assert fresh["state"].isna().all()
     assert fresh["random_seed"].notna().all()
+
+
+def test_parameters_in_the_index_are_columns_too():
+    jobs = pd.DataFrame({"bowl": [1, 2], "heat": [0.5, 0.6]}).set_index("bowl")
+    assert parameters.frame(KITCHEN, jobs)["bowl"].tolist() == [1, 2]
+    assert parameters.validate(KITCHEN, jobs)["bowl"].tolist() == [1, 2]
+    assert parameters.sample(KITCHEN, 2, seed=1, given=jobs)["bowl"].tolist() == [1, 2]
+    assert parameters.sweep(KITCHEN, jobs, jobs)["bowl"].tolist() == [1, 2] * 2
+    jobs["bowl"] = [3, 4]
+    with pytest.raises(FrameError, match="both a column and a level of the index"):
+        parameters.frame(KITCHEN, jobs)
+
+
+def test_rows_to_sweep_are_combined_with_keywords():
+    jobs = pd.DataFrame({"heat": [0.5]})
+    swept = parameters.sweep(KITCHEN, jobs, [{"bowl": 1}, {"bowl": 2}], {"heat": [0.1, 0.2]})
+    assert swept[["bowl", "heat"]].values.tolist() == [[1, 0.1], [1, 0.2], [2, 0.1], [2, 0.2]]
+    with pytest.raises(FrameError, match="swept twice"):
+        parameters.sweep(KITCHEN, jobs, [{"bowl": 1}], {"bowl": [2]})
+
+
+def test_jobs_with_a_multi_index_can_be_swept():
+    index = pd.MultiIndex.from_product([["a", "b"], [0, 1]])
+    jobs = pd.DataFrame({"heat": [0.5] * 4}, index=index)
+    swept = parameters.sweep(KITCHEN, jobs, "product", {"bowl": [1, 2]})
+    assert swept["tag_base"].unique().tolist() == ["a, 0", "a, 1", "b, 0", "b, 1"]
+
+
+@pytest.mark.parametrize("values", [[np.inf, 1.0], [-np.inf, "x"]])
+def test_an_infinite_tag_is_refused(values):
+    with pytest.raises(FrameError, match="tag_snr of job 0 is infinite"):
+        parameters.tags(pd.DataFrame({"tag_snr": values}))
+
+
+@pytest.mark.parametrize("seed", ["1", -1, 1.5, True])
+def test_a_seed_that_is_no_whole_number_is_refused(seed):
+    with pytest.raises(FrameError, match="Invalid seed"):
+        parameters.sample(KITCHEN, 1, seed=seed)
+
+
+def test_weights_that_are_no_numbers_are_refused():
+    with pytest.raises(FrameError, match="Invalid weights"):
+        parameters.sample(KITCHEN, 2, fixed={"bowl": {1: "often", 2: "never"}})

@@ -17,13 +17,16 @@ from typing import Any
 from urllib.parse import quote, urljoin
 
 import requests
+from urllib3.connection import HTTPConnection
 
 from infinity_frames.client.http import responses
+from infinity_frames.client.http.fork import renew_after_fork
 from infinity_frames.client.http.retry import Limits, RetryPolicy
 from infinity_frames.client.http.transport import (
     Body,
     Http,
     Token,
+    clean_token,
     never_sent,
     pieces,
     retry_after,
@@ -84,7 +87,10 @@ class RestClient:
     retry : RetryPolicy, optional
         When a request is sent again.
     locate : callable, optional
-        Gives the server's present address; asked when nothing answers at the old one.
+        Gives the server's present address; called when nothing answers at the old one.
+    check : callable, optional
+        Called with every new connection before anything is sent; raises if the server is not the
+        right one.
     """
 
     def __init__(
@@ -95,19 +101,25 @@ class RestClient:
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
         locate: Callable[[], str] | None = None,
+        check: Callable[[HTTPConnection], None] | None = None,
     ) -> None:
         self.url = server_address(url)
         self.limits = limits or Limits()
         self.retry = retry or RetryPolicy()
         self.extensions: frozenset[str] | None = None
-        self._token = token
-        self._auth = Token(token)
+        self._token = clean_token(token)
+        self._auth = Token(self._token)
         self._locate = locate
-        self._locating = threading.Lock()
-        self._http = Http()
+        self._http = Http(check)
+        self.renew()
+        renew_after_fork(self)
 
     def __repr__(self) -> str:
         return f"RestClient({self.url!r})"
+
+    def renew(self) -> None:
+        """Start with a free lock; one that was held during a fork is never released."""
+        self._locating = threading.Lock()
 
     def has(self, extension: str) -> bool:
         """Whether the server announces something beyond the base protocol."""

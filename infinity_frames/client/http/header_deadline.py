@@ -1,7 +1,7 @@
-"""Connections on which an answer's head must be whole in time.
+"""Connections that time out if the header of a response is not complete in time.
 
-A read time limit counts from each byte to the next, so a server that sends a header byte now and
-then would be waited for without end: nothing gets to look at the clock before the head is whole.
+A read timeout counts from one byte to the next, so a server that sends a header byte now and then
+would never time out: no code runs between those bytes that could check the clock.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,9 +22,12 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 __all__ = ["PunctualAdapter"]
 
+_CHECK_TIMEOUT = 5.0
+"""Seconds that the check of a new connection may take."""
+
 
 class _Punctual(HTTPConnection):
-    """Gives an answer's head as long as its read time limit, all in all."""
+    """A connection whose read timeout also limits the whole header of a response."""
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         """Read the head.
@@ -52,13 +55,13 @@ class _Punctual(HTTPConnection):
 
 
 class _Watch:
-    """One thread that hangs up on whoever is late; a timer for each request would cost more."""
+    """One thread that closes late connections; a timer for each request would cost more."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._waits: dict[threading.Event, tuple[float, socket.socket]] = {}
         self._look = 0.0
-        """When the thread looks next; it is started with the first wait."""
+        """When the thread wakes next; it starts with the first wait."""
 
     @contextmanager
     def hanging_up(
@@ -103,6 +106,9 @@ if hasattr(os, "register_at_fork"):  # the thread stays behind in the parent
     os.register_at_fork(after_in_child=_watch_anew)
 
 
+Check = Callable[[HTTPConnection], None]
+
+
 class _PunctualTls(_Punctual, HTTPSConnection):
     pass
 
@@ -115,28 +121,55 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _PunctualTls
 
 
+def _checked_pool(check: Check) -> type[HTTPConnectionPool]:
+    """Make a pool whose connections are checked each time they are made."""
+
+    class Checked(_Punctual):
+        def connect(self) -> None:
+            """Connect, and let `check` look at the server before anything is sent."""
+            super().connect()
+            assert self.sock is not None
+            with _watch.hanging_up(self.sock, _CHECK_TIMEOUT, threading.Event()):
+                check(self)
+
+    class CheckedPool(HTTPConnectionPool):
+        ConnectionCls = Checked
+
+    return CheckedPool
+
+
 class PunctualAdapter(HTTPAdapter):
-    """An adapter of requests whose connections are punctual, through proxies too."""
+    """An adapter of requests whose connections time out on slow headers, through proxies too.
+
+    Parameters
+    ----------
+    check : callable, optional
+        Called with every new connection before anything is sent; raises if the server is not the
+        right one.
+    """
+
+    def __init__(self, check: Check | None = None, **options: Any) -> None:
+        self._http_pool = _Pool if check is None else _checked_pool(check)
+        super().__init__(**options)
 
     def init_poolmanager(self, *given: Any, **options: Any) -> None:
         """Make the pools."""
         super().init_poolmanager(*given, **options)
-        _use(self.poolmanager)
+        self._use(self.poolmanager)
 
     def proxy_manager_for(self, proxy: Any, **options: Any) -> Any:
-        """The pools of a proxy."""
-        return _use(super().proxy_manager_for(proxy, **options))
+        """Make the pools of a proxy."""
+        return self._use(super().proxy_manager_for(proxy, **options))
 
-
-def _use(manager: PoolManager) -> PoolManager:
-    # Of a SOCKS proxy the connections are of its own kind, and stay so.
-    if manager.pool_classes_by_scheme.get("http") is HTTPConnectionPool:
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-    return manager
+    def _use(self, manager: PoolManager) -> PoolManager:
+        # The connections of a SOCKS proxy are of its own kind, and stay so.
+        if manager.pool_classes_by_scheme.get("http") is HTTPConnectionPool:
+            manager.pool_classes_by_scheme = {"http": self._http_pool, "https": _TlsPool}
+        return manager
 
 
 def _hang_up(sock: socket.socket, late: threading.Event) -> None:
     late.set()
-    # Closed just now, or of a kind that does not shut down: the others are still watched.
+    # A socket that was just closed, or one that cannot be shut down: keep watching the others.
     with contextlib.suppress(Exception):
         getattr(sock, "socket", sock).shutdown(socket.SHUT_RDWR)

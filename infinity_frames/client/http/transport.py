@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from ipaddress import ip_address
 from typing import Any
@@ -11,9 +12,11 @@ from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 from urllib3.util import Retry
 
+from infinity_frames.client.http.fork import renew_after_fork
 from infinity_frames.client.http.header_deadline import PunctualAdapter
 from infinity_frames.protocol.errors import SessionError
 
@@ -23,6 +26,7 @@ __all__ = [
     "Body",
     "Http",
     "Token",
+    "clean_token",
     "never_sent",
     "pieces",
     "retry_after",
@@ -51,14 +55,26 @@ class Http(requests.Session):
     """A pooled session that hands its credentials to nobody else and never turns a POST into a GET.
 
     Plain requests adds what ``~/.netrc`` says about a host, and drops a POST's body on 301 or 302.
+
+    Parameters
+    ----------
+    check : callable, optional
+        Called with every new connection before anything is sent; raises if the server is not the
+        right one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, check: Callable[[HTTPConnection], None] | None = None) -> None:
         super().__init__()
-        adapter = PunctualAdapter(pool_connections=4, pool_maxsize=CONNECTIONS)
+        self._check = check
+        self.renew()
+        renew_after_fork(self)
+        self._settings: dict[tuple[str, str], Any] = {}
+
+    def renew(self) -> None:
+        """Start with new connections; those of a parent process stay the parent's."""
+        adapter = PunctualAdapter(self._check, pool_connections=4, pool_maxsize=CONNECTIONS)
         self.mount("http://", adapter)
         self.mount("https://", adapter)
-        self._settings: dict[tuple[str, str], Any] = {}
 
     def merge_environment_settings(
         self, url: str | bytes | None, proxies: Any, stream: Any, verify: Any, cert: Any
@@ -126,6 +142,28 @@ class Body(BytesIO):
         return super().read(size)
 
 
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+
+
+def clean_token(token: str | None) -> str | None:
+    """A token without surrounding white space; None for no token.
+
+    Raises
+    ------
+    SessionError
+        It holds characters that a header cannot carry; the error does not show it.
+    """
+    if token is None:
+        return None
+    text = token.strip() if isinstance(token, str) else ""
+    if not _TOKEN.fullmatch(text):
+        raise SessionError(
+            "The token holds spaces, line breaks or non-ASCII characters, or is empty.",
+            advice="Check where it was copied from; it is not shown here.",
+        )
+    return text
+
+
 def server_address(text: str) -> str:
     """A server's address in its one canonical form.
 
@@ -134,14 +172,27 @@ def server_address(text: str) -> str:
     SessionError
         It is no http(s) address, or it carries a user, a query or a fragment.
     """
-    parts = urlsplit(text.strip())
-    odd = parts.username or parts.password or parts.query or parts.fragment
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname or odd:
-        shown = f"{parts.scheme}://{parts.hostname}" if parts.hostname else text
+    address = _canonical(text.strip())
+    if address is None:
+        # A user name and password before "@" are never shown.
+        shown = text.strip().rpartition("@")[2].partition("?")[0].partition("#")[0]
         raise SessionError(
-            f"{shown!r} is no server address that can be used.",
+            f"Invalid server address {shown!r}.",
             advice='Give it as "https://host" or "http://host:port", without a user or a query.',
         )
+    return address
+
+
+def _canonical(text: str) -> str | None:
+    try:
+        parts = urlsplit(text)
+        host = (parts.hostname or "").encode("idna")
+        _ = parts.port
+    except ValueError:  # UnicodeError, for a host name that DNS cannot hold, is one too
+        return None
+    secret = "@" in parts.netloc or parts.query or parts.fragment
+    if parts.scheme.lower() not in ("http", "https") or not host or secret:
+        return None
     return f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 
 

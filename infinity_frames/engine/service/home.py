@@ -96,6 +96,7 @@ def make_private(home: Home) -> None:
             home.address_file,
             home.token_file,
             home.key_file,
+            home.proof_key_file,
             home.log_file,
             database,
             database.with_name(f"{database.name}-wal"),

@@ -153,7 +153,7 @@ def _serve_owned(
     try:
         signer = Signer(_signing_key(home, store))
         app = application(
-            Service(store, archives, signer, dispatcher),
+            Service(store, archives, signer, dispatcher, private_bytes(home.proof_key_file)),
             HostCheck([settings.host, *settings.allowed_hosts]),
         )
 

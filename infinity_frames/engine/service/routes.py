@@ -21,6 +21,8 @@ from infinity_frames.engine.service.dependencies import (
 )
 from infinity_frames.engine.service.responses import compressed_json_response, json_response
 from infinity_frames.engine.service.service import Service
+from infinity_frames.io.proof import MAX_NONCE, proof
+from infinity_frames.protocol.errors import NotFound
 
 __all__ = ["router"]
 
@@ -39,6 +41,17 @@ def _query(*names: str) -> dict[str, Any]:
             {"name": name, "in": "query", "schema": {"type": "string"}} for name in names
         ]
     }
+
+
+@router.get("/proof/", include_in_schema=False)
+def prove_identity(
+    service: Engine, request: Request, nonce: Annotated[str, Query(max_length=MAX_NONCE)]
+) -> Response:
+    """Prove to a local client, before it sends a token, that this is the engine of its home."""
+    server = request.scope.get("server")
+    if server is None or server[1] is None:
+        raise NotFound("This engine does not listen on a port.")
+    return json_response(proof(service.proof_key, nonce, server[1]))
 
 
 @router.get("/jobs/", response_model=list[openapi.GeneratorListed], tags=["generators"])

@@ -56,12 +56,15 @@ class Service:
         Signs result URLs.
     dispatcher : Dispatcher
         Renders queued jobs.
+    proof_key : bytes
+        Proves to local clients that this is the engine of its home.
     """
 
     store: Store
     archives: Archives
     signer: Signer
     dispatcher: Dispatcher
+    proof_key: bytes
     _accounts: dict[bytes, tuple[int, float]] = field(default_factory=dict)
 
     def account(self, token: str) -> int:

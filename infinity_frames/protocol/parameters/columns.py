@@ -21,7 +21,17 @@ from infinity_frames.protocol.errors import FrameError
 from infinity_frames.protocol.schemas import TAG_PREFIX
 from infinity_frames.protocol.spec import Generator, Parameter
 
-__all__ = ["coerce", "constant", "dtype_of", "frame", "is_missing", "records", "tags", "typed"]
+__all__ = [
+    "coerce",
+    "constant",
+    "dtype_of",
+    "frame",
+    "is_missing",
+    "records",
+    "tags",
+    "typed",
+    "with_index_columns",
+]
 
 Series = pd.Series
 Jobs = pd.DataFrame | Mapping[str, Any] | Iterable[Mapping[str, Any]]
@@ -66,17 +76,45 @@ def frame(generator: Generator, jobs: Jobs) -> pd.DataFrame:
     FrameError
         `jobs` is no frame and not made of dicts.
     """
-    out = _as_dataframe(jobs)
+    out = with_index_columns(generator, _as_dataframe(jobs))
     repeated = out.columns[out.columns.duplicated()]
     if len(repeated):
         raise FrameError(
-            f"The column {repeated[0]!r} stands twice in the jobs.",
+            f"Duplicate column {repeated[0]!r}.",
             advice="Keep one of the two.",
             columns=list(map(str, repeated)),
         )
     for name in out.columns:
         if name in generator.by_name:
             out[name] = typed(generator.by_name[name], out[name])
+    return out
+
+
+def with_index_columns(generator: Generator, jobs: pd.DataFrame) -> pd.DataFrame:
+    """Add parameters and tags that are levels of the index as columns; the index stays.
+
+    ``set_index`` and ``groupby().apply`` move columns there.
+
+    Raises
+    ------
+    FrameError
+        A parameter is both a column and a level of the index, with different values.
+    """
+    out = jobs
+    for level, name in enumerate(jobs.index.names):
+        if name not in generator.by_name and not str(name).startswith(TAG_PREFIX):
+            continue
+        values = jobs.index.get_level_values(level)
+        if name not in jobs.columns:
+            out = out.assign(**{str(name): values})
+        elif isinstance(jobs[name], pd.Series) and not jobs[name].astype("object").equals(
+            values.to_series(index=jobs.index).astype("object")
+        ):
+            raise FrameError(
+                f"{name!r} is both a column and a level of the index, with different values.",
+                advice="Keep one of them: jobs.reset_index(drop=True) drops the index.",
+                parameter=str(name),
+            )
     return out
 
 
@@ -292,13 +330,37 @@ def records(generator: Generator, jobs: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def tags(jobs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each job's tags, ``{"fold": 1}`` for a column ``tag_fold``, without what is missing."""
+    """Each job's tags, ``{"fold": 1}`` for a column ``tag_fold``, without what is missing.
+
+    Raises
+    ------
+    FrameError
+        A tag is infinite, which JSON cannot hold.
+    """
     named = {
         name: name.removeprefix(TAG_PREFIX)
         for name in jobs.columns
         if isinstance(name, str) and name.startswith(TAG_PREFIX)
     }
+    for name in named:
+        infinite = _infinite(jobs[name])
+        if infinite.any():
+            position = int(np.flatnonzero(infinite)[0])
+            raise FrameError(
+                f"{name} of job {position} is infinite, which JSON cannot hold.",
+                advice="Use a missing value, or text.",
+                job=position,
+                parameter=name,
+            )
     return _records(jobs, named)
+
+
+def _infinite(values: Series[Any]) -> NDArray[np.bool_]:
+    if pd.api.types.is_float_dtype(values.dtype):
+        return np.isinf(values.to_numpy("float64", na_value=0.0))
+    if values.dtype != "object" and not isinstance(values.dtype, pd.CategoricalDtype):
+        return np.zeros(len(values), dtype=bool)
+    return np.array([isinstance(v, Real) and np.isinf(float(v)) for v in values], dtype=bool)
 
 
 def _records(jobs: pd.DataFrame, named: Mapping[str, str]) -> list[dict[str, Any]]:

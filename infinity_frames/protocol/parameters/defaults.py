@@ -10,6 +10,7 @@ import pandas as pd
 from infinity_frames.protocol.parameters.columns import constant, is_missing, typed
 from infinity_frames.protocol.parameters.draws import (
     column_of,
+    entropy_of,
     rng_of,
     uniform,
     until_joint_rules_hold,
@@ -48,7 +49,7 @@ def fill(
     """
     drawn: dict[str, Any] = {}
     columns: dict[str, pd.Series[Any]] = {}
-    entropy = np.random.SeedSequence(seed).entropy
+    entropy = entropy_of(seed)
     for parameter in generator.parameters:
         given = _given(parameter, jobs)
         gaps = is_missing(given)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from numbers import Integral
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from infinity_frames.protocol.errors import InvalidJobs
+from infinity_frames.protocol.errors import FrameError, InvalidJobs
 from infinity_frames.protocol.parameters.columns import coerce, constant, dtype_of
 from infinity_frames.protocol.parameters.rules import broken, explain, violations
 from infinity_frames.protocol.spec import (
@@ -26,10 +27,26 @@ from infinity_frames.protocol.spec import (
     Uniform,
 )
 
-__all__ = ["column_of", "rng_of", "sensible", "uniform", "until_joint_rules_hold"]
+__all__ = ["column_of", "entropy_of", "rng_of", "sensible", "uniform", "until_joint_rules_hold"]
 
 Bools = NDArray[np.bool_]
 _ROUNDS = 1000  # redraws before a joint rule counts as impossible to keep
+
+
+def entropy_of(seed: int | None) -> int:
+    """Entropy of a seed; fresh for None.
+
+    Raises
+    ------
+    FrameError
+        The seed is not a whole number of at least 0.
+    """
+    if seed is not None and (
+        isinstance(seed, bool | np.bool_) or not isinstance(seed, Integral) or seed < 0
+    ):
+        raise FrameError(f"Invalid seed {seed!r}.", advice="Pass a whole number of at least 0.")
+    entropy = np.random.SeedSequence(None if seed is None else int(seed)).entropy
+    return cast("int", entropy)
 
 
 def rng_of(entropy: Any, name: str, *key: int) -> np.random.Generator:

@@ -18,6 +18,7 @@ from infinity_frames.protocol.parameters.columns import (
     dtype_of,
     is_missing,
     typed,
+    with_index_columns,
 )
 from infinity_frames.protocol.schemas import TAG_PREFIX, VIOLATIONS, pandera
 from infinity_frames.protocol.spec import Conditional, Constraint, Generator, Linear, Parameter
@@ -72,7 +73,7 @@ def violations(generator: Generator, jobs: pd.DataFrame, *, joint: bool = True) 
     DataFrame
         A violations frame, by position and in the order of the parameters; empty when all is well.
     """
-    return _check(generator, jobs, joint=joint)[0]
+    return _check(generator, with_index_columns(generator, jobs), joint=joint)[0]
 
 
 def validate(generator: Generator, jobs: pd.DataFrame) -> pd.DataFrame:
@@ -83,6 +84,7 @@ def validate(generator: Generator, jobs: pd.DataFrame) -> pd.DataFrame:
     InvalidJobs
         Its ``violations`` is the whole frame; its text shows the first few.
     """
+    jobs = with_index_columns(generator, jobs)
     found, columns = _check(generator, jobs, joint=True)
     if len(found):
         raise InvalidJobs(
@@ -189,8 +191,15 @@ def _out_of_bounds(
     checked = pd.DataFrame(checkable, copy=False)
     if not len(checked):
         return
+    schema = _schema(generator, dtypes=False)
+    # Imported here: pandera takes a quarter of a second, and only checks need it.
+    from pandera.config import ValidationDepth, config_context
+
+    # Environment variables may switch pandera's checks off for other code, but not for our rules.
+    everything = {"validation_enabled": True, "validation_depth": ValidationDepth.SCHEMA_AND_DATA}
     try:
-        _schema(generator, dtypes=False).validate(checked, lazy=True, inplace=True)
+        with config_context(**everything):
+            schema.validate(checked, lazy=True, inplace=True)
     except pandera().errors.SchemaErrors as error:
         failures = error.failure_cases
     else:

@@ -11,9 +11,15 @@ import numpy as np
 import pandas as pd
 
 from infinity_frames.protocol.errors import FrameError, InvalidJobs
-from infinity_frames.protocol.parameters.columns import coerce, is_missing, typed
+from infinity_frames.protocol.parameters.columns import (
+    coerce,
+    is_missing,
+    typed,
+    with_index_columns,
+)
 from infinity_frames.protocol.parameters.draws import (
     column_of,
+    entropy_of,
     rng_of,
     sensible,
     until_joint_rules_hold,
@@ -75,10 +81,12 @@ def sample(
             advice='Use "redraw", "clip" or "raise".',
         )
     if isinstance(n, bool) or not isinstance(n, Integral) or n < 0:
-        raise FrameError(f"{n!r} is no number of jobs to draw.", advice="Pass 0 or more.")
+        raise FrameError(f"Invalid number of jobs {n!r}.", advice="Pass 0 or more.")
     n = int(n)
+    if given is not None:
+        given = with_index_columns(generator, given)
     sources = _sources(n, given, fixed or {})
-    draw = _Draw(generator, n, np.random.SeedSequence(seed).entropy, outside)
+    draw = _Draw(generator, n, entropy_of(seed), outside)
     # What a function may read comes first, then the functions in the order they are written.
     functions = [name for name, source in sources.items() if _is_function(source)]
     for parameter in generator.parameters:
@@ -276,11 +284,13 @@ def _rounded(values: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _weighted(picks: Choice, n: int, rng: np.random.Generator) -> pd.Series[Any]:
-    weights = np.asarray(picks.weights, dtype="float64")
+    try:
+        weights = np.asarray(picks.weights, dtype="float64")
+    except (TypeError, ValueError):
+        weights = np.empty(0)
     if not len(weights) or not np.isfinite(weights).all() or weights.min() < 0 or not weights.sum():
         raise FrameError(
-            f"The weights {dict(zip(picks.values, picks.weights or (), strict=True))} "
-            "are not weights.",
+            f"Invalid weights {dict(zip(picks.values, picks.weights or (), strict=True))}.",
             advice="Give each value a number of at least 0, not all of them 0.",
         )
     chosen = rng.choice(len(weights), n, p=weights / weights.sum())

@@ -10,7 +10,13 @@ import numpy as np
 import pandas as pd
 
 from infinity_frames.protocol.errors import FrameError
-from infinity_frames.protocol.parameters.columns import dtype_of, frame, is_missing, typed
+from infinity_frames.protocol.parameters.columns import (
+    dtype_of,
+    frame,
+    is_missing,
+    typed,
+    with_index_columns,
+)
 from infinity_frames.protocol.parameters.rules import sentence, unknown_parameter
 from infinity_frames.protocol.schemas import TAG_PREFIX
 from infinity_frames.protocol.spec import Generator
@@ -92,13 +98,16 @@ def sweep(
     FrameError
         Nothing to sweep, a name that is no parameter, or sequences of different lengths to zip.
     """
+    if isinstance(how, pd.DataFrame):
+        how = with_index_columns(generator, how)
+    rows = with_index_columns(generator, rows)
     overrides = _overrides(how, values or {})
     for name in overrides.columns:
         if name not in generator.by_name and not str(name).startswith(TAG_PREFIX):
             problem = sentence(unknown_parameter(generator, str(name)))
             raise FrameError(problem, parameter=str(name))
     base = seeded(generator, rows) if "job_id" in rows.columns else frame(generator, rows)
-    base[BASE] = (rows["job_id"] if "job_id" in rows.columns else rows.index).astype("string")
+    base[BASE] = _labels(rows)
     base = _sharing(generator, base, seed)
     count = len(overrides)
     out = base.iloc[np.repeat(np.arange(len(base)), count)].reset_index(drop=True)
@@ -121,12 +130,40 @@ def _overrides(how: Any, values: Mapping[str, Iterable[Any]]) -> pd.DataFrame:
         out = pd.DataFrame(_combine(how, columns), columns=list(columns), dtype="object")
     else:
         out = pd.DataFrame(list(how), dtype="object")
+    if not isinstance(how, str) and values:
+        out = _crossed(out, values)
     if out.empty:
         raise FrameError(
             "There is nothing to sweep.",
             advice="Name parameters with their values, as camera_height=[0.5, 1.0, 1.5].",
         )
     return out
+
+
+def _crossed(rows: pd.DataFrame, values: Mapping[str, Iterable[Any]]) -> pd.DataFrame:
+    """Every row with every combination of `values`."""
+    twice = [name for name in values if name in rows.columns]
+    if twice:
+        raise FrameError(
+            f"{twice[0]!r} is swept twice: in the rows and as a keyword.",
+            advice="Give its values in one of the two places.",
+            parameter=twice[0],
+        )
+    columns = {name: _listed(items) for name, items in values.items()}
+    combinations = pd.DataFrame(_combine("product", columns), columns=list(columns), dtype="object")
+    return rows.merge(combinations, how="cross") if len(rows.columns) else combinations
+
+
+def _labels(rows: pd.DataFrame) -> pd.Series[Any]:
+    """Names of the rows that copies refer to: job ids, else labels of the index."""
+    if "job_id" in rows.columns:
+        labels = rows["job_id"].astype("string")
+    elif isinstance(rows.index, pd.MultiIndex):
+        texts = [", ".join(map(str, label)) for label in rows.index]
+        labels = pd.Series(texts, index=rows.index, dtype="string")
+    else:
+        labels = pd.Series(rows.index.astype("string"), index=rows.index)
+    return labels
 
 
 def _listed(items: Iterable[Any]) -> list[Any]:
