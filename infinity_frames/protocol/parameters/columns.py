@@ -357,7 +357,7 @@ def tags(jobs: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _infinite(values: Series[Any]) -> NDArray[np.bool_]:
     if pd.api.types.is_float_dtype(values.dtype):
-        return np.isinf(values.to_numpy("float64", na_value=0.0))
+        return np.asarray(np.isinf(values.to_numpy("float64", na_value=0.0)), dtype=bool)
     if values.dtype != "object" and not isinstance(values.dtype, pd.CategoricalDtype):
         return np.zeros(len(values), dtype=bool)
     return np.array([isinstance(v, Real) and np.isinf(float(v)) for v in values], dtype=bool)

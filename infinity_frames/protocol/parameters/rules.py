@@ -196,9 +196,9 @@ def _out_of_bounds(
     from pandera.config import ValidationDepth, config_context
 
     # Environment variables may switch pandera's checks off for other code, but not for our rules.
-    everything = {"validation_enabled": True, "validation_depth": ValidationDepth.SCHEMA_AND_DATA}
+    depth = ValidationDepth.SCHEMA_AND_DATA
     try:
-        with config_context(**everything):
+        with config_context(validation_enabled=True, validation_depth=depth):
             schema.validate(checked, lazy=True, inplace=True)
     except pandera().errors.SchemaErrors as error:
         failures = error.failure_cases
