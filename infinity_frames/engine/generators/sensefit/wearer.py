@@ -25,6 +25,7 @@ __all__ = ["Moment", "Wearer"]
 
 Array = NDArray[np.float64]
 
+_LONG_CHUNK = 1024  # without pictures there is room for more
 _CHUNK = 64  # poses computed at a time, so that memory stays flat
 _GENDERS: tuple[Gender, ...] = ("MALE", "FEMALE")
 
@@ -129,8 +130,8 @@ class Wearer:
         """Global positions (N, 3), m, and rotations (N, 3, 3) of the device at some times, s."""
         joint, place, axes = self.watch.joint, self.watch.place, self.watch.axes
         positions, rotations = [], []
-        for start in range(0, len(time), _CHUNK):
-            pose = self._pose(time[start : start + _CHUNK])
+        for start in range(0, len(time), _LONG_CHUNK):
+            pose = self._pose(time[start : start + _LONG_CHUNK])
             joints, turns = pose.joints(self.body.rest_joints)
             turn = turns[:, joint]
             positions.append(self.actor.frame.points(joints[:, joint] + turn @ place))
