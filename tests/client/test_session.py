@@ -547,3 +547,18 @@ def test_ctrl_c_is_heard_within_a_second_and_leaves_all_in_order(work: str) -> N
         made = 1 if work in ("waiting", "polling") else 0
         assert len(server.batches) == made
         assert len(inf.Session(token=TOKEN, server=server.url).estimate_samples([{}])) == 1
+
+
+def test_a_name_without_version_is_the_newest_version(server: FaultServer) -> None:
+    bare = NAME.rpartition("-v")[0]
+    assert inf.Session(bare, token=TOKEN, server=server.url).generator == NAME
+    names = [f"{bare}-v0.9.0", f"{bare}-v0.10.0", "other-v2.0.0"]
+    server.fail("GET", "/api/jobs/", answer(200, [{"name": name} for name in names]))
+    with pytest.raises(errors.UnknownGenerator, match=f"{bare}-v0.10.0"):
+        inf.Session(bare, token=TOKEN, server=server.url)  # chosen; this server lacks it
+
+
+def test_the_old_name_of_the_data_module_warns() -> None:
+    with pytest.warns(DeprecationWarning, match="renamed to infinity_frames.data"):
+        assert inf.results is inf.data
+    assert inf.__version__
