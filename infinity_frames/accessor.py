@@ -10,9 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from infinity_frames.frame import Frame, as_frame
 from infinity_frames.protocol.deprecation import renamed_arguments
@@ -349,21 +347,53 @@ class InfinityAccessor:
         """A row per sample of each job's sensor data."""
         return as_frame(data.table(self._frame, "timeseries", path=path))
 
+    def wide(self, values: Sequence[str] = ("x", "y", "v"), by: str | Sequence[str] = ()) -> Frame:
+        """Reshape keypoints to a row per frame with columns ``(name, x | y | v)``, float64.
+
+        Parameters
+        ----------
+        values : sequence of str
+            Columns to keep of each point.
+        by : str or sequence of str
+            Further columns of the index, for frames with several people: ``"annotation_id"``.
+        """
+        return as_frame(data.wide(self._frame, values, by))
+
     def masks(
         self,
-        job_id: str,
-        kind: Literal["instance", "semantic"] = "instance",
+        job_id: str | None = None,
+        kind: Literal["instance", "semantic", "index"] = "instance",
         *,
+        of: Literal["category", "instance"] = "category",
         path: str | Path | None = None,
-    ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """Label masks of one job, frame by frame.
+    ) -> Iterator[Any]:
+        """Read label masks of one job, or of every job of this frame.
+
+        Parameters
+        ----------
+        job_id : str, optional
+            The job; without it the masks of all jobs, and of the ``frame_number`` of these rows
+            where they have one.
+        kind : {"instance", "semantic", "index"}
+            Colors of instances or categories, or numbers.
+        of : {"category", "instance"}
+            What the numbers stand for; ``colors()`` names them, 0 is no object.
+        path : path, optional
+            The folder that the results are in now, if they were moved.
 
         Yields
         ------
+        job_id : str
+            Only without `job_id`.
         frame_number : int
-        mask : (height, width, 3) uint8 array, RGB
+        mask : ndarray
+            RGB, (height, width, 3) uint8; of ``kind="index"`` (height, width) int32.
         """
-        return data.masks(self._frame, job_id, kind=kind, path=path)
+        return data.masks(self._frame, job_id, kind=kind, of=of, path=path)
+
+    def colors(self, *, path: str | Path | None = None) -> Frame:
+        """List the colors and numbers in masks, with the category and instance that each names."""
+        return as_frame(data.colors(self._frame, path=path))
 
     def sql(
         self,
@@ -371,9 +401,10 @@ class InfinityAccessor:
         params: Mapping[str, Any] | None = None,
         tables: Mapping[str, pd.DataFrame] | None = None,
         *,
+        sandboxed: bool = False,
         path: str | Path | None = None,
     ) -> Frame:
-        """Ask SQL about exactly these rows: they are the table ``jobs``.
+        """Run SQL over exactly these rows: they are the table ``jobs``.
 
         The other tables (``scenes``, ``images``, ``annotations``, ``keypoints``, ``cuboids``,
         ``timeseries``, ``categories``, ``batch``) hold only the labels of these jobs.
@@ -385,14 +416,22 @@ class InfinityAccessor:
         params : mapping, optional
             Values of the parameters.
         tables : mapping of str to DataFrame, optional
-            Frames of your own to join in.
+            Your own frames, as tables of these names.
+        sandboxed : bool
+            For queries of others. Without it SQL can read and write every file that this process
+            can (``read_csv``, ``COPY ... TO``); with it, it can use the tables only.
+        path : path, optional
+            The folder that the results are in now, if they were moved.
 
         Raises
         ------
         QueryError
-            The query is wrong; of a name that is nowhere, says which ones are near.
+            The query is wrong; for an unknown name the error suggests near ones.
         """
-        return as_frame(data.run_sql(self._frame, query, params=params, tables=tables, path=path))
+        found = data.run_sql(
+            self._frame, query, params=params, tables=tables, sandboxed=sandboxed, path=path
+        )
+        return as_frame(found)
 
     def verify(self, *, path: str | Path | None = None, quiet: bool = False) -> Frame:
         """Check these jobs' labels, frame by frame, against their masks, cameras and videos.

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.data.layout import JobFiles
 from infinity_frames.data.verify.job import audit
-from infinity_frames.data.verify.report import CHECKS, Ledger
+from infinity_frames.data.verify.report import CHECKS, AuditReport
 from infinity_frames.engine.generators.visionfit import VisionFit
 from infinity_frames.engine.generators.visionfit.stage import build_stage
 from infinity_frames.engine.people.exercises import exercise
@@ -84,7 +84,7 @@ def _draw(parameter: Parameter, rng: np.random.Generator) -> Any:
     return float(np.clip(rng.uniform(-0.1, 1.1), 0, 1) * (high - low) + low)
 
 
-def audited(params: Mapping[str, Any], folder: Path, *, preview: bool = False) -> Ledger:
+def audited(params: Mapping[str, Any], folder: Path, *, preview: bool = False) -> AuditReport:
     """Render a job into an empty folder and check all its labels.
 
     Parameters
@@ -98,14 +98,14 @@ def audited(params: Mapping[str, Any], folder: Path, *, preview: bool = False) -
 
     Returns
     -------
-    Ledger
+    AuditReport
         Of every comparison.
     """
     frames = VisionFit().render(dict(params), int(params["random_seed"]), folder, preview)
     record = folder / "job.json"
     record.write_bytes(orjson.dumps({"params": dict(params)}))
     video = folder / "video.mp4"
-    ledger = audit(
+    report = audit(
         JobFiles(
             job_id=str(params["random_seed"]),
             folder=folder,
@@ -118,36 +118,38 @@ def audited(params: Mapping[str, Any], folder: Path, *, preview: bool = False) -
         )
     )
     labels = orjson.loads((folder / "labels.json").read_bytes())
-    _check_reps(labels["images"], params, ledger, preview)
-    _check_length(frames, params, ledger, preview)
-    _check_bound(labels, params, folder, ledger)
-    return ledger
+    _check_reps(labels["images"], params, report, preview)
+    _check_length(frames, params, report, preview)
+    _check_bound(labels, params, folder, report)
+    return report
 
 
 def _check_reps(
-    images: list[dict[str, Any]], params: Mapping[str, Any], ledger: Ledger, preview: bool
+    images: list[dict[str, Any]], params: Mapping[str, Any], report: AuditReport, preview: bool
 ) -> None:
     counts = np.array([image["rep_count_from_start"] for image in images])
     other = np.array([image["rep_count_from_intermediate"] for image in images])
     shift = 1.0 - exercise(params["exercise"]).midpoint
-    ledger.check("rep_counts", counts[0] == 0.0, "the first count is not 0", found=counts[0])
+    report.check("rep_counts", counts[0] == 0.0, "the first count is not 0", found=counts[0])
     if not preview:
         ends = counts[-1] == params["num_reps"]
-        ledger.check("rep_counts", ends, "the last is not num_reps", found=counts[-1])
-    ledger.check("rep_counts", (np.diff(counts) >= 0).all(), "counts fall")
+        report.check("rep_counts", ends, "the last is not num_reps", found=counts[-1])
+    report.check("rep_counts", (np.diff(counts) >= 0).all(), "counts fall")
     shifted = np.allclose(other - counts, shift, atol=2e-6)
-    ledger.check("rep_counts", shifted, "the other is not shifted by 1 - m", expected=shift)
+    report.check("rep_counts", shifted, "the other is not shifted by 1 - m", expected=shift)
 
 
-def _check_length(frames: int, params: Mapping[str, Any], ledger: Ledger, preview: bool) -> None:
+def _check_length(
+    frames: int, params: Mapping[str, Any], report: AuditReport, preview: bool
+) -> None:
     done = exercise(params["exercise"])
     timeline = Timeline.from_params(params, done, int(params["random_seed"]))
     planned = 1 if preview else timeline.num_frames
-    ledger.check("length", frames == planned, "other frames", expected=planned, found=frames)
+    report.check("length", frames == planned, "other frames", expected=planned, found=frames)
 
 
 def _check_bound(
-    labels: Mapping[str, Any], params: Mapping[str, Any], folder: Path, ledger: Ledger
+    labels: Mapping[str, Any], params: Mapping[str, Any], folder: Path, report: AuditReport
 ) -> None:
     """By the masks of the person and of the occluder, each as if nothing stood before it."""
     objects = build_stage(params, int(params["random_seed"])).scene.objects
@@ -169,7 +171,7 @@ def _check_bound(
             hidden = 100.0 * (person & piece).sum() / max(person.sum(), 1)
             allowed = params["allowable_occlusion"]
             what = "more is hidden than is allowed"
-            ledger.check(
+            report.check(
                 "bound", hidden <= allowed, what, expected=allowed, found=hidden, frame=frame
             )
 
@@ -208,9 +210,9 @@ def main() -> int:
     for number in range(given.jobs):
         params = random_job(np.random.default_rng((given.seed, number)))
         with tempfile.TemporaryDirectory() as folder:
-            ledger = audited(params, Path(folder))
-        checked.update(ledger.checked)
-        for row in ledger.rows:
+            report = audited(params, Path(folder))
+        checked.update(report.checked)
+        for row in report.rows:
             wrong += 1
             print(f"job {number}: {row}\n  {params}", flush=True)
     seconds = time.perf_counter() - start

@@ -199,6 +199,7 @@ def _add_result_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     sql = commands.add_parser("sql", help="run SQL on downloaded results")
     sql.add_argument("path", type=Path, help="a batch folder, or a folder of them")
     sql.add_argument("query", help="SQL over jobs, images, annotations, keypoints, ...")
+    sql.add_argument("--files", action="store_true", help="let the query use files of yours too")
     _add_format(sql)
     sql.set_defaults(run=results.sql)
 

@@ -14,7 +14,8 @@ def sql(options: argparse.Namespace) -> None:
     """Run a query on results and print its rows."""
     from infinity_frames.data import read_results, run_sql
 
-    write_frame(run_sql(read_results(options.path), options.query), options.format)
+    found = run_sql(read_results(options.path), options.query, sandboxed=not options.files)
+    write_frame(found, options.format)
 
 
 def export(options: argparse.Namespace) -> None:

@@ -3,17 +3,19 @@
 from infinity_frames.data.exports import export
 from infinity_frames.data.frames import job_files, read_results, recorded_parameters
 from infinity_frames.data.layout import JobFiles
-from infinity_frames.data.masks import masks
+from infinity_frames.data.masks import colors, masks
 from infinity_frames.data.problems import Problem, ResultsWarning
 from infinity_frames.data.queries import query
 from infinity_frames.data.splits import split
 from infinity_frames.data.sql import database, run_sql, table
 from infinity_frames.data.verify.verify import verification_summary, verify
+from infinity_frames.data.wide import wide
 
 __all__ = [
     "JobFiles",
     "Problem",
     "ResultsWarning",
+    "colors",
     "database",
     "export",
     "job_files",
@@ -26,4 +28,5 @@ __all__ = [
     "table",
     "verification_summary",
     "verify",
+    "wide",
 ]

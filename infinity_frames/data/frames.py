@@ -1,4 +1,4 @@
-"""Results and label frames: what a downloaded batch holds, one row per job or label."""
+"""Build results frames from downloaded batches, and find the files of a frame's jobs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from infinity_frames.data.labels import Summary
+from infinity_frames.data.label_tables import Summary
 from infinity_frames.data.layout import (
     BATCH_FILE,
     Folder,
@@ -81,7 +81,7 @@ def read_results(path: str | Path, *, quiet: bool = False) -> Frame:
 
 
 def read(path: str | Path, *, tables: bool, quiet: bool = False) -> Frame:
-    """As :func:`read_results`, and build the label tables too where they are about to be asked."""
+    """Like :func:`read_results`; with `tables`, also build the label tables."""
     frames: list[Frame] = []
     seen: dict[str, str] = {}
     found = find_folders(path)
@@ -128,24 +128,24 @@ def build(jobs: Sequence[JobFiles], *, quiet: bool = False) -> list[LabelCache]:
 
 
 _read_here: dict[str, None] = {}
-"""Folders this process read, the latest last: where to look when pandas drops what a frame knew."""
+"""Folders that this process read, the latest last; used when pandas drops a frame's attributes."""
 
 
 def job_files(results: pd.DataFrame, *, path: str | Path | None = None) -> list[JobFiles]:
-    """The files of every job of a frame that was downloaded.
+    """Find the files of every downloaded job of a frame.
 
     Parameters
     ----------
     results : DataFrame
-        Anything with the column ``job_id`` that has a column ``path`` too, or that remembers its
-        batch folders as the label frames do, or whose folders were read in this process.
+        Any frame with the column ``job_id`` that has a column ``path`` too, or remembers its batch
+        folders as label frames do, or whose folders were read in this process.
     path : path, optional
         Where to look instead: a folder as for :func:`read_results`.
 
     Raises
     ------
     FrameError
-        The frame lacks these columns and remembers no folder.
+        The frame lacks these columns and no folder is known.
     NoResults
         A job's folder is not where the frame says.
     """
@@ -156,13 +156,16 @@ def job_files(results: pd.DataFrame, *, path: str | Path | None = None) -> list[
     try:
         RESULTS.require(frame, needed, "Reading labels")
     except FrameError as error:
-        if error.where["columns"] != ["path"]:
-            raise
-        raise FrameError(
-            error.problem,
-            advice="Pass path= with the folder the batch was downloaded to.",
-            **error.where,
-        ) from None
+        missing = error.where["columns"]
+        if "job_id" in missing:
+            advice = "These rows are no results. Jobs: .infinity.run(path) submits and downloads "
+            advice += "them. A selection of results: keep the columns job_id and path."
+        elif "batch_id" in frame.columns:
+            advice = "Download the batch first: .infinity.download(path). If it was downloaded, "
+            advice += "pass path= with its folder."
+        else:
+            advice = "Pass path= with the folder the batch was downloaded to."
+        raise FrameError(error.problem, advice=advice, **error.where) from None
     if places:
         return find_jobs(places, frame["job_id"].dropna().astype(str).unique())
     rows = frame[["job_id", "path"]].dropna().drop_duplicates("job_id")
@@ -170,7 +173,7 @@ def job_files(results: pd.DataFrame, *, path: str | Path | None = None) -> list[
 
 
 def _still_there() -> list[str]:
-    """The folders read in this process that hold jobs even now, the latest first."""
+    """Folders that were read in this process and still hold jobs, the latest first."""
     return [folder for folder in reversed(_read_here) if _holds_jobs(folder)]
 
 
@@ -182,14 +185,14 @@ def _holds_jobs(folder: str) -> bool:
 
 
 def batch_frame(results: pd.DataFrame, jobs: Sequence[JobFiles]) -> Frame:
-    """What the batch records say of a frame's jobs: a batch frame, failed ones too.
+    """Build a batch frame of a frame's jobs, failed ones too, from the batch records.
 
     Parameters
     ----------
     results : DataFrame
         Results frame.
     jobs : sequence of JobFiles
-        Those of its jobs that were downloaded: the records lie beside them.
+        Its downloaded jobs; the records are next to their folders.
     """
     frame = with_columns(results)
     wanted = set(frame["job_id"].dropna())
@@ -200,14 +203,14 @@ def batch_frame(results: pd.DataFrame, jobs: Sequence[JobFiles]) -> Frame:
         rows = [row for row in listed if row["job_id"] in wanted]
         wanted -= {row["job_id"] for row in rows}
         frames.append(_frame(BATCH, rows, folder))
-    # Of a batch without a single download, the frame itself is all there is.
+    # Without a single download of a batch, the frame itself is the only source.
     rest = frame[frame["job_id"].isin(wanted)].drop_duplicates("job_id")
     own = [name for name in BATCH.columns if name in rest.columns]
     return _concatenated([*frames, BATCH.conform(rest[own])])
 
 
 def in_context_of(results: pd.DataFrame, out: Frame, jobs: Sequence[JobFiles]) -> Frame:
-    """Labels of some results, which remember where these belong and where their files lie."""
+    """Give a label frame the context of its results, and the folders of its jobs."""
     known = context(results)
     if len(known) == 2:
         with_context(out, **known)
@@ -217,7 +220,7 @@ def in_context_of(results: pd.DataFrame, out: Frame, jobs: Sequence[JobFiles]) -
 
 
 def with_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with what its index is named for as columns, where they are not columns already."""
+    """Return the frame with its named index levels as columns too."""
     names = [name for name in frame.index.names if name is not None and name not in frame.columns]
     return frame.reset_index(names) if names else frame
 
@@ -229,7 +232,7 @@ def _by_root(jobs: Sequence[JobFiles]) -> Iterator[tuple[Path, list[JobFiles]]]:
 
 def _concatenated(frames: Sequence[Frame]) -> Frame:
     contexts = [context(frame) for frame in frames]
-    # Frames without rows would only widen dtypes.
+    # Frames without rows would only make dtypes more general.
     parts = _alike([frame for frame in frames if len(frame)] or frames[:1])
     out = as_frame(pd.concat(parts, ignore_index=True))
     out.attrs.clear()
@@ -239,7 +242,7 @@ def _concatenated(frames: Sequence[Frame]) -> Frame:
 
 
 def _alike(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
-    """The frames with columns of the same categories; concat makes others plain objects."""
+    """Give the frames the same categories; concat makes columns of different ones objects."""
     out = [frame.copy(deep=False) for frame in frames]
     for name in dict.fromkeys(name for frame in frames for name in frame.columns):
         holders = [frame for frame in out if name in frame.columns]
@@ -279,9 +282,9 @@ def _frame(kind: Kind, rows: Sequence[Mapping[str, Any]], folder: Folder) -> Fra
 def _as_specified(
     columns: Mapping[str, pd.Series[Any]], record: Mapping[str, Any]
 ) -> dict[str, pd.Series[Any]]:
-    """Columns in their parameters' dtypes, as in a jobs frame, where the batch's record has them.
+    """Cast columns to the dtypes of their parameters, where the batch's record describes them.
 
-    One with a value that does not fit keeps the dtype of its values.
+    A column with a value that does not fit keeps the dtype of its values.
     """
     out = dict(columns)
     for parameter in _described(record):
@@ -291,9 +294,9 @@ def _as_specified(
 
 
 def recorded_parameters(results: pd.DataFrame) -> list[Parameter]:
-    """Parameters as the batch records beside a frame's jobs describe them; often of several.
+    """Parameters that the batch records next to a frame's jobs describe, one list for all batches.
 
-    Empty where the frame says of no folder, or the folders hold no such record.
+    Empty if no folder of the frame is known, or the folders hold no such record.
     """
     if "path" in results.columns:
         paths = results["path"].dropna().astype(str).unique()
@@ -310,17 +313,17 @@ def _described(record: Mapping[str, Any]) -> Iterator[Parameter]:
         try:
             yield Parameter.from_json(description)
         except SpecError:
-            continue  # written by a version that describes them otherwise
+            continue  # written by a version with another description
 
 
 def _fitting(kind: Kind, own: pd.DataFrame, folder: Folder) -> pd.DataFrame:
-    """The kind's columns; a value that is none of its column's is reported and missing."""
+    """Cast the kind's columns; values that do not fit are reported and treated as missing."""
     out, odd = kind.fitting(own)
     problems = [
         Problem(
             str(own.at[row, "job_id"]),
             str(folder.root / BATCH_FILE),
-            f"says {name} is {value!r}, which it cannot be",
+            f"has the invalid value {value!r} for {name}; it is treated as missing",
         )
         for row, name, value in odd
     ]
@@ -331,7 +334,7 @@ def _fitting(kind: Kind, own: pd.DataFrame, folder: Folder) -> pd.DataFrame:
 def _rows(
     folder: Folder, *, tables: bool, quiet: bool
 ) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """Every job of a folder with what a results frame says of it."""
+    """Rows of a results frame for every job of a folder."""
     rows, problems = _records(folder, folder.jobs)
     jobs = [row["files"] for row in rows if row["files"] is not None]
     summaries: dict[str, Summary] = {}
@@ -360,7 +363,7 @@ def _rows(
 def _records(
     folder: Folder, there: Mapping[str, JobFiles]
 ) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """The jobs of a folder: as its batch record lists them, then those that only lie there."""
+    """Jobs that the batch record lists, then those that are only found in the folder."""
     record, problem = folder.batch
     problems = [] if problem is None else [problem]
     left = dict(there)
@@ -401,7 +404,7 @@ def _recorded(
 def _found(
     files: JobFiles, record: Mapping[str, Any], folder: Folder
 ) -> tuple[dict[str, Any], Problem | None]:
-    """A job that no batch record lists, as its own record describes it."""
+    """Row of a job that no batch record lists, from its own record."""
     own: dict[str, Any] | None = {}
     problem = None
     if files.record is not None:
@@ -424,6 +427,6 @@ def _found(
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    """Values by name; no column of a table can be called nothing, or by a control character."""
+    """Values by name; names that are empty or have control characters cannot be columns."""
     named = value.items() if isinstance(value, dict) else ()
     return {name: value for name, value in named if name and name.isprintable()}

@@ -220,12 +220,14 @@ def read_json(file: Path, job_id: str) -> tuple[dict[str, Any] | None, Problem |
     """Read a JSON object, or say what is wrong with the file."""
     try:
         content = _parse(file.read_bytes())
+    except RecursionError:
+        return None, Problem(job_id, str(file), "is nested too deeply")
     except ValueError as error:
         return None, Problem(job_id, str(file), f"is no valid JSON ({error})")
     except OSError as error:
         return None, Problem(job_id, str(file), f"cannot be opened ({error.strerror})")
     if not isinstance(content, dict):
-        return None, Problem(job_id, str(file), "is JSON, but no object")
+        return None, Problem(job_id, str(file), "is not a JSON object")
     return content, None
 
 

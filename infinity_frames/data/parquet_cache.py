@@ -1,21 +1,26 @@
 """Label tables as Parquet, built once per job and kept next to the files they were read from.
 
-A cache folder holds shards (one Parquet file per table, the rows of many jobs) and a manifest that
-says which job's rows are in which shard and from which state of its files they were read. Shards
-are never changed, only superseded, and the manifest is replaced in one step: a reader sees either
-the old tables or the new ones, whatever another process does meanwhile.
+A cache folder holds shards (one Parquet file per table, with the rows of many jobs) and a manifest.
+The manifest lists each job's shard, the state of the files that its rows were read from, and the
+state of each shard's files. Shards are never changed, only superseded, and the manifest is replaced
+in one step: a reader sees either the old tables or the new ones.
+
+The folder may come from another machine, so nothing in it is trusted: a manifest of another shape,
+a shard that is missing, cut, changed or outside of the folder is ignored, and its jobs are read
+again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,35 +31,47 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from infinity_frames.data.labels import TABLES, Parsed, Summary, parse
+from infinity_frames.data.label_tables import TABLES, Parsed, Summary, parse
 from infinity_frames.data.layout import JobFiles
 from infinity_frames.data.problems import Problem
 from infinity_frames.data.processes import in_processes
 from infinity_frames.data.row_builder import tables_of
 from infinity_frames.data.type_inference import as_text
 from infinity_frames.io.progress import progress
+from infinity_frames.protocol.errors import ResultsError
 
 __all__ = ["LabelCache"]
 
-READER_VERSION = 1
+_LAYOUT = 2
+"""Version of the manifest's own layout."""
+
+
+def _reader_version() -> str:
+    """A digest of the tables' schemas, so that caches of other columns are read again."""
+    tables = {name: [[c, str(d)] for c, d in kind.columns.items()] for name, kind in TABLES.items()}
+    return hashlib.sha256(orjson.dumps([_LAYOUT, tables])).hexdigest()[:16]
+
+
+READER_VERSION = _reader_version()
+_SHARD_NAME = re.compile(r"[0-9a-f]{32}")
 _CHUNK_BYTES = 2 * 2**20
-"""Files read for one shard: with what is made of them, what a process holds at a time."""
+"""Bytes of source files per shard: the files and their rows are in memory together."""
 _MANY_BYTES = 64 * 2**20
-"""Files to read from which on a second process pays for its start."""
+"""Bytes of source files above which a second process saves time."""
 _LARGE_BYTES = 8 * 2**20
-"""A job's files that are read one at a time: they take six times that in memory."""
+"""Bytes of one job's files above which jobs are read by one process: they take six times that."""
 _PROCESSES = 2
-"""This one and another: a third would take more memory than a batch may, 200 MB."""
+"""This process and another: a third would take more than 200 MB together."""
 _FEW_SHARDS = 16
-"""Small shards that may lie about before they are put together."""
+"""Most small shards before they are compacted."""
 _SMALL_BYTES = 256 * 2**10
 _MERGED_BYTES = 2**20
-"""Bytes of small shards put together at a time: on disk a thirtieth of what they are in memory."""
+"""Bytes of small shards that are compacted at a time; in memory they take thirty times that."""
 _KEEP_SECONDS = 24 * 3600.0
 
 
 class LabelCache:
-    """The label tables of one batch folder or published data set.
+    """Label tables of one batch folder or published data set.
 
     Parameters
     ----------
@@ -68,71 +85,102 @@ class LabelCache:
         self._known: dict[str, Any] = {}
 
     def refresh(self, jobs: Sequence[JobFiles], *, tables: bool, quiet: bool = False) -> None:
-        """Read the files of jobs that are new or changed; of all others, nothing.
+        """Read the files of jobs that are new or changed, or whose shard is damaged.
 
         Parameters
         ----------
         jobs : sequence of JobFiles
             Jobs of this batch folder.
         tables : bool
-            Whether their tables are wanted, or only what a results frame says of them.
+            Whether to build tables too, or only the summaries.
         quiet : bool
-            No progress bar (one shows after a second otherwise).
+            No progress bar (otherwise one shows after a second).
+
+        Raises
+        ------
+        ResultsError
+            The tables cannot be written, for example because the disk is full.
         """
         sources = {job.job_id: _source(job) for job in jobs}
         manifest = self._manifest()
         self._known = manifest["jobs"]
         if not _stale(manifest, sources, tables):
             return
-        with FileLock(self.folder / "lock"):
-            # Another process may have done the work while this one waited.
-            manifest = self._manifest()
-            self._known = manifest["jobs"]
-            stale = _stale(manifest, sources, tables)
-            todo = [(job, sources[job.job_id]) for job in jobs if job.job_id in stale]
-            tasks = [_Task(self.folder, chunk, tables) for chunk in _chunks(todo)]
-            shards = in_processes(_build, tasks, processes=_processes(todo))
-            with progress(len(todo), "labels", delay=1.0, quiet=quiet) as bar:
-                self._record(manifest, _carried_over(self.folder, manifest["jobs"], stale))
-                for entries in shards:
-                    self._record(manifest, entries)
-                    bar.update(len(entries))
-            self._sweep(manifest)
+        try:
+            with FileLock(self.folder / "lock"):
+                self._update(jobs, sources, tables=tables, quiet=quiet)
+        except OSError as error:
+            raise ResultsError(
+                f"Label tables cannot be written to {self.folder}: {error.strerror or error}.",
+                advice="Free some space there, or make the folder writable.",
+                path=str(self.folder),
+            ) from error
+
+    def _update(
+        self, jobs: Sequence[JobFiles], sources: Mapping[str, Any], *, tables: bool, quiet: bool
+    ) -> None:
+        # Another process may have done the work while this one waited for the lock.
+        manifest = self._manifest()
+        self._known = manifest["jobs"]
+        stale = _stale(manifest, sources, tables)
+        todo = [(job, sources[job.job_id]) for job in jobs if job.job_id in stale]
+        tasks = [_Task(self.folder, chunk, tables) for chunk in _chunks(todo)]
+        shards = in_processes(_build, tasks, processes=_processes(todo))
+        with progress(len(todo), "labels", delay=1.0, quiet=quiet) as bar:
+            self._record(manifest, _carried_over(self.folder, manifest, stale))
+            for built in shards:
+                self._record(manifest, built)
+                bar.update(len(built.jobs))
+        self._sweep(manifest)
+
+    def discard(self) -> None:
+        """Forget all tables, so that the next refresh reads every job again."""
+        (self.folder / "manifest.json").unlink(missing_ok=True)
+        self._known = {}
 
     def summaries(self, job_ids: Iterable[str]) -> dict[str, Summary]:
-        """What is known of each job's labels as of the last refresh."""
+        """Summaries of these jobs as of the last refresh."""
         known = self._known
         return {id_: Summary(**known[id_]["summary"]) for id_ in job_ids if id_ in known}
 
     def problems(self, job_ids: Iterable[str]) -> list[Problem]:
-        """What could not be read of these jobs."""
+        """Problems of these jobs as of the last refresh."""
         known = self._known
         found = (known[id_]["problem"] for id_ in job_ids if id_ in known)
         return [Problem(**problem) for problem in found if problem is not None]
 
     def files(self, table: str, job_ids: Iterable[str]) -> list[Path]:
-        """Parquet files that hold these jobs' rows of a table (and maybe those of other jobs)."""
+        """Parquet files with these jobs' rows of a table; they may hold rows of other jobs too."""
         known = self._known
         shards = dict.fromkeys(known[id_]["shard"] for id_ in job_ids if id_ in known)
         files = (_shard_file(self.folder, table, shard) for shard in shards if shard is not None)
         return [file for file in files if file.is_file()]
 
     def _manifest(self) -> dict[str, Any]:
+        """Read the manifest, without the jobs whose entry or shard is damaged."""
         try:
-            manifest: dict[str, Any] = orjson.loads((self.folder / "manifest.json").read_bytes())
+            found = orjson.loads((self.folder / "manifest.json").read_bytes())
         except (OSError, orjson.JSONDecodeError):
-            manifest = {}
-        if manifest.get("version") != READER_VERSION:
-            return {"version": READER_VERSION, "jobs": {}}
-        return manifest
+            found = None
+        if not isinstance(found, dict) or found.get("version") != READER_VERSION:
+            found = {}
+        jobs, shards = found.get("jobs"), found.get("shards")
+        if not isinstance(jobs, dict) or not isinstance(shards, dict):
+            jobs, shards = {}, {}
+        intact = {s: state for s, state in shards.items() if _is_intact(self.folder, s, state)}
+        kept = {id_: entry for id_, entry in jobs.items() if _is_entry(entry, intact)}
+        return {"version": READER_VERSION, "jobs": kept, "shards": intact}
 
-    def _record(self, manifest: dict[str, Any], entries: Mapping[str, Any]) -> None:
-        """Let readers see a shard that has been written."""
-        manifest["jobs"] |= entries
+    def _record(self, manifest: dict[str, Any], built: _Built) -> None:
+        """Publish shards that have been written."""
+        manifest["jobs"] |= built.jobs
+        manifest["shards"] |= built.shards
+        used = {entry["shard"] for entry in manifest["jobs"].values()}
+        manifest["shards"] = {s: state for s, state in manifest["shards"].items() if s in used}
         _replace(self.folder / "manifest.json", orjson.dumps(manifest))
 
     def _sweep(self, manifest: Mapping[str, Any]) -> None:
-        """Delete shards that nothing refers to, once no reader can still be using them."""
+        """Delete unused shards, once no reader can still be using them."""
         used = {entry["shard"] for entry in manifest["jobs"].values()}
         for file in self.folder.glob("*.parquet*"):
             unused = file.name.split(".")[0].rpartition("-")[2] not in used
@@ -152,10 +200,25 @@ class _Task:
     tables: bool
 
 
+@dataclass(frozen=True)
+class _Built:
+    """Entries of the manifest: jobs by id, and the state of shards by name."""
+
+    jobs: Mapping[str, Any]
+    shards: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, entries: Mapping[str, Any], shard: tuple[str, Any] | None) -> _Built:
+        """Entries of jobs whose rows are all in one shard, or that have none."""
+        name = None if shard is None else shard[0]
+        jobs = {id_: {**entry, "shard": name} for id_, entry in entries.items()}
+        return cls(jobs, {} if shard is None else dict([shard]))
+
+
 def _chunks(
     jobs: Sequence[tuple[JobFiles, list[Any]]],
 ) -> Iterator[list[tuple[JobFiles, list[Any]]]]:
-    """Jobs a shard each; one that is larger than a shard has its own."""
+    """Divide jobs into shards; a job that is larger than a shard has its own."""
     chunk: list[tuple[JobFiles, list[Any]]] = []
     size = 0
     for job, source in jobs:
@@ -178,38 +241,38 @@ def _bytes(source: Iterable[Any]) -> int:
     return sum(size for _, size, _ in source)
 
 
-def _build(task: _Task) -> dict[str, Any]:
-    """Read jobs and write their shard; what the manifest is to say of them."""
+def _build(task: _Task) -> _Built:
+    """Read jobs and write their shard."""
     entries, tables = _read(task)
-    shard = _write_shard(task.folder, tables)
-    return {id_: {**entry, "shard": shard} for id_, entry in entries.items()}
+    return _Built.of(entries, _write_shard(task.folder, tables))
 
 
 def _read(task: _Task) -> tuple[dict[str, Any], dict[str, list[pa.Table]]]:
     read = {job.job_id: parse(job, tables=task.tables) for job, _ in task.jobs}
-    tables, odd = tables_of({id_: parsed.rows for id_, parsed in read.items()})
+    tables, malformed = tables_of({id_: parsed.rows for id_, parsed in read.items()})
     entries = {}
     for job, source in task.jobs:
-        error = odd.get(job.job_id)
-        parsed = read[job.job_id] if error is None else Parsed.odd(job, error)
+        error = malformed.get(job.job_id)
+        parsed = read[job.job_id] if error is None else Parsed.malformed(job, error)
         entries[job.job_id] = {"source": source, "tables": task.tables, **parsed.to_json()}
         if parsed.series is not None and parsed.series.num_rows:
             tables.setdefault("timeseries", []).append(parsed.series)
     return entries, tables
 
 
-def _carried_over(folder: Path, jobs: Mapping[str, Any], stale: set[str]) -> dict[str, Any]:
-    """Write anew what stays of shards with changed jobs, and of small ones once they are many."""
+def _carried_over(folder: Path, manifest: Mapping[str, Any], stale: set[str]) -> _Built:
+    """Rewrite the surviving rows of shards with changed jobs, and compact many small shards."""
+    jobs = manifest["jobs"]
     shards = {entry["shard"] for entry in jobs.values()} - {None}
     changed = {jobs[id_]["shard"] for id_ in stale if id_ in jobs} - {None}
     for shard in changed:
-        # What nothing refers to is kept for a day from now: open connections still read it.
+        # Unused files are kept for a day from now: open connections still read them.
         for file in folder.glob(f"*-{shard}.parquet"):
             file.touch()
     gone = changed | _small_ones({shard: _shard_bytes(folder, shard) for shard in shards})
     kept = {id_: e for id_, e in jobs.items() if e["shard"] in gone and id_ not in stale}
     if not kept:
-        return {}
+        return _Built({}, {})
     parts: dict[str, list[pa.Table]] = defaultdict(list)
     for name in TABLES:
         for shard in dict.fromkeys(entry["shard"] for entry in kept.values()):
@@ -218,12 +281,11 @@ def _carried_over(folder: Path, jobs: Mapping[str, Any], stale: set[str]) -> dic
                 table = pq.read_table(file)
                 mask = pc.is_in(table["job_id"], pa.array(sorted(kept), pa.string()))
                 parts[name].append(table.filter(mask))
-    fresh = _write_shard(folder, parts)
-    return {id_: {**entry, "shard": fresh} for id_, entry in kept.items()}
+    return _Built.of(kept, _write_shard(folder, parts))
 
 
 def _small_ones(sizes: Mapping[str, int]) -> set[str]:
-    """The smallest shards to put together, where there are many small ones."""
+    """The smallest shards, to be compacted; none where there are few."""
     small = sorted((size, shard) for shard, size in sizes.items() if size < _SMALL_BYTES)
     chosen, total = set(), 0
     for size, shard in small if len(small) > _FEW_SHARDS else ():
@@ -250,8 +312,44 @@ def _stale(manifest: Mapping[str, Any], sources: Mapping[str, Any], tables: bool
     return {job_id for job_id in sources if not is_fresh(job_id)}
 
 
+def _is_entry(entry: Any, intact: Mapping[str, Any]) -> bool:
+    """Whether a job's entry is of this reader's shape and its shard, if it has one, is intact."""
+    if not isinstance(entry, dict) or entry.keys() != _ENTRY:
+        return False
+    summary, problem = entry["summary"], entry["problem"]
+    return (
+        (entry["shard"] is None or entry["shard"] in intact)
+        and isinstance(summary, dict)
+        and summary.keys() == _SUMMARY
+        and (problem is None or (isinstance(problem, dict) and problem.keys() == _PROBLEM))
+    )
+
+
+_ENTRY = {"source", "tables", "summary", "problem", "shard"}
+_SUMMARY = {field.name for field in fields(Summary)}
+_PROBLEM = {field.name for field in fields(Problem)}
+
+
+def _is_intact(folder: Path, shard: str, state: Any) -> bool:
+    """Whether a shard's files are in the folder, as they were written."""
+    if not _SHARD_NAME.fullmatch(shard) or not isinstance(state, dict):
+        return False
+    if not state.keys() <= TABLES.keys():
+        return False
+    return all(_state(_shard_file(folder, name, shard)) == was for name, was in state.items())
+
+
+def _state(file: Path) -> list[int] | None:
+    """Size and time of a regular file; None of anything else, a symbolic link too."""
+    try:
+        found = file.lstat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns] if stat.S_ISREG(found.st_mode) else None
+
+
 def _source(job: JobFiles) -> list[Any]:
-    """The state of the files that tables are made from, as the manifest keeps it."""
+    """The state of a job's source files, as the manifest keeps it."""
     found = []
     for file in (job.record, job.labels, job.series):
         if file is not None and file.is_file():  # a download may be replacing it just now
@@ -260,19 +358,23 @@ def _source(job: JobFiles) -> list[Any]:
     return found
 
 
-def _write_shard(folder: Path, tables: Mapping[str, list[pa.Table]]) -> str | None:
-    """Write tables as a new shard; its name, or None where there is nothing to write."""
+def _write_shard(
+    folder: Path, tables: Mapping[str, list[pa.Table]]
+) -> tuple[str, dict[str, Any]] | None:
+    """Write tables as a new shard; return its name and state, or None if there are no tables."""
     shard = uuid.uuid4().hex
+    state = {}
     for name, parts in tables.items():
         file = _shard_file(folder, name, shard)
         temporary = file.with_suffix(".parquet.tmp")
         pq.write_table(_concatenated(parts), temporary, compression="zstd")
         os.replace(temporary, file)
-    return shard if tables else None
+        state[name] = _state(file)
+    return (shard, state) if tables else None
 
 
 def _concatenated(parts: list[pa.Table]) -> pa.Table:
-    """Tables one after the other; a label whose type differs between jobs becomes text."""
+    """Concatenate tables; a label whose type differs between jobs becomes text."""
     try:
         return pa.concat_tables(parts, promote_options="permissive")
     except (pa.ArrowTypeError, pa.ArrowInvalid):
@@ -294,7 +396,7 @@ def _shard_file(folder: Path, table: str, shard: str) -> Path:
 
 
 def _replace(file: Path, content: bytes) -> None:
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    temporary = file.with_name(f"{file.name}.{uuid.uuid4().hex}.tmp")
     temporary.write_bytes(content)
     os.replace(temporary, file)
 
@@ -303,7 +405,9 @@ def _writable(root: Path) -> Path:
     """The folder for tables: in the batch folder, else in the user's cache folder."""
     own = root / ".infinity"
     # A folder marked read-only stays as it is, even for a user who could write to it.
-    if root.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+    # A symbolic link that came with a folder must not decide where files are written.
+    is_writable = root.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
+    if is_writable and not own.is_symlink():
         try:
             own.mkdir(exist_ok=True)
         except OSError:
@@ -313,5 +417,12 @@ def _writable(root: Path) -> Path:
                 return own
     name = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:20]
     elsewhere = platformdirs.user_cache_path("infinity_frames") / "labels" / name
-    elsewhere.mkdir(parents=True, exist_ok=True)
+    try:
+        elsewhere.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultsError(
+            f"Label tables can be written neither to {own} nor to {elsewhere}: {error.strerror}.",
+            advice="Make one of the two folders writable.",
+            path=str(root),
+        ) from error
     return elsewhere

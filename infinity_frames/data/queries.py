@@ -1,4 +1,4 @@
-"""The queries of ``sql/``, run by name."""
+"""Run the queries of ``sql/`` by name."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from infinity_frames.protocol.schemas import Frame
 
 __all__ = ["named_query", "query"]
 
-# "--   $joint = "nose"   whose path (keypoints.name)": a parameter, with its default if it has one,
-# and the column that its values are from.
+# "--   $joint = "nose"   whose path (keypoints.name)": a parameter, its optional default, and the
+# column that its values come from.
 _PARAMETER = re.compile(
     r"^--\s+\$(?P<name>\w+)(?:\s*=\s*(?P<default>\S+))?\s"
     r"(?:.*\((?P<table>\w+)\.(?P<column>\w+)\)\s*$)?",
@@ -30,7 +30,7 @@ class _Query(NamedTuple):
     defaults: dict[str, Any]
     takes: tuple[str, ...]
     columns: dict[str, tuple[str, str]]
-    """Table and column in which the value of a parameter has to occur."""
+    """Table and column in which a parameter's value has to occur."""
 
 
 def query(name: str, path_or_results: str | Path | pd.DataFrame, **params: Any) -> Frame:
@@ -48,12 +48,12 @@ def query(name: str, path_or_results: str | Path | pd.DataFrame, **params: Any) 
     Raises
     ------
     QueryError
-        There is no query of that name, it has no such parameter or lacks one, or nothing is found
-        since a value occurs nowhere in the labels.
+        There is no such query or parameter, a parameter is missing, or nothing is found because a
+        value occurs nowhere in the labels.
     """
-    asked = named_query(name)
-    values = {**asked.defaults, **params}
-    missing = [parameter for parameter in asked.takes if parameter not in values]
+    wanted = named_query(name)
+    values = {**wanted.defaults, **params}
+    missing = [parameter for parameter in wanted.takes if parameter not in values]
     if missing:
         raise QueryError(
             f"The query {name} needs {', '.join(missing)}.",
@@ -61,9 +61,9 @@ def query(name: str, path_or_results: str | Path | pd.DataFrame, **params: Any) 
             query=name,
         )
     results = as_results(path_or_results)
-    out = run_sql(results, asked.text, values)
+    out = run_sql(results, wanted.text, values, sandboxed=True)
     if out.empty:
-        for parameter, column in asked.columns.items():
+        for parameter, column in wanted.columns.items():
             _require_occurring(results, name, parameter, values[parameter], column)
     return out
 
@@ -71,13 +71,14 @@ def query(name: str, path_or_results: str | Path | pd.DataFrame, **params: Any) 
 def _require_occurring(
     results: pd.DataFrame, name: str, parameter: str, value: Any, place: tuple[str, str]
 ) -> None:
-    """Raise where a value occurs nowhere though others do: nothing found is then no finding."""
+    """Raise if a value occurs nowhere in a column that has values: it is probably a typo."""
     table, column = place
     there = run_sql(results, f"SELECT DISTINCT {column} AS value FROM {table} ORDER BY ALL")  # noqa: S608
     known = there["value"].dropna().astype(str).tolist()
     if known and str(value) not in known:
         raise QueryError(
-            f"{name} finds nothing: ${parameter} is {value!r}, and no {table}.{column} is.",
+            f"{name} finds nothing: ${parameter} is {value!r}, "
+            f"which is no value of {table}.{column}.",
             advice=nearest(str(value), known),
             query=name,
         )
@@ -85,7 +86,7 @@ def _require_occurring(
 
 @cache
 def named_query(name: str) -> _Query:
-    """A query's text, and what the comment at its top says of its parameters.
+    """Read a query's text and the parameters that the comment at its top describes.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def named_query(name: str) -> _Query:
     if name not in files:
         raise QueryError(
             f"There is no query {name!r}.",
-            advice=f"There are: {', '.join(sorted(files))}.",
+            advice=nearest(name, sorted(files)),
             query=name,
         )
     text = files[name].read_text(encoding="utf-8")
@@ -108,6 +109,6 @@ def named_query(name: str) -> _Query:
 
 def _folder() -> Path:
     package = Path(__file__).parents[1]
-    # A wheel carries the queries inside the package; in a checkout they lie next to it.
+    # A wheel has the queries inside the package; in a checkout they are next to it.
     installed = package / "_sql"
     return installed if installed.is_dir() else package.parent / "sql"

@@ -1,4 +1,4 @@
-"""Types of columns whose specification is not at hand, from their values alone."""
+"""Infer the type of columns without a specification from their values."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ import pyarrow as pa
 
 __all__ = ["as_text", "columns_of", "label_array", "typed"]
 
-# A number as JSON writes it: "1.02" is one, "007" is somebody's identifier.
+# A number in JSON syntax: "1.02" is a number, "007" is an identifier.
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _INT64 = range(-(2**63), 2**63)
 
 
 def columns_of(records: Sequence[Mapping[str, Any]], *, numbers: bool) -> dict[str, pd.Series[Any]]:
-    """Typed columns of a list of dicts, in the order in which their keys first appear.
+    """Build typed columns of a list of dicts, in the order in which their keys first appear.
 
     Parameters
     ----------
     records : sequence of mapping
-        One per row; a key missing in a row is missing there.
+        One per row; a missing key is a missing value.
     numbers : bool
-        Whether text that is a number is that number, as the protocol has it for parameters.
+        Whether text that looks like a number becomes one, as the protocol does for parameters.
     """
     names = dict.fromkeys(name for record in records for name in record)
     return {name: typed([r.get(name) for r in records], numbers=numbers) for name in names}
 
 
 def typed(values: Iterable[Any], *, numbers: bool) -> pd.Series[Any]:
-    """A column as a jobs frame would have it: Int64, Float64, boolean or string.
+    """Build a column with the dtypes of a jobs frame: Int64, Float64, boolean or string.
 
-    Values of several types become their JSON text: no value is lost, none is guessed.
+    Values of several types become JSON text.
     """
     cells = [_number(value) if numbers else value for value in values]
     kinds = {type(cell) for cell in cells if cell is not None}
@@ -47,17 +47,28 @@ def typed(values: Iterable[Any], *, numbers: bool) -> pd.Series[Any]:
     return pd.Series([_text(cell) for cell in cells], dtype="string")
 
 
-def label_array(values: list[Any]) -> pa.Array | None:
-    """An Arrow array of label values: numbers, flags and text as such, matrices as lists.
+def label_array(values: list[Any], dtype: str | None = None) -> pa.Array | None:
+    """Build an Arrow array of label values: numbers, flags and text as such, matrices as lists.
 
-    None where no value is there at all: a column without values has no type.
+    Parameters
+    ----------
+    values : list
+        The values, None where one is missing.
+    dtype : str, optional
+        The label's dtype where it is known: ``"float64"`` keeps whole numbers as floats.
+
+    Returns
+    -------
+    pyarrow.Array or None
+        None if all values are missing, since such a column has no type.
     """
     kinds = {type(value) for value in values if value is not None}
     if not kinds:
         return None
     if kinds == {int} and not all(value is None or value in _INT64 for value in values):
         kinds = {float}
-    if kinds == {int, float} or kinds == {float}:
+    is_float = kinds <= {int, float} and (float in kinds or dtype == "float64")
+    if is_float:
         return pa.array([None if v is None else float(v) for v in values], pa.float64())
     if kinds == {list}:
         try:
@@ -70,7 +81,7 @@ def label_array(values: list[Any]) -> pa.Array | None:
 
 
 def as_text(values: Iterable[Any]) -> pa.Array:
-    """An Arrow array of text: strings as they are, anything else as its JSON."""
+    """Build an Arrow array of text: strings as they are, anything else as JSON."""
     return pa.array([_text(value) for value in values], pa.string())
 
 

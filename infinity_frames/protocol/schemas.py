@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -27,6 +27,7 @@ __all__ = [
     "ANNOTATIONS",
     "BATCH",
     "CATEGORIES",
+    "COLORS",
     "CUBOIDS",
     "DISCREPANCIES",
     "IMAGES",
@@ -66,10 +67,13 @@ class Kind:
     columns : mapping of str to str or tuple of str
         Column to dtype; a tuple stands for a category of these values. More columns may follow:
         parameters, tags, further labels, whatever a user added.
+    optional : mapping of str to str
+        Dtypes of known labels that are columns only where the data has them.
     """
 
     name: str
     columns: Mapping[str, str | tuple[str, ...]]
+    optional: Mapping[str, str] = field(default_factory=dict)
 
     def dtype(self, column: str) -> Any:
         """Pandas dtype of one of the kind's own columns."""
@@ -90,7 +94,7 @@ class Kind:
 
         A value outside a category's list widens the category: data is what it is.
         """
-        out = frame.copy()
+        out = frame.copy(deep=False)
         for column in self.columns:
             if column not in out.columns:
                 out[column] = pd.Series(pd.NA, index=out.index, dtype="object")
@@ -149,7 +153,12 @@ class Kind:
 
     def _cast(self, values: pd.Series[Any], column: str) -> pd.Series[Any]:
         dtype = self.dtype(column)
+        if values.dtype == dtype:
+            return values
         if isinstance(dtype, pd.CategoricalDtype):
+            if isinstance(values.dtype, pd.CategoricalDtype):
+                found = [v for v in values.cat.categories if v not in set(dtype.categories)]
+                return values.cat.set_categories([*dtype.categories, *sorted(map(str, found))])
             text = values.astype("string")
             known = list(dtype.categories)
             more = [value for value in text.dropna().unique() if value not in set(known)]
@@ -159,6 +168,12 @@ class Kind:
             if pd.api.types.infer_dtype(values) not in _TIMES and values.notna().any():
                 raise TypeError(f"{column} holds what is no time")
             return pd.to_datetime(values, utc=True, format="ISO8601").astype(UTC)
+        # Through the nullable type: it takes every way of writing a missing value.
+        if dtype == "float64":
+            nullable = values.astype("Float64")
+            return pd.Series(nullable.to_numpy(float, na_value=np.nan), values.index)
+        if dtype == "int64":
+            return values.astype("Int64").astype("int64")
         return values.astype(dtype)
 
 
@@ -257,71 +272,91 @@ RESULTS = Kind(
         "avg_percent_occlusion": "Float64",
     },
 )
-SCENES = Kind("scenes", {"job_id": "string"})
+SCENES = Kind(
+    "scenes",
+    {"job_id": "string"},
+    {
+        "camera_pitch": "float64",
+        "camera_yaw": "float64",
+        "camera_height": "float64",
+        "avatar_yaw": "float64",
+        "avatar_presenting_gender": "string",
+        "avatar_attire_top": "string",
+        "avatar_attire_bottom": "string",
+        "avatar_waist_circumference": "float64",
+        "avatar_identity": "Int64",
+    },
+)
+_FRAME = {"job_id": "string", "image_id": "int64", "frame_number": "int64"}
+"""Columns that say which frame a row belongs to; a row without them is not kept."""
+_OBJECT = {**_FRAME, "annotation_id": "int64"}
 IMAGES = Kind(
     "images",
+    {**_FRAME, "time": "float64", "width": "Int64", "height": "Int64"},
     {
-        "job_id": "string",
-        "image_id": "Int64",
-        "frame_number": "Int64",
-        "time": "Float64",
-        "width": "Int64",
-        "height": "Int64",
+        "rep_count_from_start": "float64",
+        "rep_count_from_intermediate": "float64",
+        "spill_visible": "boolean",
     },
 )
 ANNOTATIONS = Kind(
     "annotations",
     {
-        "job_id": "string",
-        "image_id": "Int64",
-        "frame_number": "Int64",
-        "annotation_id": "Int64",
+        **_OBJECT,
         "category": "string",
-        "bbox_x": "Float64",
-        "bbox_y": "Float64",
-        "bbox_width": "Float64",
-        "bbox_height": "Float64",
-        "area": "Float64",
+        "bbox_x": "float64",
+        "bbox_y": "float64",
+        "bbox_width": "float64",
+        "bbox_height": "float64",
+        "area": "float64",
         "iscrowd": "Int64",
-        "percent_in_fov": "Float64",
-        "percent_occlusion": "Float64",
+        "percent_in_fov": "float64",
+        "percent_occlusion": "float64",
         "num_keypoints": "Int64",
         "segmentation": "string",
     },
+    {"instance_id": "Int64", "category_id": "Int64"},
 )
 KEYPOINTS = Kind(
     "keypoints",
     {
-        "job_id": "string",
-        "image_id": "Int64",
-        "frame_number": "Int64",
-        "annotation_id": "Int64",
+        **_OBJECT,
         "skeleton": SKELETONS,
         "name": "string",
-        "x": "Float64",
-        "y": "Float64",
+        "x": "float64",
+        "y": "float64",
         "v": "Int64",
-        "z": "Float64",
-        "x_global": "Float64",
-        "y_global": "Float64",
-        "z_global": "Float64",
+        "z": "float64",
+        "x_global": "float64",
+        "y_global": "float64",
+        "z_global": "float64",
     },
 )
 CUBOIDS = Kind(
     "cuboids",
+    {**_OBJECT, "corner": "int64", "x": "float64", "y": "float64", "z": "float64"},
+)
+_REP_COUNTS = ("rep_count_from_start", "rep_count_from_intermediate")
+_ROTATION = [f"rotation_matrix_m{row}{column}" for row in range(1, 4) for column in range(1, 4)]
+TIMESERIES = Kind(
+    "timeseries",
+    {"job_id": "string", "sample": "int64", "time": "float64"},
+    dict.fromkeys(("ref_xy_rotation", *_ROTATION, *_REP_COUNTS), "float64"),
+)
+CATEGORIES = Kind("categories", {"job_id": "string", "category_id": "int64", "name": "string"})
+COLORS = Kind(
+    "colors",
     {
         "job_id": "string",
-        "image_id": "Int64",
-        "frame_number": "Int64",
-        "annotation_id": "Int64",
-        "corner": "Int64",
-        "x": "Float64",
-        "y": "Float64",
-        "z": "Float64",
+        "kind": ("instance", "semantic"),
+        "number": "int64",
+        "category": "string",
+        "instance_id": "Int64",
+        "red": "int64",
+        "green": "int64",
+        "blue": "int64",
     },
 )
-TIMESERIES = Kind("timeseries", {"job_id": "string", "sample": "Int64", "time": "Float64"})
-CATEGORIES = Kind("categories", {"job_id": "string", "category_id": "Int64", "name": "string"})
 
 DISCREPANCIES = Kind(
     "discrepancies",
@@ -348,6 +383,7 @@ KINDS = (
     CUBOIDS,
     TIMESERIES,
     CATEGORIES,
+    COLORS,
     DISCREPANCIES,
 )
 

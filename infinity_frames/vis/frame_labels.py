@@ -1,12 +1,11 @@
 """The labels of a job, frame by frame, as small typed objects that annotators draw.
 
-A labels file is indexed, not loaded: only one frame's annotations exist as objects at a time, so
-memory stays that of the file's text however many keypoints it holds.
+Only one frame's annotations exist as objects at a time, so memory stays that of the file's text
+however many keypoints it holds.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,21 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from infinity_frames.data.labels import COCO_KEYPOINTS, LabelsFile, open_labels
 from infinity_frames.data.rle import decode_outline, decode_rle
 from infinity_frames.protocol.errors import MediaError
 
 __all__ = ["Annotation", "FrameLabels", "Keypoint", "Labels", "decode_rle"]
 
-COCO_KEYPOINTS = (
-    *("nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder"),
-    *("left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip"),
-    *("left_knee", "right_knee", "left_ankle", "right_ankle"),
-)
-"""Names of the 17 COCO keypoints in file order, https://cocodataset.org/#format-data."""
-
 _FAR = 1e15
 """Coordinate limit in pixels: points beyond it, and NaN, are not drawn."""
-_MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError)
+_MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 """Exceptions raised when a label holds a value of the wrong type."""
 
 
@@ -121,20 +114,20 @@ class Labels:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        try:
-            self._text = self.path.read_text(encoding="utf-8")
-            index = _Index(self._text)
-            self._spans = index.annotations
-            images = [dict(image) for image in index.parts["images"]]
-            images.sort(key=lambda image: (image.get("frame_number", image["id"]), image["id"]))
-            self._numbers = [
-                int(image.get("frame_number", position)) for position, image in enumerate(images)
-            ]
-            names = {item["id"]: str(item["name"]) for item in index.parts.get("categories", [])}
-        except (OSError, *_MALFORMED) as error:
-            raise _unreadable(self.path, error) from error
-        self.images: Sequence[Mapping[str, Any]] = images
-        self.categories: Mapping[int, str] = names
+        labels, problem = open_labels(self.path, self.path.parent.name, by_frame=True)
+        if labels is None:
+            assert problem is not None
+            raise MediaError(
+                f"The labels {self.path} cannot be read: the file {problem.what}.",
+                advice="Download or render the job again.",
+                file=str(self.path),
+            )
+        self._labels: LabelsFile = labels
+        self._numbers = [labels.frame_numbers[at] for at in labels.order]
+        self.images: Sequence[Mapping[str, Any]] = [labels.images[at] for at in labels.order]
+        self.categories: Mapping[int, str] = {
+            id_: str(item.get("name")) for id_, item in labels.categories.items()
+        }
 
     def __len__(self) -> int:
         return len(self.images)
@@ -152,8 +145,7 @@ class Labels:
         """
         image, number = self.images[position], self._numbers[position]
         try:
-            spans = self._spans.get(image["id"], ())
-            raw = (_DECODER.raw_decode(self._text, start)[0] for start in spans)
+            raw = self._labels.annotations_of(self._labels.order[position])
             return FrameLabels(
                 frame_number=number,
                 width=int(image.get("width") or 0),
@@ -183,7 +175,7 @@ class Labels:
             if all(isinstance(value, (int, float)) for value in values)
         ]
 
-    def _annotation(self, raw: dict[str, Any], frame_number: int) -> Annotation:
+    def _annotation(self, raw: Mapping[str, Any], frame_number: int) -> Annotation:
         category_id = int(raw.get("category_id", -1))
         return Annotation(
             category=self.categories.get(category_id, str(category_id)),
@@ -203,54 +195,6 @@ class Labels:
 
 _SHAPE = frozenset(("id", "width", "height", "frame_number"))
 """What every image has; the rest are scalars."""
-
-_DECODER = json.JSONDecoder()
-_SPACE = json.decoder.WHITESPACE  # type: ignore[attr-defined]
-
-
-class _Index:
-    """Byte offsets of the annotations by image id, and the decoded other parts of the file."""
-
-    def __init__(self, text: str) -> None:
-        self.parts: dict[str, Any] = {}
-        self.annotations: dict[Any, list[int]] = {}
-        end = self._expect(text, 0, "{")
-        while text[end] != "}":
-            key, end = _DECODER.raw_decode(text, end)
-            end = self._expect(text, end, ":")
-            if key == "annotations":
-                end = self._read_annotations(text, end)
-            else:
-                self.parts[key], end = _DECODER.raw_decode(text, end)
-            end = self._next(text, end)
-
-    def _read_annotations(self, text: str, end: int) -> int:
-        end = self._expect(text, end, "[")
-        while text[end] != "]":
-            start = end
-            annotation, end = _DECODER.raw_decode(text, start)
-            self.annotations.setdefault(annotation["image_id"], []).append(start)
-            end = self._next(text, end)
-        return end + 1
-
-    @staticmethod
-    def _expect(text: str, end: int, token: str) -> int:
-        end = _SPACE.match(text, end).end()
-        if text[end : end + 1] != token:
-            raise ValueError(f"{token!r} expected at character {end}")
-        end = _SPACE.match(text, end + 1).end()
-        if end == len(text):
-            raise ValueError("the file is cut")
-        return int(end)
-
-    @staticmethod
-    def _next(text: str, end: int) -> int:
-        end = _SPACE.match(text, end).end()
-        if text[end : end + 1] == ",":
-            end = _SPACE.match(text, end + 1).end()
-        if end >= len(text):
-            raise ValueError("the file is cut")
-        return int(end)
 
 
 def _enlarged(annotation: Annotation, factor: int) -> Annotation:
@@ -282,6 +226,11 @@ def _unreadable(file: Path, error: Exception, frame_number: int | None = None) -
     )
 
 
+def _number(value: Any) -> float:
+    """A coordinate; NaN where the file has none."""
+    return float("nan") if value is None else float(value)
+
+
 def _drawable(*places: float) -> bool:
     return all(abs(place) < _FAR for place in places)
 
@@ -290,7 +239,7 @@ def _box(box: Sequence[float] | None) -> tuple[float, float, float, float] | Non
     """Read a box; None if it is missing or empty (objects outside the picture have 0 0 0 0)."""
     if not box:
         return None
-    left, top, width, height = map(float, box)
+    left, top, width, height = map(_number, box)
     there = width > 0 and height > 0 and _drawable(left, top, width, height)
     return (left, top, width, height) if there else None
 

@@ -1,37 +1,13 @@
-"""Read and encode pictures: PNG and JPEG."""
+"""Encode pictures as PNG and JPEG."""
 
 from __future__ import annotations
-
-import os
 
 import cv2
 import numpy as np
 
 from infinity_frames.io.video import Picture
-from infinity_frames.protocol.errors import MediaError
 
-__all__ = ["encoded", "read_picture"]
-
-
-def read_picture(path: str | os.PathLike[str]) -> Picture:
-    """Read a picture file as RGB, uint8 of shape (height, width, 3).
-
-    Raises
-    ------
-    MediaError
-        The file is missing or is not a picture.
-    """
-    try:
-        data = np.fromfile(path, np.uint8)  # OpenCV itself cannot open every path on Windows
-    except OSError as error:
-        raise MediaError(
-            f"The picture {os.fspath(path)} cannot be opened: {error.strerror}.",
-            file=os.fspath(path),
-        ) from error
-    found = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
-    if found is None:
-        raise MediaError(f"The picture {os.fspath(path)} cannot be read.", file=os.fspath(path))
-    return np.asarray(found, np.uint8)
+__all__ = ["encoded"]
 
 
 def encoded(picture: Picture, kind: str, width: int | None = None) -> bytes:

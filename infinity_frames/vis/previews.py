@@ -14,6 +14,7 @@ import pandas as pd
 from infinity_frames.data import job_files as files_of
 from infinity_frames.data import read_results
 from infinity_frames.data.layout import JobFiles, locate
+from infinity_frames.io.pictures import read_picture
 from infinity_frames.io.video import Picture, read_frames, video_info
 from infinity_frames.protocol.deprecation import renamed_arguments
 from infinity_frames.protocol.errors import FrameError, MediaError, nearest
@@ -29,7 +30,6 @@ from infinity_frames.vis.annotators import (
 from infinity_frames.vis.columns import require_column, short_id
 from infinity_frames.vis.frame_labels import FrameLabels, Labels
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
-from infinity_frames.vis.images import read_picture
 from infinity_frames.vis.job_paths import job_files, require_labels
 from infinity_frames.vis.labeled_video import annotated, fitting
 from infinity_frames.vis.style import Drawing, PictureGrid, caption, figure, look, wrap

@@ -212,8 +212,9 @@ def _values(values: pd.Series[Any]) -> str:
 def _thumbnail(files: JobFiles) -> bytes:
     from itertools import islice
 
+    from infinity_frames.io.pictures import read_picture
     from infinity_frames.io.video import read_frames
-    from infinity_frames.vis.images import encoded, read_picture
+    from infinity_frames.vis.images import encoded
 
     if files.picture is not None:
         picture = read_picture(files.picture)

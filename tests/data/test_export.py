@@ -18,7 +18,7 @@ from pycocotools.coco import COCO
 from real_results import SAMPLES, needs_samples, real, rendered  # noqa: F401
 
 from infinity_frames.data import export, masks, read_results, split, table
-from infinity_frames.data.labels import TABLES
+from infinity_frames.data.label_tables import TABLES
 from infinity_frames.io.video import read_frames
 from infinity_frames.protocol.errors import ResultsError
 

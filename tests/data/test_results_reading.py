@@ -188,10 +188,10 @@ def test_a_renamed_data_set_is_found_again_with_path(tmp_path):
         (lambda job: (job / "job.json").unlink(), "has no job.json"),
         (lambda job: (job / "job.json").write_text('{"params": {'), "job.json is no valid JSON"),
         (lambda job: (job / "labels.json").write_text('{"images": ['), "labels.json is no valid"),
-        (lambda job: (job / "labels.json").write_text("[]"), "labels.json is JSON, but no object"),
+        (lambda job: (job / "labels.json").write_text("[]"), "labels.json is not a JSON object"),
         (
             lambda job: (job / "labels.json").write_text('{"images": [1], "annotations": [2]}'),
-            "labels.json holds odd labels",
+            "labels.json holds malformed labels",
         ),
     ],
 )
@@ -219,7 +219,7 @@ def test_a_fraction_where_a_whole_number_belongs_is_reported_and_not_cut(tmp_pat
     labels["annotations"][0]["armature_keypoints"]["head"]["v"] = 0.7
     (root / "bad" / "labels.json").write_text(json.dumps(labels))
     results = read_results(root)
-    with pytest.warns(ResultsWarning, match=r"bad.*labels.json holds odd labels"):
+    with pytest.warns(ResultsWarning, match=r"bad.*labels.json holds malformed labels"):
         points = table(results, "keypoints")
     assert set(points["job_id"]) == {"good"}
 

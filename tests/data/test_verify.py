@@ -140,7 +140,7 @@ def shrink_image(labels):
     labels["images"][2]["width"] -= 1
 
 
-def recolour(labels):
+def recolor(labels):
     first_seen(labels)["color"] = [0.123, 0.456, 0.789]
 
 
@@ -164,7 +164,7 @@ def recolour(labels):
         (repeat_id, "ids", None),
         (orphan, "ids", None),
         (shrink_image, "size", 2),
-        (recolour, "mask", 2),
+        (recolor, "mask", 2),
     ],
 )
 def test_a_false_label_is_found_where_it_is(job, change, check, frame):

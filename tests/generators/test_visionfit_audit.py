@@ -62,10 +62,10 @@ ANY_JOB = settings(
 def test_labels_of_any_preview_hold_every_check(
     params: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    ledger = audited(params, tmp_path_factory.mktemp("job"), preview=True)
-    assert not ledger.rows
-    assert ledger.checked["keypoints"] == 1
-    assert ledger.checked["rep_counts"] > 0
+    report = audited(params, tmp_path_factory.mktemp("job"), preview=True)
+    assert not report.rows
+    assert report.checked["keypoints"] == 1
+    assert report.checked["rep_counts"] > 0
 
 
 @given(params=jobs(preview=False))
@@ -73,10 +73,10 @@ def test_labels_of_any_preview_hold_every_check(
 def test_labels_of_any_video_hold_every_check(
     params: dict[str, Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    ledger = audited(params, tmp_path_factory.mktemp("job"))
-    assert not ledger.rows
-    assert ledger.checked["keypoints"] > 1
-    assert ledger.checked["length"] == 1
+    report = audited(params, tmp_path_factory.mktemp("job"))
+    assert not report.rows
+    assert report.checked["keypoints"] > 1
+    assert report.checked["length"] == 1
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -84,11 +84,11 @@ def test_labels_of_whole_videos_hold_every_check(seed: int, tmp_path: Path) -> N
     params = random_job(np.random.default_rng(seed))
     short = {"num_reps": 2, "frame_rate": 6, "rel_baseline_speed": 2.5, "add_pauses": False}
     delays = {"inter_rep_delay_avg": 0.3, "inter_rep_delay_var": 0.3}
-    ledger = audited({**params, **short, **delays}, tmp_path)
-    assert not ledger.rows
-    assert ledger.checked["keypoints"] > 2
+    report = audited({**params, **short, **delays}, tmp_path)
+    assert not report.rows
+    assert report.checked["keypoints"] > 2
     # Nothing is compared by chance only: but for the bound, which asks for an occluder in view.
-    assert set(CHECKS) | set(OWN_CHECKS) - {"bound"} <= set(ledger.checked)
+    assert set(CHECKS) | set(OWN_CHECKS) - {"bound"} <= set(report.checked)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_labels_of_whole_videos_hold_every_check(seed: int, tmp_path: Path) -> N
 def test_what_is_small_cut_off_or_out_of_view_is_labelled_right(
     changes: dict[str, Any], tmp_path: Path
 ) -> None:
-    ledger = audited({**TINY, **changes}, tmp_path, preview=True)
-    assert not ledger.rows
+    report = audited({**TINY, **changes}, tmp_path, preview=True)
+    assert not report.rows
 
 
 def test_estimates_of_many_jobs_add_up() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from infinity_frames.vis.images import read_picture
+from infinity_frames.io.pictures import read_picture
 from scripts.gallery import page
 
 DOCS = Path(__file__).parents[2] / "docs"

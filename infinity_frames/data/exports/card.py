@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pandas as pd
 
 from infinity_frames.data.exports.samples import Job, Losses
@@ -15,6 +17,8 @@ from infinity_frames.protocol.schemas import RESULTS, TAG_PREFIX
 __all__ = ["write_card"]
 
 _SHOWN = 6
+_LONG = 300
+"""Most characters of a cell."""
 
 
 def write_card(
@@ -45,14 +49,14 @@ def write_card(
     frame = with_columns(results)
     used = frame[frame["job_id"].isin([job.files.job_id for job in jobs])]
     parts = pd.Series([job.split for job in jobs], dtype="string").value_counts(sort=False)
-    generators = ", ".join(sorted(used["generator"].dropna().unique())) or "unknown"
+    generators = _cell(", ".join(sorted(used["generator"].dropna().unique())) or "unknown")
     text = [
         _front_matter(front),
         "# Data set\n\n"
         f"{len(jobs)} synthetic scenes by {generators}, labelled by what rendered them and "
         "exported with infinity_frames.\n",
         "| part | jobs |\n| --- | --- |\n"
-        + "".join(f"| {name} | {count} |\n" for name, count in parts.items()),
+        + "".join(f"| {_cell(str(name))} | {count} |\n" for name, count in parts.items()),
         f"## Reading it\n\n{usage}\n",
         "## What is left out\n\n" + _losses(losses),
         "## Parameters\n\n| parameter | values |\n| --- | --- |\n" + _parameters(used),
@@ -65,9 +69,14 @@ def _front_matter(configs: Mapping[str, Sequence[str]]) -> str:
         return ""
     lines = ["---", "configs:", "- config_name: default", "  data_files:"]
     for split, pattern in configs.items():
-        lines += [f"  - split: {split}", *(f"    path: {path}" for path in pattern)]
+        # JSON strings are YAML strings.
+        lines += [f"  - split: {_yaml(split)}", *(f"    path: {_yaml(path)}" for path in pattern)]
     lines += ["tags:", "- synthetic", "---", ""]
     return "\n".join(lines)
+
+
+def _yaml(text: str) -> str:
+    return orjson.dumps(text).decode()
 
 
 def _losses(losses: Losses) -> str:
@@ -80,8 +89,18 @@ def _losses(losses: Losses) -> str:
 def _parameters(used: pd.DataFrame) -> str:
     own = set(RESULTS.columns) | {"split"}
     names = [c for c in used.columns if c not in own and not str(c).startswith(TAG_PREFIX)]
-    rows = {str(name): _values(used[name].dropna()) for name in names}
+    rows = {_cell(str(name)): _cell(_values(used[name].dropna())) for name in names}
     return "".join(f"| {name} | {text} |\n" for name, text in rows.items() if text)
+
+
+_SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<!\w)[_#]|_(?!\w)|:(?=//)")
+
+
+def _cell(text: str) -> str:
+    """Text of others as a cell of a Markdown table: no markup, no HTML, no links, one line."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    short = line if len(line) <= _LONG else f"{line[: _LONG - 3]}..."
+    return _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", short)
 
 
 def _values(column: pd.Series[Any]) -> str:

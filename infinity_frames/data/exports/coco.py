@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from infinity_frames.data.exports.samples import Job, Losses, by_split, encoded, load, samples
-from infinity_frames.data.labels import COCO_KEYPOINTS, PERSON
+from infinity_frames.data.labels import COCO_KEYPOINTS, PERSON, LabelsFile
 
 __all__ = ["write_coco"]
 
@@ -79,10 +79,10 @@ def _annotation(
     return made
 
 
-def _categories(labels: Mapping[str, Any], known: dict[str, dict[str, Any]]) -> dict[Any, int]:
+def _categories(labels: LabelsFile, known: dict[str, dict[str, Any]]) -> dict[Any, int]:
     """Number a job's categories by name among those of all jobs; from the job's id to ours."""
     numbers = {}
-    for category in labels.get("categories") or ():
+    for category in labels.categories.values():
         name = str(category.get("name", category.get("id")))
         entry = known.setdefault(name, {**category, "id": len(known) + 1, "name": name})
         entry.setdefault("supercategory", name)
@@ -92,16 +92,16 @@ def _categories(labels: Mapping[str, Any], known: dict[str, dict[str, Any]]) -> 
     return numbers
 
 
-def _has_points(labels: Mapping[str, Any]) -> bool:
+def _has_points(labels: LabelsFile) -> bool:
     width = 3 * len(COCO_KEYPOINTS)
-    return any(len(a.get("keypoints") or ()) == width for a in labels.get("annotations") or ())
+    return any(len(a.get("keypoints") or ()) == width for a in labels.annotations())
 
 
-def _video(job: Job, labels: Mapping[str, Any]) -> dict[str, Any]:
+def _video(job: Job, labels: LabelsFile) -> dict[str, Any]:
     return {
         "job_id": job.files.job_id,
         "generator": job.generator,
-        "info": labels.get("info") or {},
+        "info": labels.info,
     }
 
 

@@ -67,8 +67,8 @@ def write_huggingface(
             for job in members:
                 labels = load(job, losses)
                 if labels is not None:
-                    names = {c.get("id"): c.get("name") for c in labels.get("categories") or ()}
-                    scene = orjson.dumps(labels.get("info") or {}).decode()
+                    names = {id_: c.get("name") for id_, c in labels.categories.items()}
+                    scene = orjson.dumps(labels.info).decode()
                     for sample in samples(job, labels, losses):
                         shards.add(_row(sample, names, scene, kind))
                 yield job

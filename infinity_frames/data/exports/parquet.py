@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from infinity_frames.data.exports.samples import Losses
-from infinity_frames.data.labels import TABLES
+from infinity_frames.data.label_tables import TABLES
 from infinity_frames.data.layout import JobFiles
 from infinity_frames.data.sql import connect
 
@@ -33,5 +33,5 @@ def write_parquet(
                 {"file": str(target / f"{name}.parquet")},
             )
     views = [f"CREATE OR REPLACE VIEW {name} AS FROM '{name}.parquet';\n" for name in names]
-    (target / VIEWS).write_text("".join(views))
+    (target / VIEWS).write_text("".join(views), encoding="utf-8")
     losses[NESTED] += len(files)

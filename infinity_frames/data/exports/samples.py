@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.data.layout import JobFiles, read_json
+from infinity_frames.data.labels import LabelsFile, open_labels
+from infinity_frames.data.layout import JobFiles
 from infinity_frames.data.problems import report
 from infinity_frames.protocol.errors import MediaError
 
@@ -23,7 +24,12 @@ Losses = Counter[str]
 
 NO_LABELS = "jobs without label files, left out"
 NO_PICTURE = "frames without a picture, left out"
+OTHER_SIZE = "frames whose picture is of another size than their labels, left out"
 GROWN = "pictures smaller than their labels, whose last row or column was repeated"
+
+
+_SIZE_SLACK = 16
+"""Most rows or columns, px, by which a picture and its labels differ: a block of the codec."""
 
 
 @dataclass(frozen=True)
@@ -57,36 +63,35 @@ class Sample:
         return int(self.image["height"])
 
 
-def load(job: Job, losses: Losses) -> dict[str, Any] | None:
-    """A job's labels, or None if it has none that can be read."""
+def load(job: Job, losses: Losses) -> LabelsFile | None:
+    """Read the labels of a job; None if it has none that can be read."""
     if job.files.labels is None:
         losses[NO_LABELS] += 1
         return None
-    labels, problem = read_json(job.files.labels, job.files.job_id)
+    labels, problem = open_labels(job.files.labels, job.files.job_id)
     if problem is not None:
         report([problem], stacklevel=6)
         losses[NO_LABELS] += 1
     return labels
 
 
-def samples(job: Job, labels: Mapping[str, Any], losses: Losses) -> Iterator[Sample]:
-    """A job's frames in the order of the video, one picture in memory at a time."""
-    of_image: defaultdict[Any, list[Mapping[str, Any]]] = defaultdict(list)
-    for annotation in labels.get("annotations") or ():
-        of_image[annotation.get("image_id")].append(annotation)
-    images = labels.get("images") or ()
-    numbered = [(image.get("frame_number", place), image) for place, image in enumerate(images)]
-    ordered = sorted(numbered, key=lambda pair: pair[0])
-    for (number, image), picture in zip(ordered, _pictures(job.files), strict=False):
+def samples(job: Job, labels: LabelsFile, losses: Losses) -> Iterator[Sample]:
+    """Yield the frames of a job in the order of the video, with one picture in memory."""
+    for position, picture in zip(labels.order, _pictures(job.files), strict=False):
+        image, number = labels.images[position], labels.frame_numbers[position]
         if picture is None:
             losses[NO_PICTURE] += 1
+            continue
+        fitted = _fitted(picture, image, losses)
+        if fitted is None:
+            losses[OTHER_SIZE] += 1
             continue
         yield Sample(
             job=job,
             number=number,
             image=image,
-            annotations=of_image[image.get("id")],
-            picture=_fitted(picture, image, losses),
+            annotations=labels.annotations_of(position),
+            picture=fitted,
             stem=f"{job.files.job_id}_{number:06d}",
         )
 
@@ -101,34 +106,36 @@ def encoded(picture: Picture, kind: str) -> bytes:
 
 def _pictures(files: JobFiles) -> Iterator[Picture | None]:
     """The pictures of a job's frames; None for each frame that has none."""
-    from infinity_frames.io.video import read_frames  # FFmpeg only where it is needed
+    # FFmpeg and OpenCV only where pictures are read
+    from infinity_frames.io.pictures import read_picture
+    from infinity_frames.io.video import read_frames
 
     try:
         if files.video is not None:
             yield from read_frames(files.video)
         elif files.picture is not None:
-            yield _read(files.picture)
+            yield read_picture(files.picture)
     except MediaError:
         pass  # what there is before the damage counts; each frame after it is reported
     yield from repeat(None)
 
 
-def _read(path: Any) -> Picture | None:
-    import cv2  # only where pictures are decoded: importing it needs libGL
+def _fitted(picture: Picture, image: Mapping[str, Any], losses: Losses) -> Picture | None:
+    """Crop or pad a picture to the labels' size; None where the sizes have nothing in common.
 
-    data = np.fromfile(path, np.uint8)
-    found = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
-    return None if found is None else np.asarray(found, np.uint8)
-
-
-def _fitted(picture: Picture, image: Mapping[str, Any], losses: Losses) -> Picture:
-    """A picture of the labels' size: without what the video's even size added to it."""
-    height, width = int(image["height"]), int(image["width"])
-    short = max(height - picture.shape[0], 0), max(width - picture.shape[1], 0)
-    if any(short):
+    Videos have even sizes, so they may have a row or column more than the labels, and older ones
+    may have one less.
+    """
+    height, width = image.get("height"), image.get("width")
+    if height is None or width is None:
+        return None
+    short = int(height) - picture.shape[0], int(width) - picture.shape[1]
+    if max(map(abs, short)) > _SIZE_SLACK or min(height, width) < 1:
+        return None
+    if max(short) > 0:
         losses[GROWN] += 1
-        picture = np.pad(picture, ((0, short[0]), (0, short[1]), (0, 0)), "edge")
-    return picture[:height, :width]
+        picture = np.pad(picture, ((0, max(short[0], 0)), (0, max(short[1], 0)), (0, 0)), "edge")
+    return picture[: int(height), : int(width)]
 
 
 def by_split(jobs: Iterable[Job]) -> dict[str, list[Job]]:

@@ -66,15 +66,17 @@ def write_yolo(
         for job in members:
             labels = load(job, losses)
             if labels is not None:
-                names = {c.get("id"): str(c.get("name")) for c in labels.get("categories") or ()}
+                names = {id_: str(c.get("name")) for id_, c in labels.categories.items()}
                 for sample in samples(job, labels, losses):
                     picture = target / "images" / split / f"{sample.stem}.{kind}"
                     picture.write_bytes(encoded(sample.picture, kind))
                     rows = list(_rows(sample, names, classes, task, losses))
                     text = "".join(f"{row}\n" for row in rows)
-                    (target / "labels" / split / f"{sample.stem}.txt").write_text(text)
+                    (target / "labels" / split / f"{sample.stem}.txt").write_text(
+                        text, encoding="utf-8"
+                    )
             yield job
-    (target / "data.yaml").write_text(_yaml(list(parts), list(classes), task))
+    (target / "data.yaml").write_text(_yaml(list(parts), list(classes), task), encoding="utf-8")
 
 
 def _rows(

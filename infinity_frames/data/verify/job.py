@@ -1,45 +1,51 @@
-"""One job's labels against its masks, its camera and its video."""
+"""Check the labels of one job against its masks, camera and video."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from infinity_frames.data.labels import PERSON
+from infinity_frames.data.label_tables import read_series
+from infinity_frames.data.labels import LabelsFile, open_labels
 from infinity_frames.data.layout import JobFiles, read_json
 from infinity_frames.data.masks import MaskArchive
+from infinity_frames.data.problems import Problem
+from infinity_frames.data.row_builder import MALFORMED
 from infinity_frames.data.verify.masks import MaskAudit
 from infinity_frames.data.verify.points import PointAudit
-from infinity_frames.data.verify.report import Ledger
+from infinity_frames.data.verify.report import AuditReport
 from infinity_frames.protocol.errors import MediaError, ResultsError
 
 __all__ = ["audit"]
 
-_BROKEN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+_LISTED_GAPS = 1000
+"""Most missing frames that get a row each."""
 
 
-def audit(job: JobFiles) -> Ledger:
-    """Check one job, frame by frame; nothing in its files makes this raise."""
-    ledger = Ledger(job.job_id)
-    labels = _labels(job, ledger)
-    frames = _video_frames(job, ledger)
+def audit(job: JobFiles) -> AuditReport:
+    """Check one job, frame by frame; malformed files become rows of the report."""
+    report = AuditReport(job.job_id)
+    labels = _labels(job, report)
+    frames = _video_frames(job, report)
     try:
         if labels is not None:
-            _audit_labels(job, labels, frames, ledger)
+            _audit_labels(job, labels, frames, report)
         elif job.series is not None:
-            _audit_series(job, frames, ledger)
-    except _BROKEN as error:
-        what = f"the labels are not those of a COCO file ({type(error).__name__}: {error})"
-        ledger.check("files", False, what, found=str(job.labels or job.series))
-    return ledger
+            _audit_series(job, frames, report)
+    except MALFORMED as error:
+        reason = " ".join(str(error).split())[:200]
+        what = f"the labels are malformed ({type(error).__name__}: {reason})"
+        report.check("files", False, what, found=str(job.labels or job.series))
+    return report
 
 
 @dataclass(frozen=True)
 class Video:
-    """What a job's video really holds: frames counted, pixels, Hz."""
+    """Counted frames, size in px and rate in Hz of a job's video."""
 
     frames: int
     width: int
@@ -47,20 +53,26 @@ class Video:
     frame_rate: float
 
 
-def _labels(job: JobFiles, ledger: Ledger) -> dict[str, Any] | None:
+def _labels(job: JobFiles, report: AuditReport) -> LabelsFile | None:
     is_flat = job.folder == job.root
     there = job.record is not None or is_flat
-    ledger.check("files", there, "has no job.json", found=str(job.folder))
-    read = {}
-    for file in (job.record, job.labels):
-        if file is not None:
-            read[file], problem = read_json(file, job.job_id)
-            what = "" if problem is None else problem.what
-            ledger.check("files", problem is None, f"the file {what}", found=str(file))
-    return None if job.labels is None else read[job.labels]
+    report.check("files", there, "has no job.json", found=str(job.folder))
+    if job.record is not None:
+        _, problem = read_json(job.record, job.job_id)
+        _check_file(job.record, problem, report)
+    if job.labels is None:
+        return None
+    labels, problem = open_labels(job.labels, job.job_id)
+    _check_file(job.labels, problem, report)
+    return labels
 
 
-def _video_frames(job: JobFiles, ledger: Ledger) -> Video | None:
+def _check_file(file: Path, problem: Problem | None, report: AuditReport) -> None:
+    what = "" if problem is None else problem.what
+    report.check("files", problem is None, f"the file {what}", found=str(file))
+
+
+def _video_frames(job: JobFiles, report: AuditReport) -> Video | None:
     if job.video is None:
         return None
     from infinity_frames.io.video import count_frames, video_info  # FFmpeg only where it is needed
@@ -69,17 +81,15 @@ def _video_frames(job: JobFiles, ledger: Ledger) -> Video | None:
         info = video_info(job.video)
         video = Video(count_frames(job.video), info.width, info.height, info.frame_rate)
     except MediaError as error:
-        ledger.check("files", False, error.problem, found=str(job.video))
+        report.check("files", False, error.problem, found=str(job.video))
         return None
-    ledger.check("files", True, "")
+    report.check("files", True, "")
     return video
 
 
-def _audit_series(job: JobFiles, video: Video | None, ledger: Ledger) -> None:
-    import pyarrow.csv as pa_csv
-
+def _audit_series(job: JobFiles, video: Video | None, report: AuditReport) -> None:
     assert job.series is not None
-    series = pa_csv.read_csv(job.series)
+    series = read_series(job.series)
     if video is None:
         return
     rows = series.num_rows
@@ -88,47 +98,41 @@ def _audit_series(job: JobFiles, video: Video | None, ledger: Ledger) -> None:
         end, last = series["time"][-1].as_py(), (video.frames - 1) / video.frame_rate
         what = f"the sensor data ends at {end:.3f} s and the video at {last:.3f} s"
         close = abs(last - end) <= 1.0 / video.frame_rate
-        ledger.check("frames", close, what, expected=end, found=last)
+        report.check("frames", close, what, expected=end, found=last)
         return
     what = f"the sensor data has {rows} samples and the video {video.frames} frames"
-    ledger.check("frames", video.frames == rows, what, expected=rows, found=video.frames)
+    report.check("frames", video.frames == rows, what, expected=rows, found=video.frames)
 
 
 def _audit_labels(
-    job: JobFiles, labels: Mapping[str, Any], video: Video | None, ledger: Ledger
+    job: JobFiles, labels: LabelsFile, video: Video | None, report: AuditReport
 ) -> None:
-    images = labels.get("images") or []
-    annotations = labels.get("annotations") or []
-    categories = {c.get("id"): c for c in labels.get("categories") or ()}
-    _audit_ids(images, annotations, categories, ledger)
-    numbers = [image.get("frame_number", place) for place, image in enumerate(images)]
-    _audit_numbers(numbers, video, ledger)
-    _audit_size(images, video, ledger)
+    annotations = list(labels.annotations())
+    numbers = labels.frame_numbers
+    _audit_ids(labels.images, annotations, labels.categories, report)
+    _audit_numbers(numbers, video, report, is_preview=job.is_preview)
+    _audit_size(labels.images, video, report)
     with ExitStack() as stack:
         masks = None
         if job.segmentation is not None:
             try:
                 archive = stack.enter_context(MaskArchive(job.segmentation))
             except ResultsError as error:
-                ledger.check("files", False, error.problem, found=str(job.segmentation))
+                report.check("files", False, error.problem, found=str(job.segmentation))
             else:
                 masks = archive
-                _audit_members(archive, numbers, ledger)
-        of_image: defaultdict[Any, list[dict[str, Any]]] = defaultdict(list)
-        for annotation in annotations:
-            of_image[annotation.get("image_id")].append(annotation)
-        on_masks = MaskAudit(masks, annotations, categories, ledger)
-        on_points = PointAudit(labels.get("info") or {}, ledger)
-        people = {id_ for id_, c in categories.items() if c.get("name") == PERSON}
+                _audit_members(archive, numbers, report)
+        on_masks = MaskAudit(masks, annotations, labels.categories, report)
+        on_points = PointAudit(labels.info, report)
+        people = labels.person_ids
         expects_person = any(a.get("category_id") in people for a in annotations)
-        for number, image in sorted(
-            zip(numbers, images, strict=True), key=lambda pair: (pair[0] is None, pair[0])
-        ):
-            present = of_image[image.get("id")]
+        for position in labels.order:
+            number, image = numbers[position], labels.images[position]
+            present = labels.annotations_of(position)
             if expects_person:
-                somebody = any(a.get("category_id") in people for a in present)
+                has_person = any(a.get("category_id") in people for a in present)
                 what = "other frames have a person, this one has none"
-                ledger.check("annotations", somebody, what, frame=number)
+                report.check("annotations", has_person, what, frame=number)
             visible = on_masks.frame(number, image, present)
             for annotation in present:
                 mask = visible.get(annotation.get("id"))
@@ -139,61 +143,76 @@ def _audit_ids(
     images: Sequence[Mapping[str, Any]],
     annotations: Sequence[Mapping[str, Any]],
     categories: Mapping[Any, Any],
-    ledger: Ledger,
+    report: AuditReport,
 ) -> None:
     for what, rows in (("image", images), ("annotation", annotations)):
         counts = Counter(row.get("id") for row in rows)
         for id_, count in counts.items():
             message = f"{count} {what}s have the id {id_}"
             own = id_ if what == "annotation" else None
-            ledger.check("ids", count == 1, message, expected=1, found=count, annotation=own)
+            report.check("ids", count == 1, message, expected=1, found=count, annotation=own)
     known = {image.get("id") for image in images}
     for row in annotations:
         for key, there in (("image_id", known), ("category_id", categories)):
-            message = f"{key} names none of the file's"
-            ledger.check(
+            message = f"{key} is not an id of this file"
+            report.check(
                 "ids", row.get(key) in there, message, found=row.get(key), annotation=row.get("id")
             )
 
 
-def _audit_numbers(numbers: Sequence[Any], video: Video | None, ledger: Ledger) -> None:
+def _audit_numbers(
+    numbers: Sequence[int], video: Video | None, report: AuditReport, *, is_preview: bool
+) -> None:
     counts = Counter(numbers)
     for number, count in counts.items():
         message = f"{count} images are frame {number}"
-        ledger.check("frames", count == 1, message, expected=1, found=count, frame=number)
-    for number in _gaps(counts):
-        ledger.check("frames", False, "no image is this frame", frame=number)
+        report.check("frames", count == 1, message, expected=1, found=count, frame=number)
+    # A preview is one frame of its video, and not always the first.
+    if not is_preview:
+        _audit_gaps(counts, report)
     if video is not None:
         what = f"the labels have {len(numbers)} frames and the video {video.frames}"
         same = len(numbers) == video.frames
-        ledger.check("frames", same, what, expected=len(numbers), found=video.frames)
+        report.check("frames", same, what, expected=len(numbers), found=video.frames)
 
 
-def _gaps(counts: Mapping[Any, int]) -> Iterator[int]:
-    there = [number for number in counts if isinstance(number, int)]
-    yield from (n for n in range(max(there, default=-1) + 1) if n not in counts)
+def _audit_gaps(counts: Mapping[int, int], report: AuditReport) -> None:
+    """Report frames from 0 to the last one that no image is: one by one, or as a number of many."""
+    missing = max(counts, default=-1) + 1 - sum(number >= 0 for number in counts)
+    if 0 < missing <= _LISTED_GAPS:
+        for number in range(max(counts)):
+            if number not in counts:
+                report.check("frames", False, "no image is this frame", frame=number)
+    elif missing > 0:
+        what = f"{missing} frames before the last have no image"
+        report.check("frames", False, what, expected=0, found=missing)
 
 
-def _audit_size(images: Sequence[Mapping[str, Any]], video: Video | None, ledger: Ledger) -> None:
+def _audit_size(
+    images: Sequence[Mapping[str, Any]], video: Video | None, report: AuditReport
+) -> None:
     sizes = {(image.get("width"), image.get("height")) for image in images}
     many = f"the images are of {len(sizes)} sizes"
-    ledger.check("size", len(sizes) <= 1, many, found=sorted(map(str, sizes)))
+    report.check("size", len(sizes) <= 1, many, found=sorted(map(str, sizes)))
     if video is None or len(sizes) != 1:
         return
-    width, height = map(int, *sizes)
-    # H.264 with 4:2:0 colour has only even sizes: an odd one gets a copy of its last row.
+    width, height = next(iter(sizes))
+    if width is None or height is None:
+        return
+    width, height = int(width), int(height)
+    # H.264 with 4:2:0 color has only even sizes: an odd one gets a copy of its last row.
     padded = [width + width % 2, height + height % 2]
     size = [video.width, video.height]
     message = f"the labels are {width} x {height} px and the video {size[0]} x {size[1]}"
-    ledger.check("size", size in ([width, height], padded), message, expected=padded, found=size)
+    report.check("size", size in ([width, height], padded), message, expected=padded, found=size)
 
 
-def _audit_members(archive: MaskArchive, numbers: Sequence[Any], ledger: Ledger) -> None:
+def _audit_members(archive: MaskArchive, numbers: Sequence[Any], report: AuditReport) -> None:
     for kind in ("iseg", "cseg"):
         there = set(archive.frames(kind))
         for number in numbers:
             message = f"the archive of masks has no {kind} mask of this frame"
-            ledger.check("frames", number in there, message, frame=number)
+            report.check("frames", number in there, message, frame=number)
         for number in sorted(there - set(numbers)):
             message = f"the archive has an {kind} mask of a frame without labels"
-            ledger.check("frames", False, message, frame=number)
+            report.check("frames", False, message, frame=number)

@@ -1,4 +1,4 @@
-"""A frame's annotations against the masks of that frame."""
+"""Check the annotations of a frame against its masks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.data.masks import MaskArchive
 from infinity_frames.data.rle import decode_outline
-from infinity_frames.data.verify.report import Ledger
+from infinity_frames.data.verify.report import AuditReport
 from infinity_frames.protocol.errors import MediaError, ResultsError
 
 __all__ = ["MaskAudit"]
@@ -22,9 +22,9 @@ Codes = NDArray[np.uint32]
 
 _ALPHA = np.array([0, 0, 0, 255], np.uint8).view(np.uint32)[0]
 _OUTLINE = 1.5
-"""How far a polygon's box may be from the mask's, px: polygons run through or around pixels."""
+"""Largest distance of a polygon's box from the mask's, px: polygons cut or enclose pixels."""
 _PERCENT = 0.01
-"""How far a percentage may be off: labels round it."""
+"""Largest error of a percentage: labels round it."""
 
 
 class MaskAudit:
@@ -33,13 +33,13 @@ class MaskAudit:
     Parameters
     ----------
     masks : MaskArchive or None
-        Where there is none, boxes and areas are compared with the outlines.
+        Without masks, boxes and areas are compared with the segmentations.
     annotations : sequence of mapping
-        All of the job: an object is known by its colour through the video.
+        All annotations of the job: an object keeps its color through the video.
     categories : mapping
         By id.
-    ledger : Ledger
-        Where findings go.
+    report : AuditReport
+        Receives the comparisons.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class MaskAudit:
         masks: MaskArchive | None,
         annotations: Sequence[Mapping[str, Any]],
         categories: Mapping[Any, Mapping[str, Any]],
-        ledger: Ledger,
+        report: AuditReport,
     ) -> None:
         self._masks = masks
         self._categories = categories
-        self._ledger = ledger
+        self._report = report
         self._owners: dict[int, Any] = {}
         for annotation in annotations:
             color = _code(annotation.get("color"))
@@ -61,7 +61,7 @@ class MaskAudit:
     def frame(
         self, number: int, image: Mapping[str, Any], present: Sequence[Mapping[str, Any]]
     ) -> dict[Any, Mask]:
-        """Check a frame's annotations; the pixels of each one that has any, by annotation id."""
+        """Check the annotations of a frame; return the visible pixels of each by annotation id."""
         size = image.get("height"), image.get("width")
         codes = self._read("iseg", number, size)
         if codes is not None:
@@ -88,7 +88,7 @@ class MaskAudit:
         codes: Codes | None,
         size: tuple[Any, Any],
     ) -> Mask | None:
-        """Visible pixels: by the instance mask, else by the outline; None where neither is."""
+        """Visible pixels by the instance mask, else by the segmentation; None without either."""
         color = _code(annotation.get("color"))
         seen: Mask | None = None
         if codes is not None and color is not None:
@@ -159,9 +159,9 @@ class MaskAudit:
         self._check("occlusion", fits, what, number, annotation, expected, found)
 
     def _coverage(self, number: int, codes: Codes, present: Sequence[Mapping[str, Any]]) -> None:
-        """Every object with pixels is annotated, and every pixel belongs to an object."""
+        """Check that every object with pixels is annotated and every pixel belongs to an object."""
         colors = {_code(annotation.get("color")) for annotation in present}
-        # An object too small to be boxed is annotated without colour.
+        # An object too small to be boxed is annotated without color.
         unboxed = {a.get("category_id") for a in present if a.get("color") is None}
         known = 0
         for color, owner in self._owners.items():
@@ -170,12 +170,12 @@ class MaskAudit:
             if pixels and color not in colors:
                 name = self._categories.get(owner, {}).get("name", owner)
                 what = f"the mask has {pixels} px of a {name} without annotation in this frame"
-                self._ledger.check(
+                self._report.check(
                     "annotations", owner in unboxed, what, expected=pixels, found=0, frame=number
                 )
         stray = int(np.count_nonzero(codes)) - known
-        what = f"{stray} px of the instance mask have a colour of no annotation"
-        self._ledger.check("mask", not stray, what, expected=0, found=stray, frame=number)
+        what = f"{stray} px of the instance mask have a color that no annotation has"
+        self._report.check("mask", not stray, what, expected=0, found=stray, frame=number)
 
     def _semantics(self, number: int, codes: Codes, size: tuple[Any, Any]) -> None:
         semantic = self._read("cseg", number, size)
@@ -193,23 +193,23 @@ class MaskAudit:
                     f"semantic and instance mask differ in {apart} px of "
                     f"{self._categories[id_].get('name', id_)}"
                 )
-                self._ledger.check("mask", not apart, what, expected=0, found=apart, frame=number)
+                self._report.check("mask", not apart, what, expected=0, found=apart, frame=number)
 
     def _read(
         self, kind: str, number: int, size: tuple[Any, Any], alone: int | None = None
     ) -> Codes | None:
-        """A mask with each pixel's colour as one number; None where there is none that fits."""
+        """Read a mask as one number per pixel; None where there is none of the right size."""
         if self._masks is None:
             return None
         try:
             mask = self._masks.read(kind, number, alone)
         except ResultsError as error:
-            self._ledger.check("files", False, error.problem, frame=number, annotation=alone)
+            self._report.check("files", False, error.problem, frame=number, annotation=alone)
             return None
         if mask is None:
             return None
         what = f"a {kind} mask is {mask.shape[1]} x {mask.shape[0]} px"
-        if not self._ledger.check(
+        if not self._report.check(
             "size",
             mask.shape[:2] == size,
             what,
@@ -231,7 +231,7 @@ class MaskAudit:
         expected: Any = None,
         found: Any = None,
     ) -> None:
-        self._ledger.check(
+        self._report.check(
             name,
             holds,
             message,
@@ -243,7 +243,7 @@ class MaskAudit:
 
 
 def _codes(mask: NDArray[np.uint8]) -> Codes:
-    """Each pixel's colour as one number, 0 for black."""
+    """Each pixel's color as one number, 0 for black."""
     import cv2  # only where pictures are decoded: importing it needs libGL
 
     # With a fourth byte a pixel is a number as it lies there; xor takes the byte out again.
@@ -252,7 +252,7 @@ def _codes(mask: NDArray[np.uint8]) -> Codes:
 
 
 def _code(color: Iterable[float] | None) -> int | None:
-    """A normalised colour as the number its pixels have."""
+    """A normalised color as the number its pixels have."""
     if color is None:
         return None
     red, green, blue = (round(255 * value) for value in color)
@@ -273,7 +273,7 @@ def _box(mask: Mask) -> list[int]:
 
 
 def _opened(mask: Mask) -> Mask:
-    """What of a mask is at least 3 px wide."""
+    """The parts of a mask that are at least 3 px wide."""
     import cv2  # only where pictures are decoded: importing it needs libGL
 
     kernel = np.ones((3, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""Keypoints and cuboids of an annotation against the camera and the mask."""
+"""Check keypoints and cuboids of an annotation against the camera and the mask."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.data.verify.report import Ledger
+from infinity_frames.data.verify.report import AuditReport
 
 __all__ = ["PointAudit"]
 
 _NEAR = 0.05
-"""Depth in m at and before which a point is in no picture: its x, y and v are 0."""
+"""Depth in m up to which a point is not projected: its x, y and v are 0."""
 _PIXEL = 0.05
 """How far a projected point may be from its label, px: labels round."""
-_METRE = 1e-3
+_METER = 1e-3
 _ROUNDED = 1e-5
-"""To what metres are rounded; projected, the nearer the point, the more pixels."""
+"""Rounding of global coordinates, m; the nearer a point, the more pixels that is."""
 _REACH = 2
-"""How far from the person's mask a visible point may be, px: a finger is thinner than a pixel."""
+"""Largest distance of a visible point from the person's mask, px: fingers are thin."""
 _EDGE = 2e-3
-"""Points this near to the picture's edge, px, may have been rounded over it."""
+"""Distance from the edge, px, within which rounding may put a point on the other side."""
 _SKELETONS = ("armature_keypoints", "vertex_keypoints")
 
 
@@ -78,13 +78,13 @@ class PointAudit:
     Parameters
     ----------
     info : mapping
-        The scene's, with the camera's matrices where it has them.
-    ledger : Ledger
-        Where findings go.
+        Labels of the scene, with the camera's matrices where it has them.
+    report : AuditReport
+        Receives the comparisons.
     """
 
-    def __init__(self, info: Mapping[str, Any], ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, info: Mapping[str, Any], report: AuditReport) -> None:
+        self._report = report
         self._P = _matrix(info.get("camera_P_matrix"), (3, 4))
         inner = _matrix(info.get("camera_K_matrix"), (3, 3))
         outer = _matrix(info.get("camera_RT_matrix"), (3, 4))
@@ -93,7 +93,7 @@ class PointAudit:
             apart = float(np.abs(self._P - inner @ outer).max())
             what = f"P and K times RT differ by up to {apart:.3g}"
             fits = apart <= 1e-6 * np.abs(self._P).max()
-            ledger.check("camera", fits, what, expected=0, found=apart)
+            report.check("camera", fits, what, expected=0, found=apart)
 
     def annotation(
         self,
@@ -114,7 +114,7 @@ class PointAudit:
             labelled = int(np.count_nonzero(coco[:, 2]))
             count = annotation.get("num_keypoints")
             what = f"num_keypoints is {count} and {labelled} are labelled"
-            self._ledger.check(
+            self._report.check(
                 "keypoints", count == labelled, what, expected=labelled, found=count, **at
             )
         corners = annotation.get("cuboid_coordinates")
@@ -144,11 +144,11 @@ class PointAudit:
         near_edge = (
             np.minimum.reduce([np.abs(x), np.abs(y), np.abs(x - width), np.abs(y - height)]) < _EDGE
         )
-        # Without a depth, being in the picture is all that can be asked.
+        # A point without a depth only has to be inside the picture.
         ahead = ~(depth <= _NEAR)
         within = (x >= 0) & (x < width) & (y >= 0) & (y < height) & ahead
         wrong = ((v > 0) != within) & ~near_edge & ~np.isnan(v)
-        self._listed("visibility", wrong, names, "have a v that their place does not allow", at)
+        self._listed("visibility", wrong, names, "have a v that contradicts their position", at)
         if mask is not None:
             seen = (v == 2) & within
             self._listed(
@@ -174,7 +174,7 @@ class PointAudit:
         apart = np.hypot(x - expected[:, 0], y - expected[:, 1])
         # Rounding may bring a point to the other side of the nearest depth.
         wrong = (apart > slack) & (np.abs(w - _NEAR) > _ROUNDED)
-        wrong |= np.abs(depth - w) > _METRE
+        wrong |= np.abs(depth - w) > _METER
         self._listed("projection", wrong, names, "are not where P projects them to", at)
 
     def _cuboid(self, corners: Any, box: Any, at: Mapping[str, Any]) -> None:
@@ -187,8 +187,8 @@ class PointAudit:
         edges = [box[0], box[1], box[0] + box[2], box[1] + box[3]]
         out = max(hull[0] - edges[0], hull[1] - edges[1], edges[2] - hull[2], edges[3] - hull[3])
         what = f"the box reaches {out:.3g} px out of its cuboid"
-        # A pixel belongs to an object if its middle does: a box may reach half a pixel further.
-        self._ledger.check(
+        # A pixel belongs to an object if its center does, so a box may reach half a pixel further.
+        self._report.check(
             "projection", out <= 0.5 + _PIXEL, what, expected=hull, found=edges, **at
         )
 
@@ -203,18 +203,18 @@ class PointAudit:
         found = [name for name, is_wrong in zip(names, wrong, strict=True) if is_wrong]
         few = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
         what = f"{len(found)} of {len(names)} points {message}: {few}"
-        self._ledger.check(check, not found, what, expected=0, found=len(found), **at)
+        self._report.check(check, not found, what, expected=0, found=len(found), **at)
 
 
 def _touches(
     mask: NDArray[np.bool_],
     x: NDArray[np.float64],
     y: NDArray[np.float64],
-    asked: NDArray[np.bool_],
+    selected: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Which of the points asked about have a pixel of the mask within reach."""
+    """Return which of the selected points have a pixel of the mask within reach."""
     near = np.zeros(len(x), bool)
-    for point in np.flatnonzero(asked):
+    for point in np.flatnonzero(selected):
         row, column = int(y[point]), int(x[point])
         around = mask[
             max(row - _REACH, 0) : row + _REACH + 1, max(column - _REACH, 0) : column + _REACH + 1

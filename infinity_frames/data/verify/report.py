@@ -1,4 +1,4 @@
-"""What an audit notes down: every comparison counted, the failed ones kept."""
+"""The report of an audit: counts of all comparisons, and a row for each that failed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["CHECKS", "Ledger"]
+__all__ = ["CHECKS", "AuditReport"]
 
 CHECKS: dict[str, str] = {
     "files": "every file of the job opens and holds what its name says",
@@ -26,12 +26,12 @@ CHECKS: dict[str, str] = {
     "visibility": "v is 0 outside the picture and only there; what is visible is on the person",
     "keypoints": "num_keypoints counts the labelled points",
 }
-"""Every check and what it makes sure of."""
+"""What each check makes sure of."""
 
 
 @dataclass
-class Ledger:
-    """The audit of one job.
+class AuditReport:
+    """The comparisons and discrepancies of one job.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class Ledger:
         frame: int | None = None,
         annotation: Any = None,
     ) -> bool:
-        """Count a comparison, and keep it if it does not hold; whether it does."""
+        """Count a comparison, keep it as a row if it failed, and return whether it holds."""
         self.checked[name] += 1
         if not holds:
             self.rows.append(

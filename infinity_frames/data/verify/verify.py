@@ -1,4 +1,4 @@
-"""The audit of results: labels against masks, cameras and videos, job by job."""
+"""Audit results: check labels against masks, cameras and videos, job by job."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ __all__ = ["verification_summary", "verify"]
 
 _CHECKED = "infinity_checked"
 _MANY = 64 * 2**20
-"""Bytes of labels and masks from which on more processes pay for their start."""
+"""Bytes of labels and masks above which starting more processes saves time."""
 
 
 def verify(results: pd.DataFrame, *, path: str | Path | None = None, quiet: bool = False) -> Frame:
     """Check the labels of every job, frame by frame, against its masks, camera and video.
 
-    Nothing is corrected and nothing raises: what cannot be read is a row too. A job is in memory
-    at a time per process, and one mask of it.
+    Nothing is corrected. A file that cannot be read is a discrepancy too, not an error. Each
+    process holds one job and one of its masks in memory.
 
     Parameters
     ----------
     results : DataFrame
-        Results frame, or anything that knows where its jobs lie.
+        Results frame, or any frame with ``job_id`` whose folders are known.
     path : path, optional
         The folder the results are in now, if they were moved.
     quiet : bool
@@ -41,25 +41,25 @@ def verify(results: pd.DataFrame, *, path: str | Path | None = None, quiet: bool
     Returns
     -------
     DataFrame
-        A row per discrepancy: job_id, frame_number and annotation_id (NA where it is about the
+        A row per discrepancy: job_id, frame_number and annotation_id (NA where it concerns the
         whole job or frame), check, expected, found (as text), message. Empty where all is right.
         :func:`verification_summary` says how much was compared.
     """
     jobs = job_files(results, path=path)
     checked: Counter[str] = Counter(dict.fromkeys(CHECKS, 0))
     found: dict[str, list[dict[str, Any]]] = {}
-    # Few small jobs are done before another process has started.
+    # A few small jobs are done before another process has started.
     size = sum(
         file.stat().st_size
         for job in jobs
         for file in (job.labels, job.segmentation)
         if file is not None and file.is_file()
     )
-    ledgers = in_processes(audit, jobs, processes=None if size > _MANY else 1)
+    reports = in_processes(audit, jobs, processes=None if size > _MANY else 1)
     with progress(len(jobs), "verify", delay=1.0, quiet=quiet) as bar:
-        for ledger in ledgers:
-            checked.update(ledger.checked)
-            found[ledger.job_id] = ledger.rows
+        for report in reports:
+            checked.update(report.checked)
+            found[report.job_id] = report.rows
             bar.update()
     rows = [row for job in jobs for row in found[job.job_id]]
     frame = DISCREPANCIES.conform(pd.DataFrame(rows, columns=list(DISCREPANCIES.columns)))
@@ -68,7 +68,7 @@ def verify(results: pd.DataFrame, *, path: str | Path | None = None, quiet: bool
 
 
 def verification_summary(discrepancies: pd.DataFrame) -> Frame:
-    """What an audit compared and what it found, a row per check.
+    """Sum up an audit, a row per check: comparisons, discrepancies, jobs.
 
     Parameters
     ----------
