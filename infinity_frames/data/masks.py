@@ -20,7 +20,7 @@ from infinity_frames.data.labels import LabelsFile, open_labels
 from infinity_frames.data.layout import JobFiles
 from infinity_frames.data.problems import report
 from infinity_frames.io.pictures import decode_picture
-from infinity_frames.protocol.errors import FrameError, MediaError, NoResults, ResultsError, nearest
+from infinity_frames.protocol.errors import MediaError, NoResults, ResultsError, nearest
 from infinity_frames.protocol.schemas import COLORS, RESULTS, Frame
 
 __all__ = ["KINDS", "MaskArchive", "colors", "masks"]
@@ -70,12 +70,10 @@ def masks(
 
     Raises
     ------
-    FrameError
-        There is no such kind of mask.
     NoResults
         The frame has no such job, or none of its jobs has masks.
     ResultsError
-        An archive of masks cannot be read.
+        There is no such kind of mask, or an archive of masks cannot be read.
 
     Examples
     --------
@@ -136,7 +134,7 @@ def colors(results: pd.DataFrame, *, path: str | Path | None = None) -> Frame:
 
 def _require_one_of(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
-        raise FrameError(f"Invalid {name} {value!r}.", advice=nearest(str(value), known))
+        raise ResultsError(f"Invalid {name} {value!r}.", advice=nearest(str(value), known))
 
 
 def _wanted(frame: pd.DataFrame, job_id: str) -> set[int] | None:

@@ -27,6 +27,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from infinity_frames.io.pictures import MAX_PIXELS
 from infinity_frames.protocol.errors import MediaError
 
 __all__ = ["Picture", "VideoInfo", "VideoWriter", "count_frames", "read_frames", "video_info"]
@@ -252,6 +253,8 @@ def read_frames(path: str | os.PathLike[str]) -> Iterator[Picture]:
     """
     with _opened(path) as (container, stream), _explained("read", path):
         stream.thread_type = "AUTO"
+        # Memory is that of the frames, whatever size a header claims.
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         to_rgb = VideoReformatter()
         packets = 0
         for packet in container.demux(stream):
@@ -303,6 +306,13 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, Vide
     with container:
         if not container.streams.video:
             raise MediaError(f"The file {path} holds no video.", file=str(path))
+        stream = container.streams.video[0]
+        if stream.width * stream.height > MAX_PIXELS:
+            raise MediaError(
+                f"The video {path} claims {stream.width} x {stream.height} pixels, and at most "
+                f"{MAX_PIXELS} pixels are read.",
+                file=str(path),
+            )
         yield container, container.streams.video[0]
 
 

@@ -153,7 +153,7 @@ class Kind:
 
     def _cast(self, values: pd.Series[Any], column: str) -> pd.Series[Any]:
         dtype = self.dtype(column)
-        if values.dtype == dtype:
+        if values.dtype == pd.api.types.pandas_dtype(dtype):
             return values
         if isinstance(dtype, pd.CategoricalDtype):
             if isinstance(values.dtype, pd.CategoricalDtype):

@@ -13,6 +13,7 @@ import pandas as pd
 
 from infinity_frames.data import job_files as files_of
 from infinity_frames.data import read_results
+from infinity_frames.data.frames import with_columns
 from infinity_frames.data.layout import JobFiles, locate
 from infinity_frames.io.pictures import read_picture
 from infinity_frames.io.video import Picture, read_frames, video_info
@@ -127,7 +128,7 @@ def show(
         holds an unknown name.
     """
     annotators = _annotators(draw)
-    rows = _asked(as_jobs(frame), _positive(k))
+    rows = _asked(with_columns(as_jobs(frame)), _positive(k))
     order = [_moment(row) for _, row in rows.iterrows()]
     jobs = frame[frame["job_id"].astype("string").isin({job for job, _ in order})]
     places = {

@@ -244,13 +244,13 @@ def test_an_odd_value_in_the_batch_record_is_reported_and_missing(batch):
     record["job_runs"][0]["is_preview"] = "perhaps"
     record["job_runs"][1]["started"] = "yesterday"
     (batch / "batch.json").write_text(json.dumps(record))
-    with pytest.warns(ResultsWarning, match="job-b.*batch.json.*is_preview is 'perhaps'"):
+    with pytest.warns(ResultsWarning, match="job-b.*batch.json.*'perhaps' for is_preview"):
         results = read_results(batch)
     assert results["is_preview"].isna().tolist() == [True, False, False, False, False]
     others = [name for name in results.columns if name != "is_preview"]
     pd.testing.assert_frame_equal(results[others], good[others])
     again = pytest.warns(ResultsWarning, match="is_preview")
-    with again, pytest.warns(ResultsWarning, match="job-a.*started is 'yesterday'"):
+    with again, pytest.warns(ResultsWarning, match="job-a.*'yesterday' for started"):
         assert run_sql(results, "SELECT started FROM batch")["started"].notna().sum() == 4
 
 

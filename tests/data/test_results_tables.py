@@ -6,7 +6,9 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 
+import cv2
 import label_factory as factory
 import numpy as np
 import pandas as pd
@@ -25,7 +27,8 @@ from infinity_frames.protocol.schemas import (
     context,
 )
 
-KINDS = (SCENES, IMAGES, ANNOTATIONS, KEYPOINTS, CUBOIDS, TIMESERIES, CATEGORIES)
+LABELS = (SCENES, IMAGES, ANNOTATIONS, KEYPOINTS, CUBOIDS, CATEGORIES)
+KINDS = (*LABELS, TIMESERIES)
 COCO = [
     "nose",
     "left_eye",
@@ -67,7 +70,7 @@ def plain(batch, results):
     }
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", LABELS, ids=lambda kind: kind.name)
 def test_tables_have_their_kinds_columns_and_dtypes(results, kind):
     frame = table(results, kind.name)
     kind.schema.validate(frame)
@@ -80,6 +83,99 @@ def test_tables_of_no_jobs_are_typed_too(results, kind):
     frame = table(results[results["path"].isna()], kind.name)
     kind.schema.validate(frame)
     assert len(frame) == 0
+
+
+def test_jobs_without_sensor_data_say_which_tables_there_are(results):
+    with pytest.raises(NoResults, match=r"timeseries.*Available: scenes, images, annotations"):
+        results.infinity.timeseries()
+
+
+def test_dtypes_suit_numpy_and_come_from_the_schema(results):
+    points = results.infinity.keypoints("coco")
+    assert points[["x", "y"]].to_numpy().dtype == np.float64
+    assert points["z"].dtype == np.float64
+    assert points["z"].isna().all()
+    assert points["frame_number"].dtype == np.int64
+    assert str(points["v"].dtype) == "Int64"
+    one = results.infinity.images().iloc[:1]
+    assert one["rep_count_from_start"].dtype == np.float64
+
+
+@pytest.mark.parametrize("skeleton", ["cooc", "Coco", "armatur"])
+def test_a_misspelled_skeleton_is_an_error(results, skeleton):
+    with pytest.raises(FrameError, match=r"Did you mean|armature"):
+        results.infinity.keypoints(skeleton)
+
+
+def test_wide_keypoints_are_a_row_per_frame(results):
+    points = results.infinity.keypoints("coco")
+    wide = points.infinity.wide()
+    images = results.infinity.images()
+    assert wide.index.to_frame(index=False).to_numpy().tolist() == (
+        images[["job_id", "frame_number"]].to_numpy().tolist()
+    )
+    assert wide["nose"].columns.tolist() == ["x", "y", "v"]
+    for name, of_name in points.groupby("name"):
+        found = wide[name].to_numpy()
+        assert np.array_equal(found, of_name[["x", "y", "v"]].to_numpy(float))
+    with pytest.raises(FrameError, match="one skeleton"):
+        results.infinity.keypoints().infinity.wide()
+    with pytest.raises(FrameError, match="annotation_id"):
+        pd.concat([points, points]).infinity.wide()
+    with pytest.raises(FrameError, match=r"lacks.*name"):
+        images.infinity.wide()
+
+
+def test_index_masks_hold_the_numbers_that_the_color_table_names(tmp_path):
+    root = factory.write_batch(tmp_path / "run", [{"id": "j", "frames": 2}, {"id": "k"}])
+    for job_id in ("j", "k"):
+        labels = json.loads((root / job_id / "labels.json").read_text())
+        paint = np.zeros((factory.SIZE, factory.SIZE, 3), np.uint8)
+        paint[2:5, 3:6] = [51, 128, 102]  # the person's color, as RGB
+        paint[8:9, 1:4] = [102, 128, 102]  # the dumbbell's
+        with zipfile.ZipFile(root / job_id / "segmentation.zip", "w") as archive:
+            for image in labels["images"]:
+                encoded = cv2.imencode(".png", paint[:, :, ::-1])[1].tobytes()
+                archive.writestr(f"image.{image['frame_number']:06d}.iseg.png", encoded)
+    results = read_results(root, quiet=True)
+    table_of = results.infinity.colors()
+    names = table_of[table_of["kind"] == "instance"].drop_duplicates(["job_id", "number"])
+    assert names.loc[names["job_id"] == "j", "category"].tolist() == ["person", "dumbbell"]
+    found = list(results.infinity.masks(kind="index"))
+    assert [(job_id, frame) for job_id, frame, _ in found] == [
+        *(("j", frame) for frame in range(2)),
+        *(("k", frame) for frame in range(3)),
+    ]
+    for _, _, mask in found:
+        assert mask.shape == (factory.SIZE, factory.SIZE)
+        assert (mask[2:5, 3:6] == 1).all()
+        assert (mask[8:9, 1:4] == 2).all()
+        assert np.count_nonzero(mask) == 12
+    one = results.infinity.images().query("frame_number == 1")
+    assert [(j, f) for j, f, _ in one.infinity.masks(kind="index", of="instance")] == [
+        ("j", 1),
+        ("k", 1),
+    ]
+
+
+def test_every_results_verb_takes_the_job_id_as_index(results):
+    indexed = results.set_index("job_id")
+    for verb in ("scenes", "images", "annotations", "keypoints", "cuboids", "colors"):
+        pd.testing.assert_frame_equal(
+            getattr(indexed.infinity, verb)(), getattr(results.infinity, verb)()
+        )
+    assert len(indexed.infinity.sql("FROM jobs")) == len(results)
+    assert len(indexed.infinity.verify(quiet=True)) == len(results.infinity.verify(quiet=True))
+
+
+def test_labels_that_differ_in_case_only_are_all_kept(tmp_path):
+    root = factory.write_batch(tmp_path / "run", [{"id": "j", "frames": 1}])
+    labels = factory.visionfit_labels(1)
+    labels["images"][0] |= {"Width": 1, "brightness": 2.0, "Brightness": 3.0, "place": "here"}
+    (root / "j" / "labels.json").write_text(json.dumps(labels))
+    row = read_results(root).infinity.images().iloc[0]
+    assert (row["width"], row["brightness"], row["Brightness_2"]) == (factory.SIZE, 2.0, 3.0)
+    assert (row["Width_2"], row["place_2"]) == (1, "here")
 
 
 def test_images(results, plain):
@@ -103,7 +199,9 @@ def test_annotations(results, plain):
     for column in ("image_id", "area", "iscrowd", "percent_in_fov", "instance_id"):
         assert annotations[column].tolist() == [a[column] for _, a in rows]
     hidden = [a["percent_occlusion"] for _, a in rows]
-    assert annotations["percent_occlusion"].tolist() == [pd.NA if v is None else v for v in hidden]
+    assert annotations["percent_occlusion"].tolist() == pytest.approx(
+        [np.nan if v is None else v for v in hidden], nan_ok=True
+    )
     box = annotations[["bbox_x", "bbox_y", "bbox_width", "bbox_height"]]
     assert box.to_numpy(float).tolist() == [a["bbox"] for _, a in rows]
     decoded = [json.loads(text) for text in annotations["segmentation"]]
@@ -207,7 +305,7 @@ def test_further_labels_of_any_type_are_kept(tmp_path):
         (root / job_id / "labels.json").write_text(json.dumps(labels))
     images = table(read_results(root), "images")
     assert images["spill_visible"].tolist() == [pd.NA, "true", pd.NA, "often"]
-    assert images["brightness"].dtype == "Float64"
+    assert images["brightness"].dtype == "float64"
 
 
 def test_annotations_without_anything_but_ids_are_read(tmp_path):
@@ -316,7 +414,7 @@ def test_masks_that_are_not_there_are_said(tmp_path):
         masks(results, "k")
     with pytest.raises(NoResults, match="has no masks"):
         masks(results, "nobody")
-    with pytest.raises(ResultsError, match="instance or semantic"):
+    with pytest.raises(ResultsError, match="instance, semantic"):
         masks(results, "j", "depth")
 
 
