@@ -345,7 +345,7 @@ class InfinityAccessor:
 
     def timeseries(self, *, path: str | Path | None = None) -> Frame:
         """A row per sample of each job's sensor data."""
-        return as_frame(data.table(self._frame, "timeseries", path=path))
+        return as_frame(data.table(self._frame, "timeseries", required=True, path=path))
 
     def wide(self, values: Sequence[str] = ("x", "y", "v"), by: str | Sequence[str] = ()) -> Frame:
         """Reshape keypoints to a row per frame with columns ``(name, x | y | v)``, float64.

@@ -340,12 +340,12 @@ def _is_intact(folder: Path, shard: str, state: Any) -> bool:
 
 
 def _state(file: Path) -> list[int] | None:
-    """Size and time of a regular file; None of anything else, a symbolic link too."""
+    """Size of a regular file; None of anything else, a symbolic link too."""
     try:
         found = file.lstat()
     except OSError:
         return None
-    return [found.st_size, found.st_mtime_ns] if stat.S_ISREG(found.st_mode) else None
+    return [found.st_size] if stat.S_ISREG(found.st_mode) else None
 
 
 def _source(job: JobFiles) -> list[Any]:

@@ -116,6 +116,7 @@ def table(
     *,
     category: str | None = None,
     skeleton: str | None = None,
+    required: bool = False,
     path: str | Path | None = None,
     quiet: bool = False,
 ) -> Frame:
@@ -131,6 +132,8 @@ def table(
         Only annotations of this category.
     skeleton : {"armature", "vertex", "coco"}, optional
         Only keypoints of this skeleton.
+    required : bool
+        Raise if none of the jobs has the file that the table is read from.
     path : path, optional
         The folder that the results are in now, if they were moved.
     quiet : bool
@@ -147,7 +150,7 @@ def table(
     FrameError
         `results` lacks a column, or there is no such table, category or skeleton.
     NoResults
-        A job's folder is not where the frame says, or none of the jobs has such labels.
+        A job's folder is not where the frame says, or none has the labels that are required.
     """
     if name not in TABLES:
         raise FrameError(f"There is no table {name!r}.", advice=nearest(name, TABLES))
@@ -159,7 +162,8 @@ def table(
     params = {column: value for column, value in wanted.items() if value is not None}
     TABLES[name].require(TABLES[name].empty(), params, f"Selecting by {' and '.join(params)}")
     jobs = job_files(results, path=path)
-    _require_source(name, jobs)
+    if required:
+        _require_source(name, jobs)
     out = _repairing(jobs, lambda: _selected(name, jobs, params, quiet=quiet))
     if category is not None and out.empty:
         _require_category(category, table(results, "categories", path=path, quiet=quiet))

@@ -85,7 +85,7 @@ _PLACES = st.sampled_from(
 
 @given(place=_PLACES, value=_VALUES)
 @settings(
-    max_examples=40,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -104,7 +104,7 @@ def test_any_value_anywhere_in_labels_leaves_the_other_jobs_alone(whole, place, 
 
 
 @given(size=st.tuples(st.integers(-9, 2**33), st.integers(-9, 2**33)), runs=st.lists(st.integers()))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_run_lengths_take_the_memory_of_the_picture(size, runs):
     code = {"size": list(size), "counts": runs}
     with pytest.raises(MediaError):
@@ -114,7 +114,7 @@ def test_run_lengths_take_the_memory_of_the_picture(size, runs):
 
 
 @given(text=st.text(alphabet=[chr(code) for code in range(48, 112)], max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_any_text_of_run_lengths_is_a_mask_or_an_error(text):
     with contextlib.suppress(MediaError):
         assert decode_outline({"size": [8, 9], "counts": text}, 8, 9).shape == (8, 9)
@@ -128,7 +128,8 @@ def test_a_picture_that_claims_more_pixels_than_its_bytes_hold_is_refused(size):
 
 @pytest.mark.parametrize("kind", [".png", ".jpg"])
 def test_honest_pictures_are_read(kind):
-    picture = np.random.default_rng(0).integers(0, 255, (40, 50, 3), np.uint8)
+    ramp = np.add.outer(np.arange(40), np.arange(50))  # smooth: JPEG halves the color's resolution
+    picture = np.stack([ramp, 2 * ramp, 200 - ramp], axis=2).astype(np.uint8)
     data = cv2.imencode(kind, picture, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
     assert np.abs(decode_picture(data)[..., ::-1].astype(int) - picture).mean() < 8
     flat = cv2.imencode(kind, np.zeros((2000, 3000, 3), np.uint8))[1].tobytes()
@@ -239,7 +240,7 @@ def _other_types(batch: Path) -> None:
             file = batch / ".infinity" / f"{name}-{shard}.parquet"
             frame = pd.DataFrame({"job_id": ["job-0"], "frame_number": ["text"], "x": ["y"]})
             frame.to_parquet(file)
-            tables[name] = [file.stat().st_size, file.stat().st_mtime_ns]
+            tables[name] = [file.stat().st_size]
     manifest.write_text(json.dumps(known))
 
 
