@@ -336,7 +336,7 @@ def _rows_of(name: str, caches: Iterable[LabelCache], job_ids: Sequence[str]) ->
     )
     source = f"SELECT {columns}, 0::BIGINT AS file_row_number WHERE false"
     files = [str(file) for cache in caches for file in cache.files(name, job_ids)]
-    for group, mixed in _readable_together(files):
+    for group, mixed in _readable_together(files, TABLES[name].columns):
         listed = ", ".join(_literal(_no_pattern(file)) for file in group)
         replaced = ", ".join(f"to_json({c})::VARCHAR AS {c}" for c in map(_quoted, mixed))
         source += (
@@ -352,13 +352,18 @@ def _no_pattern(path: str) -> str:
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 
-def _readable_together(files: Sequence[str]) -> list[tuple[list[str], tuple[str, ...]]]:
+def _readable_together(
+    files: Sequence[str], columns: Iterable[str]
+) -> list[tuple[list[str], tuple[str, ...]]]:
     """Group Parquet files by the columns that have to be read as text.
 
     A label that is a number in one file and a list in another is text in both, as it is within one
     file.
     """
     schemas = {file: pq.read_schema(file) for file in files}
+    for file, schema in schemas.items():
+        if not set(columns) <= set(schema.names):
+            raise ValueError(f"{file} lacks columns of its table")  # not written by this package
     types: defaultdict[str, set[pa.DataType]] = defaultdict(set)
     for schema in schemas.values():
         for field in schema:
