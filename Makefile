@@ -42,7 +42,7 @@ format: .venv/.test
 	touch $@
 
 .venv/.test: pyproject.toml scripts/setup.sh
-	./scripts/setup.sh engine,test,docs
+	./scripts/setup.sh engine,experiments,test,docs
 	touch $@
 
 clean:

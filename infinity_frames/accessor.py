@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+# Modules behind the verbs load on first use, through the package: a script that uses no verb does
+# not pay for them.
+import infinity_frames as inf
+from infinity_frames.experiments.verbs import ExperimentVerbs
 from infinity_frames.frame import Frame, as_frame
 from infinity_frames.protocol.deprecation import renamed_arguments
 from infinity_frames.protocol.errors import FrameError
@@ -37,7 +41,7 @@ Overrides = pd.DataFrame | Sequence[Mapping[str, Any]]
 
 
 @pd.api.extensions.register_dataframe_accessor("infinity")
-class InfinityAccessor:
+class InfinityAccessor(ExperimentVerbs):
     """Verbs on frames of jobs, of a batch and of results.
 
     Every verb takes ``session=`` (verbs on results: ``path=``) for when the frame's columns and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import pandas as pd
@@ -15,6 +16,7 @@ from infinity_frames.client.origin import Jobs, Origin
 from infinity_frames.client.registry import remember
 from infinity_frames.client.submit import estimate_samples, submit_jobs
 from infinity_frames.compat import SessionVocabulary
+from infinity_frames.experiments import designs
 from infinity_frames.frame import Frame, as_frame
 from infinity_frames.protocol import parameters
 from infinity_frames.protocol.errors import RequestRejected
@@ -154,6 +156,10 @@ class Session(SessionVocabulary):
         seed: int | None = None,
         given: pd.DataFrame | None = None,
         outside: Literal["redraw", "clip", "raise"] = "redraw",
+        *,
+        design: Literal["random", "sobol", "halton", "lhs"] = "random",
+        where: str | None = None,
+        like: pd.DataFrame | None = None,
         **fixed: Any,
     ) -> Frame:
         """Draw `n` sensible jobs.
@@ -168,6 +174,12 @@ class Session(SessionVocabulary):
             Columns to take as they are, a row per job.
         outside : {"redraw", "clip", "raise"}
             What to do with a drawn value outside its range.
+        design : {"random", "sobol", "halton", "lhs"}
+            Spread the jobs more evenly than chance does (``scipy.stats.qmc``).
+        where : str, optional
+            A rule as for ``DataFrame.query``; jobs follow the usual distributions, given the rule.
+        like : DataFrame, optional
+            Draw the parameters it has as columns so that they are distributed as there.
         **fixed
             Per parameter a scalar, an array of length n, a dict of weights, anything with ``.rvs``,
             or a function ``f(df, rng)`` of the columns drawn before it.
@@ -183,10 +195,50 @@ class Session(SessionVocabulary):
 
             session.sample(100, seed=1, camera_height=lambda df, rng: rng.uniform(1, 2, len(df)))
         """
-        drawn = parameters.sample(
-            self.spec, n, seed=seed, given=given, outside=outside, fixed=fixed
+        if design == "random" and where is None and like is None:
+            drawn = parameters.sample(
+                self.spec, n, seed=seed, given=given, outside=outside, fixed=fixed
+            )
+            return as_frame(self.origin.with_context(drawn))
+        drawn = designs.sample(
+            self.spec,
+            n,
+            design=design,
+            where=where,
+            like=like,
+            seed=seed,
+            given=given,
+            outside=outside,
+            fixed=fixed,
         )
         return as_frame(self.origin.with_context(drawn))
+
+    def design(
+        self,
+        kind: Literal["saltelli", "morris"],
+        n: int,
+        *,
+        by: Sequence[str] | None = None,
+        seed: int = 0,
+        **fixed: Any,
+    ) -> Frame:
+        """Jobs of a designed experiment, for ``sensitivity(method="sobol")`` or ``"morris"``.
+
+        Parameters
+        ----------
+        kind : {"saltelli", "morris"}
+            n (k + 2) jobs for k factors, or n (k + 1).
+        n : int
+            Base sample (a power of 2) or number of trajectories.
+        by : sequence of str, optional
+            The factors; all that are drawn by default. The others are the same in all rows.
+        seed : int
+            The same seed, the same jobs.
+        **fixed
+            Values of other parameters.
+        """
+        made = designs.design(self.spec, kind, n, by=by, seed=seed, fixed=fixed)
+        return as_frame(self.origin.with_context(made))
 
     # Submitting jobs
 

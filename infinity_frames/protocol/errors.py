@@ -7,6 +7,7 @@
     ├── InvalidJobs              job parameters break rules (ValueError); carries them as a frame
     ├── FrameError               a frame lacks the columns or the context a verb needs (ValueError)
     ├── SessionError             no session, or more than one, fits a frame
+    ├── ExtraNotInstalled        an optional dependency is missing (ImportError)
     ├── EngineError              the embedded engine
     │   ├── EngineNotInstalled   its extra is not installed (ImportError)
     │   ├── EngineNotStarted     it could not be started or reached
@@ -56,6 +57,7 @@ __all__ = [
     "EngineNotInstalled",
     "EngineNotStarted",
     "EngineStopped",
+    "ExtraNotInstalled",
     "FrameError",
     "InfinityError",
     "InvalidJobs",
@@ -144,6 +146,10 @@ class FrameError(InfinityError, ValueError):
 
 class SessionError(InfinityError):
     """No session, or more than one, fits a frame."""
+
+
+class ExtraNotInstalled(InfinityError, ImportError):
+    """The libraries of an optional extra are not installed."""
 
 
 class EngineError(InfinityError):

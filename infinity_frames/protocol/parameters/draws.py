@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from numbers import Integral
+from statistics import NormalDist
 from typing import Any, NoReturn, cast
 
 import numpy as np
@@ -27,7 +28,16 @@ from infinity_frames.protocol.spec import (
     Uniform,
 )
 
-__all__ = ["column_of", "entropy_of", "rng_of", "sensible", "uniform", "until_joint_rules_hold"]
+__all__ = [
+    "column_of",
+    "entropy_of",
+    "quantiles",
+    "rng_of",
+    "sensible",
+    "truncation",
+    "uniform",
+    "until_joint_rules_hold",
+]
 
 Bools = NDArray[np.bool_]
 _ROUNDS = 1000  # redraws before a joint rule counts as impossible to keep
@@ -96,6 +106,49 @@ def column_of(
     return _numbers(parameter, values)
 
 
+def quantiles(
+    parameter: Parameter, sampling: Sampling | None, points: NDArray[np.float64]
+) -> pd.Series[Any]:
+    """Map points of [0, 1) through the inverse distribution function of a sampling.
+
+    Uniformly distributed points give values distributed as :func:`column_of` draws them.
+    """
+    match sampling:
+        case Choice(options, weights):
+            share = np.ones(len(options)) if weights is None else np.asarray(weights, float)
+            ends = np.cumsum(share / share.sum())
+            ends[np.flatnonzero(share)[-1] :] = 1.0
+            picks = np.searchsorted(ends, points, side="right")
+            return _picked(parameter, options, np.minimum(picks, len(options) - 1))
+        case Uniform(low, high) if parameter.type == "int":
+            first, last = int(np.ceil(low)), int(np.floor(high))
+            values: NDArray[Any] = first + np.floor(points * (last - first + 1)).astype("int64")
+            values = np.minimum(values, last)
+        case Uniform(low, high):
+            values = low + points * (high - low)
+        case Normal(mean, std) if std > 0:
+            normal = NormalDist(mean, std)
+            low, high = truncation(parameter, normal)
+            inside = np.clip(low + points * (high - low), 1e-15, 1 - 1e-15)
+            values = np.array([normal.inv_cdf(p) for p in inside.tolist()])
+            values = np.clip(
+                values,
+                -np.inf if parameter.min is None else parameter.min,
+                np.inf if parameter.max is None else parameter.max,
+            )
+            values = np.rint(values) if parameter.type == "int" else values
+        case _:
+            return column_of(parameter, sampling, len(points), np.random.default_rng(0))
+    return _numbers(parameter, values)
+
+
+def truncation(parameter: Parameter, normal: NormalDist) -> tuple[float, float]:
+    """Probabilities below a parameter's minimum and up to its maximum."""
+    low = 0.0 if parameter.min is None else normal.cdf(parameter.min)
+    high = 1.0 if parameter.max is None else normal.cdf(parameter.max)
+    return low, high
+
+
 def _numbers(parameter: Parameter, values: NDArray[Any]) -> pd.Series[Any]:
     """A typed column of finite numbers, without looking at each for what it may be."""
     nowhere = np.zeros(len(values), dtype=bool)
@@ -115,7 +168,12 @@ def _choices(
     rng: np.random.Generator,
 ) -> pd.Series[Any]:
     share = None if weights is None else np.asarray(weights, dtype=float) / np.sum(weights)
-    picks = rng.choice(len(options), count, p=share)
+    return _picked(parameter, options, rng.choice(len(options), count, p=share))
+
+
+def _picked(
+    parameter: Parameter, options: tuple[Any, ...], picks: NDArray[np.int64]
+) -> pd.Series[Any]:
     dtype = dtype_of(parameter)
     if isinstance(dtype, pd.CategoricalDtype):
         codes = dtype.categories.get_indexer(pd.Index(options))

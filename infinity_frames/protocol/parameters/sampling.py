@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from infinity_frames.protocol.errors import FrameError, InvalidJobs
 from infinity_frames.protocol.parameters.columns import (
@@ -20,6 +21,7 @@ from infinity_frames.protocol.parameters.columns import (
 from infinity_frames.protocol.parameters.draws import (
     column_of,
     entropy_of,
+    quantiles,
     rng_of,
     sensible,
     until_joint_rules_hold,
@@ -42,6 +44,7 @@ def sample(
     given: pd.DataFrame | None = None,
     outside: Outside = "redraw",
     fixed: Mapping[str, Any] | None = None,
+    points: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> pd.DataFrame:
     """Draw jobs that keep every rule.
 
@@ -62,6 +65,9 @@ def sample(
         For a parameter or a ``tag_*`` column: a scalar, an array of length n, a dict of weights,
         anything with ``.rvs``, or a function ``f(df, rng)`` of the other columns; functions are
         called last, in the order written, so that each sees what those before it made.
+    points : mapping of str to (n,) array in [0, 1), optional
+        Take a parameter's values at these points of its inverse distribution function, in place of
+        random draws; rows that break a joint rule are drawn again at random.
 
     Returns
     -------
@@ -86,7 +92,7 @@ def sample(
     if given is not None:
         given = with_index_columns(generator, given)
     sources = _sources(n, given, fixed or {})
-    draw = _Draw(generator, n, entropy_of(seed), outside)
+    draw = _Draw(generator, n, entropy_of(seed), outside, points or {})
     # What a function may read comes first, then the functions in the order they are written.
     functions = [name for name, source in sources.items() if _is_function(source)]
     for parameter in generator.parameters:
@@ -124,7 +130,15 @@ def _sources(n: int, given: pd.DataFrame | None, fixed: Mapping[str, Any]) -> di
 class _Draw:
     """The columns drawn so far."""
 
-    def __init__(self, generator: Generator, n: int, entropy: Any, outside: Outside) -> None:
+    def __init__(
+        self,
+        generator: Generator,
+        n: int,
+        entropy: Any,
+        outside: Outside,
+        points: Mapping[str, NDArray[np.float64]],
+    ) -> None:
+        self.points = points
         self.generator = generator
         self.n = n
         self.entropy = entropy
@@ -143,8 +157,12 @@ class _Draw:
         if isinstance(sampling, Joint):
             self._joint(sampling)
             return
-        rng = rng_of(self.entropy, parameter.name)
-        self.columns[parameter.name] = column_of(parameter, sampling, self.n, rng)
+        if parameter.name in self.points:
+            column = quantiles(parameter, sampling, self.points[parameter.name])
+        else:
+            rng = rng_of(self.entropy, parameter.name)
+            column = column_of(parameter, sampling, self.n, rng)
+        self.columns[parameter.name] = column
         self.drawn[parameter.name] = np.full(self.n, sampling is not None)
         self.samplings[parameter.name] = sampling
 
@@ -152,7 +170,8 @@ class _Draw:
         """Draw rows; where one parameter is fixed, only rows that agree with it, if any does."""
         names = sampling.parameters
         rows = pd.DataFrame(list(sampling.rows), columns=list(names), dtype="object")
-        picks = rng_of(self.entropy, "+".join(names)).random(self.n)
+        joint = next((self.points[name] for name in names if name in self.points), None)
+        picks = rng_of(self.entropy, "+".join(names)).random(self.n) if joint is None else joint
         chosen = np.floor(picks * len(rows)).astype(int)
         for name in names:
             if name not in self.columns:

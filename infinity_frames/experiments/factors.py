@@ -1,0 +1,121 @@
+"""Which columns of a frame are factors, and the units that are independent of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from infinity_frames.protocol.errors import FrameError, nearest
+from infinity_frames.protocol.schemas import (
+    ANNOTATIONS,
+    BATCH,
+    IMAGES,
+    KEYPOINTS,
+    RESULTS,
+    TAG_PREFIX,
+)
+
+__all__ = ["factors_of", "groups_of", "interval", "is_number", "numbers", "one_row_per_unit"]
+
+_NOT_FACTORS = {
+    *BATCH.columns,
+    *RESULTS.columns,
+    *IMAGES.columns,
+    *ANNOTATIONS.columns,
+    *KEYPOINTS.columns,
+    "state",
+    "random_seed",
+    "split",
+}
+
+
+def factors_of(frame: pd.DataFrame, metric: str, by: str | Sequence[str] | None) -> list[str]:
+    """The columns to examine: `by`, or every scalar column that varies and is no bookkeeping.
+
+    Raises
+    ------
+    FrameError
+        The metric or a column of `by` is missing, or no column varies.
+    """
+    wanted = [by] if isinstance(by, str) else list(by or [])
+    for name in [metric, *wanted]:
+        if name not in frame.columns:
+            raise FrameError(
+                f"There is no column {name!r}.", advice=nearest(name, map(str, frame.columns))
+            )
+    if not is_number(frame[metric]):
+        raise FrameError(f"The metric {metric!r} is not a number.", advice="Use a number or bool.")
+    if wanted:
+        return wanted
+    found = [
+        str(name)
+        for name in frame.columns
+        if name != metric
+        and name not in _NOT_FACTORS
+        and not str(name).startswith((TAG_PREFIX, "metric_"))
+        and _varies(frame[name])
+    ]
+    if not found:
+        raise FrameError("No column varies that could explain the metric.", advice="Pass by=.")
+    return found
+
+
+def _varies(values: pd.Series[Any]) -> bool:
+    try:
+        distinct = values.nunique(dropna=True)
+    except TypeError:
+        return False  # lists and other values that cannot be compared
+    if distinct < 2:
+        return False
+    return is_number(values) or distinct <= max(60, len(values) // 50)
+
+
+def is_number(values: pd.Series[Any]) -> bool:
+    """Whether a column holds numbers or booleans."""
+    return bool(
+        pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype)
+    )
+
+
+def numbers(values: pd.Series[Any]) -> NDArray[np.float64]:
+    """A column as float64; categories and texts by the order of their values."""
+    if is_number(values):
+        return values.to_numpy("float64", na_value=np.nan)
+    codes = pd.Categorical(values).codes.astype("float64")
+    return np.where(codes < 0, np.nan, codes)
+
+
+def one_row_per_unit(frame: pd.DataFrame, metric: str, by: Sequence[str]) -> pd.DataFrame:
+    """Average the metric over rows of a job whose factors agree: frames of a job are no repeats."""
+    used = frame[[*dict.fromkeys([*by, metric])]].copy()
+    if "job_id" in frame.columns and frame["job_id"].duplicated().any():
+        used["job_id"] = frame["job_id"].astype("string")
+        constant = used.groupby("job_id", sort=False)[list(by)].nunique(dropna=False).max().max()
+        if constant <= 1:
+            used[metric] = used[metric].astype("float64")
+            how = dict.fromkeys(by, "first") | {metric: "mean"}
+            used = used.groupby("job_id", sort=False).agg(how).reset_index()
+    keep = used[metric].notna()
+    return used[keep]
+
+
+def groups_of(frame: pd.DataFrame) -> NDArray[np.int64]:
+    """Number of the independent unit that each row belongs to: a job, or a sweep's base."""
+    for name in ("tag_base", "job_id"):
+        if name in frame.columns and frame[name].notna().all():
+            return np.asarray(pd.factorize(frame[name])[0], dtype=np.int64)
+    return np.arange(len(frame))
+
+
+def interval(values: NDArray[np.float64], level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of bootstrap replicates along the first axis."""
+    tail = 100 * (1 - level) / 2
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return np.nan, np.nan
+    low, high = np.percentile(finite, [tail, 100 - tail])
+    return float(low), float(high)

@@ -1,0 +1,429 @@
+"""Which parameters move a metric: shares of variance with intervals."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from infinity_frames.experiments.extra import library
+from infinity_frames.experiments.factors import (
+    factors_of,
+    interval,
+    is_number,
+    numbers,
+    one_row_per_unit,
+)
+from infinity_frames.protocol.errors import FrameError
+
+__all__ = ["DependentColumns", "sensitivity"]
+
+METHODS = ("anova", "rbd_fast", "delta", "sobol", "morris")
+_BINS = 6
+_PAIRED_FACTORS = 6
+COLUMNS = ["factors", "order", "share", "ci_low", "ci_high", "p", "effect", "direction", "n"]
+
+
+class DependentColumns(UserWarning):
+    """Columns were not drawn independently of each other, so shares cannot be told apart."""
+
+
+def sensitivity(
+    frame: pd.DataFrame,
+    metric: str,
+    *,
+    by: str | Sequence[str] | None = None,
+    method: Literal["anova", "rbd_fast", "delta", "sobol", "morris"] = "anova",
+    interactions: bool = True,
+    resamples: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Share of a metric's variance that each parameter explains.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows with the metric. Independent draws are an experiment already; frames of a job are
+        averaged first.
+    metric : str
+        A number or bool.
+    by : str or sequence of str, optional
+        Factors; by default every parameter and scalar label that varies.
+    method : {"anova", "rbd_fast", "delta", "sobol", "morris"}
+        ``anova``: type II sums of squares over 6 quantile bins per number, shares as omega squared
+        (Hays 1963). ``rbd_fast``, ``delta``: first-order Sobol indices from given data (SALib;
+        Tarantola 2006, Borgonovo 2007 with Plischke 2013). ``sobol``: first and total order of a
+        Saltelli design (``session.design("saltelli")``; Saltelli 2010). ``morris``: screening by
+        elementary effects of a Morris design (``session.design("morris")``).
+    interactions : bool
+        ANOVA: also test pairs of the six strongest factors.
+    resamples : int
+        Bootstrap resamples behind the intervals.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        factors ("a" or "a:b"), order ("first", "total", "pair"), share (of variance; for morris
+        mu*), ci_low, ci_high (95 %), p (Holm-corrected; missing where the method has none), effect
+        (largest minus smallest mean over bins), direction ("up", "down", "mixed"), n; the largest
+        first. ``attrs["sensitivity"]`` holds ``noise_floor``, the share that a factor without
+        effect stays below with 95 % probability, and ``explained``.
+
+    Raises
+    ------
+    FrameError
+        Columns are missing, the data is too small for the factors, or the design's rows are
+        incomplete.
+
+    Warns
+    -----
+    DependentColumns
+        Two factors are associated more than independent draws would be.
+
+    Examples
+    --------
+    >>> scored.infinity.sensitivity("oks").query("p < 0.05")
+    """
+    if method not in METHODS:
+        raise FrameError(f"Unknown method {method!r}.", advice=f"Available: {', '.join(METHODS)}.")
+    if method in ("sobol", "morris"):
+        return _designed(frame, metric, method, resamples, seed)
+    columns = factors_of(frame, metric, by)
+    rows = one_row_per_unit(frame, metric, columns)
+    needed = 10 * len(columns) if method != "anova" else 6 * len(columns) + 20
+    if len(rows) < needed:
+        raise FrameError(
+            f"Not enough data: {len(rows)} rows for {len(columns)} factors; {needed} are needed.",
+            advice="Render more jobs, or pass fewer factors with by=.",
+        )
+    _warn_of_dependence(rows, columns)
+    y = numbers(rows[metric])
+    if np.ptp(y) == 0:
+        raise FrameError(f"{metric} is the same in all {len(rows)} rows.")
+    if method == "anova":
+        out, floor = _anova(rows, columns, y, interactions, resamples, seed)
+    else:
+        out, floor = _given_data(rows, columns, y, method, resamples, seed), None
+    out = out.sort_values("share", ascending=False).reset_index(drop=True)[COLUMNS]
+    explained = float(out.loc[out["order"] != "total", "share"].clip(lower=0).sum())
+    out.attrs["sensitivity"] = {
+        "metric": metric,
+        "method": method,
+        "n": len(rows),
+        "noise_floor": floor,
+        "explained": explained,
+    }
+    return out
+
+
+def _levels(values: pd.Series[Any]) -> NDArray[np.int64]:
+    """Codes of a factor: quantile bins of numbers with many values, else its values."""
+    if is_number(values) and values.nunique() > _BINS:
+        at = numbers(values)
+        edges = np.unique(np.nanpercentile(at, np.linspace(0, 100, _BINS + 1)[1:-1]))
+        codes = np.searchsorted(edges, at, side="right")
+        return np.asarray(np.where(np.isnan(at), len(edges) + 1, codes), dtype=np.int64)
+    return np.asarray(pd.factorize(values, use_na_sentinel=False)[0], dtype=np.int64)
+
+
+def _dummies(codes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Centered indicator columns of a factor, the first level left out."""
+    kept = np.unique(codes)[1:]
+    block = (codes[:, None] == kept[None, :]).astype(float)
+    return np.asarray(block - block.mean(0))
+
+
+class _Model:
+    """Least squares on blocks of columns, from sums of products alone."""
+
+    def __init__(
+        self, blocks: list[NDArray[np.float64]], y: NDArray[np.float64], w: NDArray[np.float64]
+    ) -> None:
+        x = np.concatenate(blocks, axis=1) if blocks else np.empty((len(y), 0))
+        total = w.sum()
+        weighted = x * w[:, None]
+        mean_x, mean_y = weighted.sum(0) / total, float(w @ y) / total
+        self.xx = weighted.T @ x - total * np.outer(mean_x, mean_x)
+        self.xy = weighted.T @ y - total * mean_x * mean_y
+        self.yy = float(w @ y**2 - total * mean_y**2)
+        ends = np.cumsum([0, *(b.shape[1] for b in blocks)])
+        self.spans = [
+            np.arange(a, b) for a, b in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)
+        ]
+        self.n = total
+
+    def explained(self, spans: Sequence[int]) -> tuple[float, int]:
+        """Sum of squares and rank of the model of some blocks."""
+        at = np.concatenate([self.spans[i] for i in spans]) if spans else np.empty(0, int)
+        if not len(at):
+            return 0.0, 0
+        sub = self.xx[np.ix_(at, at)]
+        solution, _, rank, _ = np.linalg.lstsq(sub, self.xy[at], rcond=1e-9)
+        return float(self.xy[at] @ solution), int(rank)
+
+    def shares(self, tested: Sequence[int], full: Sequence[int]) -> tuple[Any, ...]:
+        """Omega squared, F and degrees of freedom of each block, given all others (type II)."""
+        whole, rank = self.explained(full)
+        residual = max(self.n - 1 - rank, 1.0)
+        mse = max(self.yy - whole, 1e-12 * self.yy) / residual
+        out = []
+        for block in tested:
+            without, lower = self.explained([i for i in full if i != block])
+            df = max(rank - lower, 1)
+            gain = max(whole - without, 0.0)
+            share = (gain - df * mse) / (self.yy + mse)
+            out.append((share, gain / df / mse, df, residual))
+        return tuple(np.array(out, dtype=float).reshape(-1, 4).T)
+
+
+def _anova(
+    rows: pd.DataFrame,
+    columns: list[str],
+    y: NDArray[np.float64],
+    interactions: bool,
+    resamples: int,
+    seed: int,
+) -> tuple[pd.DataFrame, float]:
+    stats = library("scipy.stats")
+    multitest = library("statsmodels.stats.multitest")
+    codes = [_levels(rows[name]) for name in columns]
+    blocks = [_dummies(code) for code in codes]
+    mains = list(range(len(blocks)))
+    y = y - y.mean()
+    share, f, df, residual = _Model(blocks, y, np.ones(len(y))).shares(mains, mains)
+    names, order = list(columns), ["first"] * len(columns)
+    if interactions and len(columns) > 1:
+        strongest = np.argsort(-share)[:_PAIRED_FACTORS]
+        pairs = [
+            (i, j)
+            for i, j in itertools.combinations(sorted(strongest.tolist()), 2)
+            if (blocks[i].shape[1] + 1) * (blocks[j].shape[1] + 1) * 4 <= len(y)
+        ]
+        for i, j in pairs:
+            product = (blocks[i][:, :, None] * blocks[j][:, None, :]).reshape(len(y), -1)
+            block = product[:, product.any(0)]
+            model = _Model([*blocks, block], y, np.ones(len(y)))
+            found = model.shares([len(blocks)], [*mains, len(blocks)])
+            share, f, df, residual = (
+                np.append(old, new)
+                for old, new in zip((share, f, df, residual), found, strict=True)
+            )
+            names.append(f"{columns[i]}:{columns[j]}")
+            order.append("pair")
+    p = stats.f.sf(f, df, residual)
+    low, high = _bootstrap(blocks, y, mains, resamples, seed)
+    # Pairs have no bootstrap of their own: the noncentral F gives their interval.
+    pair_low, pair_high = _noncentral(stats, f, df, residual)
+    low, high = (np.append(a, b[len(mains) :]) for a, b in ((low, pair_low), (high, pair_high)))
+    floor = float(np.max(df * (stats.f.ppf(0.95, df, residual) - 1) / (len(y) + df)))
+    described = [_described(code, rows[c], y) for code, c in zip(codes, columns, strict=True)]
+    described += [(np.nan, "mixed")] * (len(names) - len(columns))
+    out = pd.DataFrame(
+        {
+            "factors": names,
+            "order": order,
+            "share": share,
+            "ci_low": np.minimum(low, share),
+            "ci_high": np.maximum(high, share),
+            "p": multitest.multipletests(p, method="holm")[1],
+            "effect": [effect for effect, _ in described],
+            "direction": [direction for _, direction in described],
+            "n": len(y),
+        }
+    )
+    return out, floor
+
+
+def _bootstrap(
+    blocks: list[NDArray[np.float64]],
+    y: NDArray[np.float64],
+    mains: list[int],
+    resamples: int,
+    seed: int,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Percentile intervals of the main effects; of large data, from a subset of the rows.
+
+    Rows past 4,000 are left out of the resampling, and the width is scaled by the root of the
+    number of rows.
+    """
+    rng = np.random.default_rng(seed)
+    used = rng.permutation(len(y))[:4000]
+    scale = np.sqrt(len(used) / len(y))
+    parts, target = [block[used] for block in blocks], y[used]
+    found = []
+    for _ in range(resamples):
+        weights = np.bincount(rng.integers(0, len(used), len(used)), minlength=len(used))
+        found.append(_Model(parts, target, weights.astype(float)).shares(mains, mains)[0])
+    values = np.array(found)
+    center = _Model(blocks, y, np.ones(len(y))).shares(mains, mains)[0]
+    # Resampling adds the bins' chance variation once more; what it adds on average is removed.
+    ends = np.array([interval(column - np.median(column)) for column in values.T])
+    return center + scale * ends[:, 0], center + scale * ends[:, 1]
+
+
+def _noncentral(stats: Any, f: Any, df: Any, residual: Any) -> tuple[Any, Any]:
+    """Interval of a share from the F statistic by a normal approximation of its noncentrality."""
+    n = df + residual + 1
+    center = np.maximum(df * (f - 1), 0.0)
+    error = stats.norm.ppf(0.975) * np.sqrt(2 * (df + 2 * center))
+    low, high = np.maximum(center - error, 0.0), center + error
+    return low / (low + n), high / (high + n)
+
+
+def _described(
+    codes: NDArray[np.int64], values: pd.Series[Any], y: NDArray[np.float64]
+) -> tuple[float, str]:
+    means = pd.Series(y).groupby(codes).mean()
+    effect = float(means.max() - means.min())
+    if not is_number(values):
+        return effect, "mixed"
+    rank = pd.Series(y).corr(pd.Series(numbers(values)), method="spearman")
+    steps = means.to_numpy()
+    if len(steps) == 2 or abs(np.corrcoef(np.arange(len(steps)), steps)[0, 1]) > 0.7:
+        return effect, "up" if rank > 0 else "down"
+    return effect, "mixed"
+
+
+def _given_data(
+    rows: pd.DataFrame,
+    columns: list[str],
+    y: NDArray[np.float64],
+    method: str,
+    resamples: int,
+    seed: int,
+) -> pd.DataFrame:
+    x = np.column_stack([numbers(rows[name]) for name in columns])
+    complete = np.isfinite(x).all(1)
+    x, y = x[complete], y[complete]
+    problem = {
+        "num_vars": len(columns),
+        "names": columns,
+        "bounds": [[float(a), float(b)] for a, b in zip(x.min(0), x.max(0), strict=True)],
+    }
+    analyze = library(f"SALib.analyze.{method}").analyze
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # SALib's own use of pandas and numpy
+        found = analyze(problem, x, y, num_resamples=resamples, seed=seed)
+    share, margin = np.asarray(found["S1"]), np.asarray(found["S1_conf"])
+    whole = rows[complete]
+    described = [_described(_levels(whole[name]), whole[name], y) for name in columns]
+    return pd.DataFrame(
+        {
+            "factors": columns,
+            "order": "first",
+            "share": share,
+            "ci_low": share - margin,
+            "ci_high": share + margin,
+            "p": np.nan,
+            "effect": [effect for effect, _ in described],
+            "direction": [direction for _, direction in described],
+            "n": len(y),
+        }
+    )
+
+
+def _designed(
+    frame: pd.DataFrame, metric: str, method: str, resamples: int, seed: int
+) -> pd.DataFrame:
+    """Analyze the rows of a Saltelli or Morris design, in the design's order."""
+    for name in ("tag_design", "tag_design_row", metric):
+        if name not in frame.columns:
+            raise FrameError(
+                f"method={method!r} needs the rows of a design, and there is no column {name}.",
+                advice="Make the jobs with session.design(), or use method='anova'.",
+            )
+    rows = frame.copy()
+    rows["tag_design_row"] = rows["tag_design_row"].astype("int64")
+    rows[metric] = numbers(rows[metric])
+    y = rows.groupby("tag_design_row")[metric].mean()
+    kind, names, count = read_design(str(rows["tag_design"].iloc[0]))
+    if kind != {"sobol": "saltelli", "morris": "morris"}[method]:
+        raise FrameError(f"These rows are a {kind} design; method={method!r} cannot analyze it.")
+    if len(y) != count or y.isna().any():
+        raise FrameError(
+            f"The design has {count} rows, and {int(y.notna().sum())} of them have {metric}.",
+            advice="Retry the failed jobs, or use method='anova', which needs no complete design.",
+        )
+    values = y.sort_index().to_numpy()
+    problem = {"num_vars": len(names), "names": names, "bounds": [[0.0, 1.0]] * len(names)}
+    module = library(f"SALib.analyze.{'sobol' if method == 'sobol' else 'morris'}")
+    parts = []
+    if method == "sobol":
+        found = module.analyze(
+            problem, values, calc_second_order=False, num_resamples=resamples, seed=seed
+        )
+        for order, key in (("first", "S1"), ("total", "ST")):
+            parts.append(_indices(names, order, found[key], found[f"{key}_conf"], len(values)))
+    else:
+        x = np.array([[float(v) for v in text.split()] for text in _points_of(rows)], dtype=float)
+        found = module.analyze(problem, x, values, num_resamples=resamples, seed=seed)
+        parts.append(_indices(names, "total", found["mu_star"], found["mu_star_conf"], len(values)))
+        parts[0]["direction"] = np.where(np.asarray(found["mu"]) > 0, "up", "down")
+    out = pd.concat(parts).sort_values("share", ascending=False).reset_index(drop=True)
+    out.attrs["sensitivity"] = {
+        "metric": metric,
+        "method": method,
+        "n": len(values),
+        "noise_floor": None,
+        "explained": None,
+    }
+    return out
+
+
+def _points_of(rows: pd.DataFrame) -> list[str]:
+    unique = rows.drop_duplicates("tag_design_row").sort_values("tag_design_row")
+    return [str(text) for text in unique["tag_design_point"]]
+
+
+def _indices(names: list[str], order: str, share: Any, margin: Any, n: int) -> pd.DataFrame:
+    share, margin = np.asarray(share, float), np.asarray(margin, float)
+    return pd.DataFrame(
+        {
+            "factors": names,
+            "order": order,
+            "share": share,
+            "ci_low": share - margin,
+            "ci_high": share + margin,
+            "p": np.nan,
+            "effect": np.nan,
+            "direction": "mixed",
+            "n": n,
+        }
+    )
+
+
+def read_design(text: str) -> tuple[str, list[str], int]:
+    """Kind, factors and number of rows of a design from its tag."""
+    kind, count, names = text.split(":", 2)
+    return kind, names.split(","), int(count)
+
+
+def _warn_of_dependence(rows: pd.DataFrame, columns: list[str]) -> None:
+    """Warn of associated factors: rank correlation beyond chance (Bonferroni) and above 0.2."""
+    if len(columns) < 2:
+        return
+    x = pd.DataFrame({name: numbers(rows[name]) for name in columns}).rank()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = np.corrcoef(x.fillna(x.mean()).to_numpy().T)
+    pairs = len(columns) * (len(columns) - 1) / 2
+    limit = max(0.2, library("scipy.stats").norm.isf(0.005 / pairs) / np.sqrt(len(rows)))
+    found = [
+        f"{columns[i]} and {columns[j]} (r = {r[i, j]:.2f})"
+        for i, j in itertools.combinations(range(len(columns)), 2)
+        if abs(r[i, j]) > limit
+    ]
+    if found:
+        warnings.warn(
+            f"Columns were not drawn independently: {'; '.join(found[:3])}"
+            f"{f' and {len(found) - 3} more pairs' if len(found) > 3 else ''}. Their shares cannot "
+            "be told apart; pass by= with one of each, or draw them independently.",
+            DependentColumns,
+            stacklevel=4,
+        )
