@@ -54,7 +54,7 @@ def slices(
     A beam search over conjunctions of at most `conditions` conditions (thresholds at deciles,
     categories by value) ranks rules by Welch's t on one half of the jobs. The best are tested on
     the other half, and p-values are corrected by Holm (1979) over the rules tested. Estimates
-    come from the second half only.
+    come from the second half only. A rule that a better one explains is left out.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def slices(
     DataFrame
         rule (for ``DataFrame.query``, ``sample(where=)`` and SQL), sql, n, share, mean, rest,
         lift (mean - rest), ci_low, ci_high (95 % of lift), p (adjusted); the worst first. Empty if
-        nothing was confirmed; ``attrs["slices"]`` says how many rows and rules were examined.
+    nothing was confirmed; ``attrs["slices"]`` says how many rows and rules were examined.
 
     Raises
     ------
@@ -113,7 +113,9 @@ def slices(
     found, masks = _conditions(rows, columns)
     tests = _searched(found, masks[:, first], values[first], conditions, support)
     out = _confirmed(found, masks[:, ~first], values[~first], tests)
-    out = _pruned(out[(out["p"] <= alpha) & (out["lift"] > 0)], k)
+    held = np.array([masks[list(parts)].all(0) for parts in tests])[:, ~first] if tests else masks
+    significant = out[(out["p"] <= alpha) & (out["lift"] > 0)]
+    out = _pruned(significant, held, values[~first], k, alpha)
     out = _signed(out.drop(columns="parts"), worst)
     out.attrs["slices"] = {
         "rows": len(rows),
@@ -264,17 +266,33 @@ def _confirmed(
     )
 
 
-def _pruned(out: pd.DataFrame, k: int) -> pd.DataFrame:
-    """Drop rules over the same columns and sides as a better one, or more specific but no worse."""
-    order = out.assign(score=out["lift"] * np.sqrt(out["share"].astype(float)))
+def _pruned(
+    out: pd.DataFrame, held: NDArray[np.bool_], values: NDArray[np.float64], k: int, alpha: float
+) -> pd.DataFrame:
+    """Keep rules that are still worse on the rows that no better rule holds for."""
+    if not len(out):
+        return out
+    stats = library("scipy.stats")
+    score = out["lift"] * np.sqrt(out["share"].astype(float))
     kept: list[Any] = []
+    covered = np.zeros(len(values), bool)
     seen: list[frozenset[tuple[str, str]]] = []
-    for label, parts in order.sort_values("score", ascending=False)["parts"].items():
+    for label in score.sort_values(ascending=False).index:
+        parts: Any = out["parts"][label]
         sides = frozenset((column, side) for column, side, _ in parts)
         if any(sides <= other or other <= sides for other in seen):
             continue
+        mask = held[int(label)]
+        inside, outside = values[mask & ~covered], values[~mask & ~covered]
+        if kept:
+            if min(len(inside), len(outside)) < 5:
+                continue
+            test = stats.ttest_ind(inside, outside, equal_var=False, alternative="greater")
+            if not test.pvalue <= alpha / len(held):
+                continue
         kept.append(label)
         seen.append(sides)
+        covered |= mask
         if len(kept) == k:
             break
     return out.loc[kept]
