@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-# Modules behind the verbs load on first use, through the package: a script that uses no verb does
-# not pay for them.
-import infinity_frames as inf
 from infinity_frames.experiments.verbs import ExperimentVerbs
 from infinity_frames.frame import Frame, as_frame
 from infinity_frames.protocol.deprecation import renamed_arguments
