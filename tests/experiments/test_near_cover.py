@@ -31,19 +31,19 @@ def test_neighbors_stay_near_and_keep_seed_and_rules():
 def outcome(jobs, seed=0):
     rng = np.random.default_rng(seed)
     tall = jobs["heat"].to_numpy(float) * (1 + jobs["start"].to_numpy(float))
-    return jobs.assign(height=tall + rng.normal(0, 0.1, len(jobs)))
+    return jobs.assign(tallness=tall + rng.normal(0, 0.1, len(jobs)))
 
 
 def test_gaps_count_cells_and_their_rules_select_them():
     rows = outcome(sample(KITCHEN, 600, seed=1))
-    found = gaps(rows, ["height", "dish"], bins={"height": [0, 1, 2, 3, 4]})
+    found = gaps(rows, ["tallness", "dish"], bins={"tallness": [0, 1, 2, 3, 4]})
     assert len(found) == 16
-    assert found["n"].sum() == ((rows["height"] >= 0) & (rows["height"] <= 4)).sum()
+    assert found["n"].sum() == ((rows["tallness"] >= 0) & (rows["tallness"] <= 4)).sum()
     for rule, n in zip(found["rule"], found["n"], strict=True):
         assert len(rows.query(rule)) == n
     assert set(found["verdict"]) >= {"empty", "filled"}  # no CAKE has a start, so none is tall
-    with pytest.raises(FrameError, match=r"no column 'hight'.*height"):
-        gaps(rows, "hight")
+    with pytest.raises(FrameError, match=r"no column 'tallnes'.*tallness"):
+        gaps(rows, "tallnes")
 
 
 def test_gaps_against_weights_and_real_data():
@@ -59,8 +59,8 @@ def test_gaps_against_weights_and_real_data():
 
 def test_cover_by_outcome_hits_its_cells_three_times_as_often_as_chance():
     rows = outcome(sample(KITCHEN, 300, seed=1))
-    bins = {"height": [0, 1, 2, 3, 3.4, 3.8]}
-    jobs = cover(KITCHEN, rows, 120, "height", bins=bins, seed=3)
+    bins = {"tallness": [0, 1, 2, 3, 3.4, 3.8]}
+    jobs = cover(KITCHEN, rows, 120, "tallness", bins=bins, seed=3)
     made = outcome(jobs, seed=9)
     hits = sum(len(part.query(cell)) for cell, part in made.groupby("tag_cell")) / len(made)
     chance = outcome(sample(KITCHEN, 5000, seed=8), seed=7)
@@ -77,4 +77,4 @@ def test_cover_by_parameter_fills_exactly_the_cells():
     assert len(jobs) == 50
     assert (jobs["heat"] >= 1).all()
     with pytest.raises(FrameError, match="Not enough data: 20 jobs"):
-        cover(KITCHEN, outcome(rows.head(20)), 5, "height", bins={"height": [0, 1, 9]})
+        cover(KITCHEN, outcome(rows.head(20)), 5, "tallness", bins={"tallness": [0, 1, 9]})
