@@ -304,10 +304,12 @@ class _Drawing:
 
     def _impossible(self, rate: float, tried: int | None) -> FrameError:
         of = "no job" if rate == 0 else f"about {rate:.2g} of the jobs"
+        said = f"{rate:.2g}"
+        if rate == 0 and tried:  # the rule of three: a 95 % bound where nothing was accepted
+            said = f"below {3 * self.mass / tried:.2g}"
         drawn = "" if tried is None else f" ({tried:,} draws)"
         return FrameError(
-            f"The generator draws {of} where {self.where}{drawn}; the acceptance rate is "
-            f"{rate:.2g}.",
+            f"The generator draws {of} where {self.where}{drawn}; the acceptance rate is {said}.",
             advice="Loosen the rule, or fix parameters by keyword: sample(n, camera_height=2.5).",
             rule=self.where,
             rate=rate,
