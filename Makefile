@@ -1,4 +1,4 @@
-# make demo   a frame of jobs becomes labelled videos under demo/
+# make demo   a frame of jobs becomes labeled videos under demo/
 # make test   lint, types and tests, in a venv of the project's own
 # make bench  speed and memory against stated baselines
 # make docs   the pictures of the docs and the notebooks' outputs

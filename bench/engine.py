@@ -1,4 +1,4 @@
-"""The embedded engine: how soon it answers, and how many labelled frames a second it makes."""
+"""The embedded engine: how soon it answers, and how many labeled frames a second it makes."""
 
 from __future__ import annotations
 

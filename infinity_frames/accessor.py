@@ -240,7 +240,7 @@ class InfinityAccessor(ExperimentVerbs):
         Parameters
         ----------
         stratify_var : str, optional
-            A column whose values are told apart by colour.
+            A column whose values are told apart by color.
         """
         if "path" in self._frame.columns:
             return vis.visualize_batch_results(self._frame, stratify_var=stratify_var)
@@ -328,7 +328,7 @@ class InfinityAccessor(ExperimentVerbs):
         return as_frame(data.table(self._frame, "images", path=path))
 
     def annotations(self, category: str | None = None, *, path: str | Path | None = None) -> Frame:
-        """A row per labelled object and frame: box, area, occlusion, segmentation."""
+        """A row per labeled object and frame: box, area, occlusion, segmentation."""
         return as_frame(data.table(self._frame, "annotations", category=category, path=path))
 
     def keypoints(

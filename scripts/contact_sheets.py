@@ -162,7 +162,7 @@ def identity_row(identity: int) -> Row:
 
 
 def portrait(params: dict[str, Any]) -> Picture:
-    """Head and shoulders, from a metre away."""
+    """Head and shoulders, from a meter away."""
     near = {**SPEC.defaults, **params, "image_width": RENDERED, "image_height": RENDERED}
     stage = build_stage({**near, "camera_distance": 1.0, "camera_height": 1.5}, SEED)
     state = next(stage.performance.frames(1))

@@ -1,4 +1,4 @@
-"""The picture at the top of the README: a frame of jobs, its previews, one of them labelled."""
+"""The picture at the top of the README: a frame of jobs, its previews, one of them labeled."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def overview(looks: pd.DataFrame, large: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=100, facecolor=LIGHT.paper)
     _table(figure, looks.head(6))
     _previews(figure, looks.head(6))
-    _labelled(figure, large)
+    _labeled(figure, large)
     for left in (5.33, 11.57):
         places = [(x / WIDTH, (TOP - TALL / 2) / HEIGHT) for x in (left, left + 0.4)]
         arrow = FancyArrowPatch(
@@ -94,7 +94,7 @@ def _previews(figure: Figure, looks: pd.DataFrame) -> None:
         axes.imshow(read_picture(files.picture), interpolation="lanczos")
 
 
-def _labelled(figure: Figure, large: pd.DataFrame) -> None:
+def _labeled(figure: Figure, large: pd.DataFrame) -> None:
     code = '.infinity.show(draw=("boxes", "skeleton"))'
     _heading(figure, 12.2, "Labels exact to the pixel", code)
     axes = _axes(figure, 12.2, TOP, TALL, TALL)

@@ -1,4 +1,4 @@
--- How far joints move, by exercise: metres travelled per second of video, and the range of heights
+-- How far joints move, by exercise: meters travelled per second of video, and the range of heights
 -- above the floor.
 --   $pattern = "%wrist"    names of joints, as LIKE takes them
 WITH steps AS (
@@ -10,7 +10,7 @@ WITH steps AS (
             (x_global - lag(x_global) OVER frames) ** 2
             + (y_global - lag(y_global) OVER frames) ** 2
             + (z_global - lag(z_global) OVER frames) ** 2
-        ) AS metres,
+        ) AS meters,
         z_global AS height
     FROM keypoints
     JOIN images USING (job_id, image_id)
@@ -24,7 +24,7 @@ SELECT
     jobs.exercise,
     steps.name,
     count(DISTINCT job_id) AS jobs,
-    sum(steps.metres) / sum(steps.seconds) AS metres_per_second,
+    sum(steps.meters) / sum(steps.seconds) AS meters_per_second,
     min(steps.height) AS lowest,
     max(steps.height) AS highest
 FROM steps

@@ -1,6 +1,6 @@
 -- How much of the person is hidden and inside the picture, against where the camera stands.
---   $distance_step = 0.5     metres per class of camera distance
---   $height_step = 0.5       metres per class of camera height
+--   $distance_step = 0.5     meters per class of camera distance
+--   $height_step = 0.5       meters per class of camera height
 SELECT
     floor(jobs.camera_distance / $distance_step) * $distance_step AS distance_from,
     floor(jobs.camera_height / $height_step) * $height_step AS height_from,

@@ -1,4 +1,4 @@
--- How each spill grows: when it is first labelled, how large it gets, and when it has half of that.
+-- How each spill grows: when it is first labeled, how large it gets, and when it has half of that.
 --   $category = "spill"    what grows (annotations.category)
 WITH growth AS (
     SELECT

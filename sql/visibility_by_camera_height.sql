@@ -2,7 +2,7 @@
 -- it is inside the picture, and in which nothing hides it.
 --   $joint = "left_wrist"     which keypoint (keypoints.name)
 --   $skeleton = "armature"    armature, vertex or coco (keypoints.skeleton)
---   $height_step = 0.5        metres per class of camera height
+--   $height_step = 0.5        meters per class of camera height
 SELECT
     jobs.exercise,
     floor(jobs.camera_height / $height_step) * $height_step AS height_from,

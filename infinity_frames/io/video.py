@@ -69,7 +69,7 @@ class VideoWriter:
 
     Use it as a context manager: an error inside leaves no file, and whatever stood at `path` before
     stays. Odd widths and heights get one more column or row, a copy of the last: H.264 with
-    4:2:0 colour, the kind that every player knows, has only even ones.
+    4:2:0 color, the kind that every player knows, has only even ones.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ class VideoWriter:
             context = self._stream.codec_context
             context.thread_count = threads
             context.time_base = 1 / frame_rate
-            # Without these marks players guess the colours from the size, and guess differently.
+            # Without these marks players guess the colors from the size, and guess differently.
             context.colorspace = context.color_primaries = context.color_trc = _BT709
             context.color_range = ColorRange.MPEG
 

@@ -2,7 +2,7 @@
 
 The style is in the constructor; ``annotate(picture, labels)`` returns a new picture and leaves the
 given one alone. Pixel c covers [c, c + 1), so a label's coordinate lies half a pixel before the
-centre that OpenCV draws at.
+center that OpenCV draws at.
 """
 
 from __future__ import annotations
@@ -234,11 +234,11 @@ class KeypointAnnotator:
         radius = (_stroke(out) + (_stroke(out) > 2)) << _SHIFT
         for annotation in labels.annotations:
             for point in self._points(annotation).values():
-                centre = _fixed(point.x, point.y)
+                center = _fixed(point.x, point.y)
                 if point.v == 2:
-                    cv2.circle(out, centre, radius, self.VISIBLE, -1, cv2.LINE_AA, _SHIFT)
+                    cv2.circle(out, center, radius, self.VISIBLE, -1, cv2.LINE_AA, _SHIFT)
                 elif point.v == 1:
-                    cv2.circle(out, centre, radius, self.HIDDEN, 1, cv2.LINE_AA, _SHIFT)
+                    cv2.circle(out, center, radius, self.HIDDEN, 1, cv2.LINE_AA, _SHIFT)
         return out
 
     def _points(self, annotation: Annotation) -> Mapping[str, Keypoint]:

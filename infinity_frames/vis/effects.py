@@ -344,7 +344,7 @@ def _rows(axis: Axes, x: pd.Series[Any], y: pd.Series[Any], groups: pd.Series[An
     table = pd.DataFrame({"choice": labels, "value": value.astype(float)})
     boxes = [table.loc[labels == name, "value"].to_numpy() for name in order]
     quiet: Any = {
-        f"{part}props": {"color": theme().grey} for part in ("box", "whisker", "cap", "median")
+        f"{part}props": {"color": theme().gray} for part in ("box", "whisker", "cap", "median")
     }
     axis.boxplot(
         boxes,

@@ -93,7 +93,7 @@ class TurningPanel:
     def __init__(self, width: int, height: int, seconds_per_turn: float = 8.0) -> None:
         self.width, self.height = width, height
         self.turn = 2 * math.pi / seconds_per_turn
-        self._centre, self._found = np.zeros(3), False
+        self._center, self._found = np.zeros(3), False
 
     def draw(self, moment: Moment) -> Picture:
         """Draw the cell of a frame."""
@@ -102,7 +102,7 @@ class TurningPanel:
         people = [item.armature for item in annotations if item.armature]
         people = [person for person in people if all(p.position for p in person.values())]
         if people and not self._found:
-            self._centre, self._found = _places(people[0]).mean(axis=0) * (1, 1, 0), True
+            self._center, self._found = _places(people[0]).mean(axis=0) * (1, 1, 0), True
         angle = moment.time * self.turn
         self._floor(cell, angle)
         for person in people:
@@ -114,7 +114,7 @@ class TurningPanel:
         self, points: NDArray[np.float64], angle: float
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Project points (n, 3) in meters to pixels (n, 2) and depths (n,)."""
-        x, y, z = (points - self._centre).T
+        x, y, z = (points - self._center).T
         right = x * math.cos(angle) + y * math.sin(angle)
         away = y * math.cos(angle) - x * math.sin(angle)
         up = z * math.cos(self.ELEVATION) + away * math.sin(self.ELEVATION)
@@ -126,7 +126,7 @@ class TurningPanel:
     def _floor(self, cell: Picture, angle: float) -> None:
         steps = np.linspace(-1, 1, 5)
         ends = [np.array([[s, -1, 0], [s, 1, 0], [-1, s, 0], [1, s, 0]], float) for s in steps]
-        pixels, _ = self._project(np.concatenate(ends) + self._centre, angle)
+        pixels, _ = self._project(np.concatenate(ends) + self._center, angle)
         for start, end in pixels.reshape(-1, 2, 2).tolist():
             cv2.line(cell, start, end, _FLOOR, 1, cv2.LINE_AA)
 

@@ -74,7 +74,7 @@ class Theme:
     name: str
     paper: str
     ink: str
-    grey: str
+    gray: str
     grid: str
     empty: str
     palette: tuple[str, ...]
@@ -148,7 +148,7 @@ def _settings(now: Theme) -> Any:
         "figure.dpi": 100,
         "savefig.facecolor": now.paper,
         "axes.facecolor": now.paper,
-        "axes.edgecolor": now.grey,
+        "axes.edgecolor": now.gray,
         "axes.labelcolor": now.ink,
         "axes.labelsize": 9,
         "axes.titlecolor": now.ink,

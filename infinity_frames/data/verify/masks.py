@@ -252,7 +252,7 @@ def _codes(mask: NDArray[np.uint8]) -> Codes:
 
 
 def _code(color: Iterable[float] | None) -> int | None:
-    """A normalised color as the number its pixels have."""
+    """A normalized color as the number its pixels have."""
     if color is None:
         return None
     red, green, blue = (round(255 * value) for value in color)

@@ -111,11 +111,11 @@ class PointAudit:
         flat = annotation.get("keypoints")
         if flat:
             coco = np.asarray(flat, float).reshape(-1, 3)
-            labelled = int(np.count_nonzero(coco[:, 2]))
+            labeled = int(np.count_nonzero(coco[:, 2]))
             count = annotation.get("num_keypoints")
-            what = f"num_keypoints is {count} and {labelled} are labelled"
+            what = f"num_keypoints is {count} and {labeled} are labeled"
             self._report.check(
-                "keypoints", count == labelled, what, expected=labelled, found=count, **at
+                "keypoints", count == labeled, what, expected=labeled, found=count, **at
             )
         corners = annotation.get("cuboid_coordinates")
         box = annotation.get("bbox")
@@ -155,7 +155,7 @@ class PointAudit:
                 "visibility",
                 seen & ~_touches(mask, x, y, seen),
                 names,
-                "are labelled visible far from the person's visible pixels",
+                "are labeled visible far from the person's visible pixels",
                 at,
             )
 

@@ -24,7 +24,7 @@ CHECKS: dict[str, str] = {
     "camera": "P is K times RT",
     "projection": "P takes global points to their pixels and depth; boxes lie within their cuboid",
     "visibility": "v is 0 outside the picture and only there; what is visible is on the person",
-    "keypoints": "num_keypoints counts the labelled points",
+    "keypoints": "num_keypoints counts the labeled points",
 }
 """What each check makes sure of."""
 
