@@ -11,7 +11,7 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 
 from infinity_frames import vis
 from infinity_frames.data import job_files
-from infinity_frames.vis.images import read_picture
+from infinity_frames.io.pictures import read_picture
 from infinity_frames.vis.style import LIGHT, short
 
 __all__ = ["overview"]

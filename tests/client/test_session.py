@@ -464,8 +464,10 @@ def test_a_server_needs_a_real_address() -> None:
 def engine(extended: FaultServer, monkeypatch: pytest.MonkeyPatch) -> FaultServer:
     for start in ("start_engine", "restart_engine"):
         monkeypatch.setattr(f"infinity_frames.launcher.{start}", lambda: extended.url)
-    monkeypatch.setattr("infinity_frames.launcher.read_token", lambda: "the engine's own")
-    extended.tokens["the engine's own"] = "owner"
+    monkeypatch.setattr("infinity_frames.launcher.read_token", lambda: "engine-own")
+    # A stand-in has no secret of a home; tests/client/test_engine_proof.py tries the real proof.
+    monkeypatch.setattr("infinity_frames.client.origin.EngineProof", lambda path: None)
+    extended.tokens["engine-own"] = "owner"
     return extended
 
 
@@ -476,7 +478,7 @@ def last_token(server: FaultServer) -> str:
 def test_the_embedded_engine_is_the_default_and_named_so(engine: FaultServer) -> None:
     session = inf.Session()
     assert session.server == "embedded"
-    assert last_token(engine) == "Token the engine's own"
+    assert last_token(engine) == "Token engine-own"
     assert context(session.sample(1)) == {"server": "embedded", "generator": NAME}
     frame = session.sample(1)
     assert origin_for(frame) is session.origin
@@ -485,16 +487,16 @@ def test_the_embedded_engine_is_the_default_and_named_so(engine: FaultServer) ->
 def test_which_token_goes_to_the_engine(
     engine: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine.tokens["from the environment"] = "somebody"
-    monkeypatch.setenv("INFINITY_TOKEN", "from the environment")
+    engine.tokens["from-the-environment"] = "somebody"
+    monkeypatch.setenv("INFINITY_TOKEN", "from-the-environment")
     inf.generators()
-    assert last_token(engine) == "Token from the environment"
+    assert last_token(engine) == "Token from-the-environment"
     inf.generators(token=TOKEN)
     assert last_token(engine) == f"Token {TOKEN}"
     # With another server in the environment, the token there is that server's.
     monkeypatch.setenv("INFINITY_SERVER", "https://elsewhere.example")
     inf.generators(server="embedded")
-    assert last_token(engine) == "Token the engine's own"
+    assert last_token(engine) == "Token engine-own"
 
 
 def test_an_engine_that_restarted_on_another_port_is_found(

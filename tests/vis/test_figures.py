@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from infinity_frames.io.pictures import read_picture
 from infinity_frames.vis import visualize_effect, visualize_job_params, visualize_joint
-from infinity_frames.vis.images import read_picture
 from infinity_frames.vis.style import Drawing
 
 JOBS = pd.DataFrame(
