@@ -455,24 +455,33 @@ class InfinityAccessor(ExperimentVerbs):
         by: str | Sequence[str] = (),
         seed: int = 0,
         stratify: str | Sequence[str] = (),
+        exact: bool = False,
         *,
         path: str | Path | None = None,
     ) -> Frame:
-        """Divide the jobs into parts, a column ``split``; what shares a seed stays together.
+        """Assign the jobs to parts, a column ``split``; related jobs get the same part.
+
+        Jobs that have a part keep it, and further jobs do not change the parts of the others. Jobs
+        before rendering get the column ``tag_split``, which returns with their results.
 
         Parameters
         ----------
         sizes : mapping of str to float, or sequence of float
-            Shares: ``{"train": 0.8, "val": 0.1, "test": 0.1}``.
+            Shares: ``{"train": 0.8, "val": 0.1, "test": 0.1}``. Below a sum of 1 the rest of the
+            jobs is left out.
         by : str or sequence of str
-            Columns of which no value may be on two sides, besides seeds, reruns and sweeps.
+            Columns whose values must not occur in two parts, besides seeds, reruns and sweeps.
         seed : int
-            The same seed, the same parts.
+            Another seed gives other parts.
         stratify : str or sequence of str
-            Columns whose values should be as frequent in every part.
+            Columns whose values should be equally frequent in every part; implies `exact`.
+        exact : bool
+            Keep the shares as closely as possible, instead of within the chance of hashing.
         """
         return as_frame(
-            data.split(self._frame, sizes, by=by, stratify=stratify, seed=seed, path=path)
+            data.split(
+                self._frame, sizes, by=by, stratify=stratify, seed=seed, exact=exact, path=path
+            )
         )
 
     def export(
@@ -481,21 +490,33 @@ class InfinityAccessor(ExperimentVerbs):
         format: str = "coco",
         *,
         pictures: Literal["png", "jpg"] = "png",
+        categories: str | Sequence[str] | None = None,
+        stride: int = 1,
+        size: int | tuple[int, int] | None = None,
         source: str | Path | None = None,
         quiet: bool = False,
     ) -> Frame:
-        """Write the jobs as a data set into the new folder `path`, divided by column ``split``.
+        """Write these rows as a data set into the new folder `path`, divided by column ``split``.
 
+        Rows of ``images()`` export just those frames, rows of ``annotations()`` just those objects.
         YOLO needs a part to validate on: ``.infinity.split({"train": 0.8, "val": 0.2})`` first;
-        without, it is the one trained on, and a warning says so.
+        without it, validation uses the training pictures, and a warning says so.
 
         Parameters
         ----------
         path : path
             A folder that does not exist yet.
-        format : {"coco", "yolo-detect", "yolo-pose", "yolo-segment", "parquet", "huggingface"}
+        format : str
+            A name of ``infinity_frames.data.exports.FORMATS``, ``"yolo-pose"`` for example, or a
+            format of another package.
         pictures : {"png", "jpg"}
             How frames of videos are kept.
+        categories : str or sequence of str, optional
+            The only categories to export, in the order of their class numbers.
+        stride : int
+            Every how many frames one is taken.
+        size : int or (int, int), optional
+            Longer side, or width and height, of the pictures in pixels.
         source : path, optional
             The folder the results are in now, if they were moved.
         quiet : bool
@@ -504,10 +525,18 @@ class InfinityAccessor(ExperimentVerbs):
         Returns
         -------
         Frame
-            What the format could not take and how many; empty if nothing.
+            What was left out and how many; empty if nothing.
         """
         losses = data.export(
-            self._frame, path, format, pictures=pictures, source=source, quiet=quiet
+            self._frame,
+            path,
+            format,
+            pictures=pictures,
+            categories=categories,
+            stride=stride,
+            size=size,
+            source=source,
+            quiet=quiet,
         )
         return as_frame(losses)
 

@@ -153,7 +153,14 @@ def find_folders(path: str | Path) -> list[Folder]:
     NoResults
         There is no such folder, or nothing of that kind in it.
     """
-    root = Path(path).expanduser().absolute()
+    try:
+        root = Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise NoResults(
+            f"There is no folder {path}: the user's home is unknown.",
+            advice="Give the whole path of the folder.",
+            path=str(path),
+        ) from None
     if not root.is_dir():
         raise NoResults(
             f"There is no folder {root}.",

@@ -1,5 +1,6 @@
 """Splitting: shares kept as well as groups allow, and nothing related on two sides."""
 
+# ruff: noqa: F401, F811
 from __future__ import annotations
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from label_factory import params, write_batch
-from real_results import real, rendered  # noqa: F401
+from real_results import real, rendered
 
 from infinity_frames.data import read_results, split
 from infinity_frames.protocol.errors import FrameError
@@ -38,20 +39,20 @@ def part_of(frame):
 
 
 def test_shares_are_kept_and_failed_jobs_are_in_no_part(batch):
-    out = split(batch, {"train": 0.7, "val": 0.2, "test": 0.1})
+    out = split(batch, {"train": 0.7, "val": 0.2, "test": 0.1}, exact=True)
     assert out["split"].value_counts().to_dict() == {"train": 28, "val": 8, "test": 4}
     assert list(out["split"].cat.categories) == ["train", "val", "test"]
     assert part_of(out).isna()["job-failed"]
     assert out.attrs == batch.attrs
     assert "split" not in batch.columns
-    two = split(batch, [3, 1])
+    two = split(batch, [3, 1], exact=True)
     assert two["split"].value_counts().to_dict() == {"train": 30, "test": 10}
 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32), train=st.floats(0.3, 0.8))
 def test_copies_reruns_and_sweeps_are_never_on_two_sides(batch, seed, train):
-    parts = part_of(split(batch, {"train": train, "test": 1 - train}, seed=seed))
+    parts = part_of(split(batch, {"train": train, "test": 1 - train}, seed=seed, exact=True))
     assert parts["job-07"] == parts["job-21"]
     assert parts[["job-11", "job-12", "job-13", "job-30"]].nunique() == 1
     assert parts["job-02"] == parts["job-03"]
@@ -87,7 +88,7 @@ def test_rare_strata_do_not_all_go_to_the_largest_part(batch):
     assert abs((out["split"] == "train").sum() - 24) <= 1
 
 
-def test_real_jobs_of_one_sweep_stay_with_the_job_they_came_from(real):  # noqa: F811
+def test_real_jobs_of_one_sweep_stay_with_the_job_they_came_from(real):
     parts = part_of(split(real, [0.4, 0.6]))
     swept = real[real["tag_base"].notna()]
     family = [*swept["job_id"], *swept["tag_base"].unique()]
@@ -96,12 +97,80 @@ def test_real_jobs_of_one_sweep_stay_with_the_job_they_came_from(real):  # noqa:
     assert parts.nunique() == 2
 
 
-def test_what_cannot_be_split_is_said(batch, real):  # noqa: F811
+def test_what_cannot_be_split_is_said(batch, real):
     with pytest.raises(FrameError, match="3 groups"):
         split(real, {"a": 1, "b": 1, "c": 1, "d": 1})
     with pytest.raises(FrameError, match="positive"):
         split(batch, {"train": 1, "test": 0})
     with pytest.raises(FrameError, match="names"):
         split(batch, [1, 1, 1, 1])
-    with pytest.raises(FrameError, match="colour"):
-        split(batch, [1, 1], by="colour")
+    with pytest.raises(FrameError, match="color"):
+        split(batch, [1, 1], by="color")
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32), dropped=st.sets(st.integers(0, 40), max_size=15))
+def test_dropped_rows_do_not_move_the_others(batch, seed, dropped):
+    sizes = {"train": 0.5, "test": 0.5}
+    whole = part_of(split(batch, sizes, seed=seed))
+    rest = batch[~batch.index.isin(dropped - {7, 11, 2})]
+    parts = part_of(split(rest, sizes, seed=seed))
+    pd.testing.assert_series_equal(parts, whole.loc[parts.index])
+
+
+def test_shares_by_hash_are_within_chance(batch):
+    counts = [
+        (split(batch, {"train": 0.7, "test": 0.3}, seed=seed)["split"] == "train").sum()
+        for seed in range(60)
+    ]
+    groups = 40 * 0.7
+    assert abs(np.mean(counts) - groups) < 1.5
+    assert np.abs(np.array(counts) - groups).max() < 5 * (40 * 0.7 * 0.3) ** 0.5
+
+
+def test_no_part_is_empty_while_groups_are_left(batch):
+    for seed in range(20):
+        out = split(batch.head(6), [0.8, 0.1, 0.1], seed=seed)
+        assert out["split"].nunique() == 3
+
+
+def test_a_part_that_is_assigned_stays(batch):
+    first = split(batch, {"train": 0.5, "test": 0.5}, seed=1)
+    kept = first["split"].astype("string")
+    kept[::3] = pd.NA
+    again = split(batch.assign(split=kept), {"train": 0.5, "test": 0.5}, seed=2)
+    before = kept.notna()
+    assert (again["split"].astype("string")[before] == kept[before]).all()
+    assert again["split"].isna().sum() == 1
+    parts = part_of(again)
+    assert parts[["job-11", "job-12", "job-13", "job-30"]].nunique() == 1
+    other = split(batch.assign(split=kept.replace("test", "held")), [0.5, 0.5], exact=True)
+    assert set(other["split"].cat.categories) == {"train", "test", "held"}
+
+
+def test_related_jobs_with_two_parts_are_refused(batch):
+    parts = ["train"] * len(batch)
+    parts[11] = "test"
+    with pytest.raises(FrameError, match="Related jobs have different parts"):
+        split(batch.assign(split=parts), [0.5, 0.5])
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_sizes_below_one_leave_jobs_out_and_say_so(batch, exact):
+    with pytest.warns(UserWarning, match=r"of 40 jobs are left out.* 0\.5") as caught:
+        out = split(batch, {"train": 0.3, "test": 0.2}, exact=exact)
+    assert caught[0].filename == __file__
+    left_out = out["split"].isna().sum() - 1
+    assert abs(left_out - 20) <= (0 if exact else 12)
+
+
+def test_jobs_are_split_before_rendering(batch):
+    jobs = pd.DataFrame({"random_seed": [1, 2, 2, 3, 4, 5], "camera_height": [1.0] * 6})
+    out = split(jobs, [0.5, 0.5])
+    assert out["tag_split"][1] == out["tag_split"][2]
+    more = split(pd.concat([out, jobs.assign(random_seed=range(10, 16))]), [0.5, 0.5], seed=9)
+    assert list(more["tag_split"][:6]) == list(out["tag_split"])
+    alike = pd.DataFrame({"camera_height": [1.0] * 40})
+    assert split(alike, [0.5, 0.5])["tag_split"].value_counts().min() > 8
+    rendered_parts = split(batch.assign(tag_split="val"), [0.5, 0.5])
+    assert set(rendered_parts["split"].dropna()) == {"val"}

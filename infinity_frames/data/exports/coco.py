@@ -1,76 +1,101 @@
-"""COCO: one JSON file per part, https://cocodataset.org/#format-data."""
+"""COCO: one JSON file per part, see https://cocodataset.org/#format-data."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import orjson
 
-from infinity_frames.data.exports.samples import Job, Losses, by_split, encoded, load, samples
+from infinity_frames.data.exports.base import DataSet, Job
+from infinity_frames.data.exports.parts import plain_names
+from infinity_frames.data.exports.samples import Sample, encode, load, samples
 from infinity_frames.data.labels import COCO_KEYPOINTS, PERSON, LabelsFile
 
-__all__ = ["write_coco"]
+__all__ = ["Coco"]
 
 UNBOXED = "annotations without a box, left out: COCO has none"
-UNLISTED = "annotations of a category that their job does not list, left out"
-# The 17 points' limbs as the COCO data set lists them, counted from 1.
+ARCHIVES = "archives of masks (semantic, instances alone) stay with the jobs"
+# The limbs between the 17 points as the COCO data set lists them, counted from 1.
 _LIMBS = [
     *([16, 14], [14, 12], [17, 15], [15, 13], [12, 13], [6, 12], [7, 13], [6, 7], [6, 8]),
     *([7, 9], [8, 10], [9, 11], [2, 3], [1, 2], [1, 3], [2, 4], [3, 5], [4, 6], [5, 7]),
 ]
 
 
-def write_coco(target: Path, jobs: Sequence[Job], kind: str, losses: Losses) -> Iterator[Job]:
-    """Write ``annotations/<split>.json`` and ``images/<split>/``; yields each job done.
+class Coco:
+    """COCO: ``annotations/<part>.json`` and ``images/<part>/``.
 
-    Outlines are copied as they are, run lengths or polygons, and so is every further label;
-    ids are numbered anew, and ``job_id``, ``frame_number`` and the job's own ids are kept beside.
+    Outlines are copied as they are, run lengths or polygons, and so is every further label. Ids
+    are numbered again; ``job_id``, ``frame_number`` and the ids in the job are kept beside them.
     """
-    categories: dict[str, dict[str, Any]] = {}
-    (target / "annotations").mkdir()
-    for split, members in by_split(jobs).items():
-        folder = target / "images" / split
-        folder.mkdir(parents=True)
-        with _Writer(target / "annotations" / f"{split}.json") as file:
-            for job in members:
-                labels = load(job, losses)
-                if labels is not None:
-                    own = _categories(labels, categories)
+
+    name = "coco"
+    usage = (
+        "`pycocotools.coco.COCO('annotations/<part>.json')`, or "
+        "`torchvision.datasets.CocoDetection('images/<part>', 'annotations/<part>.json')`: "
+        "`file_name` is relative to `images/<part>`. `attributes` of an image holds the "
+        "parameters of its job. Outlines and all further labels are as the jobs have them."
+    )
+    takes_pictures = True
+    takes_series = False
+
+    def part_names(self, parts: Sequence[str]) -> dict[str, str]:
+        """Every part under its own name."""
+        return plain_names(parts)
+
+    def write(self, folder: Path, data: DataSet) -> None:
+        """Write a JSON file and a folder of pictures per part."""
+        categories = [
+            {"supercategory": category.name, **category.details, "id": place, "name": category.name}
+            for place, category in enumerate(data.categories, 1)
+        ]
+        (folder / "annotations").mkdir()
+        for part, members in data.parts():
+            pictures = folder / "images" / part
+            pictures.mkdir(parents=True)
+            with _Writer(folder / "annotations" / f"{part}.json") as file:
+                for job in members:
+                    labels = load(job, data)
+                    if labels is None:
+                        continue
+                    _describe_points(labels, categories)
                     video = file.add("videos", _video(job, labels))
-                    for sample in samples(job, labels, losses):
-                        name = f"{sample.stem}.{kind}"
-                        (folder / name).write_bytes(encoded(sample.picture, kind))
-                        image = dict(sample.image) | {
-                            "file_name": f"{split}/{name}",
-                            "video_id": video,
-                            "job_id": job.files.job_id,
-                            "frame_number": sample.number,
-                            "job_image_id": sample.image.get("id"),
-                        }
-                        at = file.add("images", image)
-                        for annotation in sample.annotations:
-                            if not annotation.get("bbox"):
-                                losses[UNBOXED] += 1
-                                continue
-                            if annotation.get("category_id") not in own:
-                                losses[UNLISTED] += 1
-                                continue
-                            file.add("annotations", _annotation(annotation, at, own))
-                yield job
-            # All parts number categories alike: the later ones only add to them.
-            file.finish(list(categories.values()))
+                    for sample in samples(job, labels, data):
+                        _add_sample(file, sample, video, pictures, data)
+                file.finish(categories)
+        data.losses[ARCHIVES] += sum(job.files.segmentation is not None for job in data.jobs)
 
 
-def _annotation(
-    annotation: Mapping[str, Any], image: int, categories: Mapping[Any, int]
-) -> dict[str, Any]:
+def _add_sample(file: _Writer, sample: Sample, video: int, pictures: Path, data: DataSet) -> None:
+    name = f"{sample.stem}.{data.pictures}"
+    (pictures / name).write_bytes(encode(sample.picture, data.pictures))
+    image = file.add(
+        "images",
+        dict(sample.image)
+        | {
+            "file_name": name,
+            "video_id": video,
+            "job_id": sample.job.job_id,
+            "frame_number": sample.number,
+            "job_image_id": sample.image.get("id"),
+            "attributes": dict(sample.job.parameters),
+        },
+    )
+    for number, annotation in sample.objects:
+        if annotation.get("bbox"):
+            file.add("annotations", _annotation(annotation, image, number + 1))
+        else:
+            data.losses[UNBOXED] += 1
+
+
+def _annotation(annotation: Mapping[str, Any], image: int, category: int) -> dict[str, Any]:
     made = dict(annotation) | {
         "image_id": image,
-        "category_id": categories[annotation["category_id"]],
+        "category_id": category,
         "job_annotation_id": annotation.get("id"),
         "iscrowd": annotation.get("iscrowd", 0),
     }
@@ -79,17 +104,11 @@ def _annotation(
     return made
 
 
-def _categories(labels: LabelsFile, known: dict[str, dict[str, Any]]) -> dict[Any, int]:
-    """Number a job's categories by name among those of all jobs; from the job's id to ours."""
-    numbers = {}
-    for category in labels.categories.values():
-        name = str(category.get("name", category.get("id")))
-        entry = known.setdefault(name, {**category, "id": len(known) + 1, "name": name})
-        entry.setdefault("supercategory", name)
-        if name == PERSON and "keypoints" not in entry and _has_points(labels):
-            entry |= {"keypoints": COCO_KEYPOINTS, "skeleton": _LIMBS}
-        numbers[category.get("id")] = entry["id"]
-    return numbers
+def _describe_points(labels: LabelsFile, categories: Sequence[dict[str, Any]]) -> None:
+    """Name the 17 points in the category of people, once labels have them."""
+    for category in categories:
+        if category["name"] == PERSON and "keypoints" not in category and _has_points(labels):
+            category |= {"keypoints": COCO_KEYPOINTS, "skeleton": _LIMBS}
 
 
 def _has_points(labels: LabelsFile) -> bool:
@@ -99,14 +118,15 @@ def _has_points(labels: LabelsFile) -> bool:
 
 def _video(job: Job, labels: LabelsFile) -> dict[str, Any]:
     return {
-        "job_id": job.files.job_id,
+        "job_id": job.job_id,
         "generator": job.generator,
+        "attributes": dict(job.parameters),
         "info": labels.info,
     }
 
 
 class _Writer:
-    """A COCO file written row by row: its lists grow in files of their own until they are joined.
+    """A COCO file written row by row: each list grows in a file of its own until they are joined.
 
     Parameters
     ----------
@@ -135,7 +155,7 @@ class _Writer:
             self.path.with_suffix(f".{name}").unlink()
 
     def add(self, name: str, row: Mapping[str, Any]) -> int:
-        """Append a row; its id, counted from 1."""
+        """Append a row and return its id, counted from 1."""
         self._counts[name] += 1
         number = self._counts[name]
         self._files[name].write(b",\n" if number > 1 else b"\n")
@@ -143,7 +163,7 @@ class _Writer:
         return number
 
     def finish(self, categories: Sequence[Mapping[str, Any]]) -> None:
-        """Join the lists."""
+        """Join the lists into the COCO file."""
         info = {"description": "rendered with infinity_frames"}
         with self.path.open("wb") as out:
             out.write(b'{"info":' + orjson.dumps(info) + b',"licenses":[],"categories":')

@@ -1,4 +1,4 @@
-"""YOLO: a text file per picture, as Ultralytics reads it, https://docs.ultralytics.com/datasets."""
+"""YOLO: a text file per picture for Ultralytics, see https://docs.ultralytics.com/datasets."""
 
 from __future__ import annotations
 
@@ -10,104 +10,198 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from infinity_frames.data.exports.samples import (
-    Job,
-    Losses,
-    Sample,
-    by_split,
-    encoded,
-    load,
-    samples,
-)
+from infinity_frames.data.exports.base import DataSet
+from infinity_frames.data.exports.parts import require_distinct, role_of
+from infinity_frames.data.exports.samples import Sample, encode, load, samples
 from infinity_frames.data.labels import COCO_KEYPOINTS, PERSON
 from infinity_frames.data.rle import decode_outline
-from infinity_frames.protocol.errors import MediaError
+from infinity_frames.protocol.errors import MediaError, ResultsError
+from infinity_frames.protocol.warnings import warn_user
 
-__all__ = ["roles", "write_yolo"]
+__all__ = ["YoloDetect", "YoloPose", "YoloSegment"]
 
 UNSEEN = "objects without a visible pixel, left out"
 JOINED = "outlines of several parts, joined by lines a pixel wide"
 FILLED = "outlines with holes, which were filled"
 NO_OUTLINE = "objects without an outline, left out"
 OTHERS = "objects that are no person, left out"
+BESIDE = (
+    "everything but boxes, points or outlines stays with the jobs: ids, crowds, occlusion, "
+    "3D labels, rep counts, cameras, masks"
+)
 
 
-def roles(splits: Sequence[str]) -> dict[str, str]:
-    """Which part Ultralytics reads as what: it asks for train and val, whatever parts there are."""
-    named = {split: split for split in splits}
-    named.setdefault("train", splits[0])
-    named.setdefault("val", named.get("test", splits[0]))
-    return named
+class _Yolo:
+    """``images/<part>/``, ``labels/<part>/`` and ``data.yaml``.
 
-
-def write_yolo(
-    target: Path, jobs: Sequence[Job], kind: str, losses: Losses, task: str
-) -> Iterator[Job]:
-    """Write ``images/<split>/``, ``labels/<split>/`` and ``data.yaml``; yields each job done.
-
-    Parameters
-    ----------
-    target : Path
-        An empty folder.
-    jobs : sequence of Job
-    kind : {"png", "jpg"}
-        Of the pictures.
-    losses : Losses
-        Counts what does not fit.
-    task : {"detect", "pose", "segment"}
-        Rows are the class (from 0) and, relative to the picture's size: the box as middle and
-        size; that and the 17 points as x, y, v; or a polygon around the visible pixels.
+    A row of a label file is the class number, counted from 0, and numbers relative to the size of
+    the picture.
     """
-    classes: dict[str, int] = {}
-    parts = by_split(jobs)
-    for split, members in parts.items():
-        for folder in ("images", "labels"):
-            (target / folder / split).mkdir(parents=True)
-        for job in members:
-            labels = load(job, losses)
-            if labels is not None:
-                names = {id_: str(c.get("name")) for id_, c in labels.categories.items()}
-                for sample in samples(job, labels, losses):
-                    picture = target / "images" / split / f"{sample.stem}.{kind}"
-                    picture.write_bytes(encoded(sample.picture, kind))
-                    rows = list(_rows(sample, names, classes, task, losses))
-                    text = "".join(f"{row}\n" for row in rows)
-                    (target / "labels" / split / f"{sample.stem}.txt").write_text(
-                        text, encoding="utf-8"
-                    )
-            yield job
-    (target / "data.yaml").write_text(_yaml(list(parts), list(classes), task), encoding="utf-8")
+
+    name = ""
+    usage = ""
+    takes_pictures = True
+    takes_series = False
+
+    def part_names(self, parts: Sequence[str]) -> dict[str, str]:
+        """Map the parts to train, val and test; warn if training and validation would be the same.
+
+        Raises
+        ------
+        ResultsError
+            A part is none of the three, a fold for example.
+        """
+        names = {part: role_of(part) or "" for part in parts}
+        unknown = [part for part, role in names.items() if not role]
+        if unknown:
+            raise ResultsError(
+                f"YOLO has the parts train, val and test, not {', '.join(map(repr, unknown))}.",
+                advice="Rename the values of the column 'split'. For folds, export once per fold: "
+                "that fold as val, the others as train.",
+                parts=unknown,
+            )
+        require_distinct(names)
+        roles = _roles(list(names.values()))
+        if roles["val"] == roles["train"]:
+            warn_user(
+                f"All jobs are in one part, {parts[0]}: data.yaml names it as val too, so scores "
+                "describe pictures seen in training. Divide the jobs first: "
+                '.infinity.split({"train": 0.8, "val": 0.2}).',
+            )
+        return names
+
+    def write(self, folder: Path, data: DataSet) -> None:
+        """Write pictures and label files of every part, then ``data.yaml``."""
+        classes = self._classes(data)
+        parts = []
+        for part, members in data.parts():
+            parts.append(part)
+            for kind in ("images", "labels"):
+                (folder / kind / part).mkdir(parents=True)
+            for job in members:
+                labels = load(job, data)
+                if labels is None:
+                    continue
+                for sample in samples(job, labels, data):
+                    picture = folder / "images" / part / f"{sample.stem}.{data.pictures}"
+                    picture.write_bytes(encode(sample.picture, data.pictures))
+                    text = "".join(f"{row}\n" for row in self._rows(sample, classes, data))
+                    label_file = folder / "labels" / part / f"{sample.stem}.txt"
+                    label_file.write_text(text, encoding="utf-8")
+        (folder / "data.yaml").write_text(self._yaml(parts, classes, data), encoding="utf-8")
+        data.losses[BESIDE] += len(data.jobs)
+
+    def _classes(self, data: DataSet) -> dict[int, int]:
+        """The file's class number by the data set's."""
+        return {number: number for number in range(len(data.names))}
+
+    def _rows(self, sample: Sample, classes: Mapping[int, int], data: DataSet) -> Iterator[str]:
+        size = np.array([sample.width, sample.height], float)
+        for number, annotation in sample.objects:
+            box = annotation.get("bbox")
+            if not box or box[2] <= 0 or box[3] <= 0:
+                data.losses[UNSEEN] += 1
+            elif number not in classes:
+                data.losses[OTHERS] += 1
+            else:
+                numbers = self._numbers(annotation, sample, size, data)
+                if numbers is not None:
+                    row = (f"{value:.9g}" for value in numbers)
+                    yield " ".join([str(classes[number]), *row])
+
+    def _numbers(
+        self,
+        annotation: Mapping[str, Any],
+        sample: Sample,
+        size: NDArray[np.float64],
+        data: DataSet,
+    ) -> NDArray[np.float64] | None:
+        """A row without its class, or None if the object has none: the box's center and size."""
+        del sample, data
+        corner, extent = np.array(annotation["bbox"], float).reshape(2, 2)
+        return np.concatenate([(corner + extent / 2) / size, extent / size])
+
+    def _yaml(self, parts: Sequence[str], classes: Mapping[int, int], data: DataSet) -> str:
+        roles = _roles(parts)
+        lines = [f"{role}: images/{part}" for role, part in roles.items()]
+        if roles["val"] == roles["train"]:
+            lines.insert(
+                0, "# There is one part only: val is train again, its scores say nothing new."
+            )
+        lines.append("names:")
+        # A JSON string is a YAML string, whatever characters a name has.
+        lines += [
+            f"  {written}: {orjson.dumps(data.names[number]).decode()}"
+            for number, written in classes.items()
+        ]
+        return "\n".join(lines) + "\n"
 
 
-def _rows(
-    sample: Sample,
-    names: Mapping[Any, str],
-    classes: dict[str, int],
-    task: str,
-    losses: Losses,
-) -> Iterator[str]:
-    size = np.array([sample.width, sample.height], float)
-    for annotation in sample.annotations:
-        name = names.get(annotation.get("category_id"), "unknown")
-        box = annotation.get("bbox")
-        if not box or box[2] <= 0 or box[3] <= 0:
-            losses[UNSEEN] += 1
-            continue
-        if task == "pose" and name != PERSON:
-            losses[OTHERS] += 1
-            continue
-        if task == "segment":
-            polygon = _polygon(annotation, sample, losses)
-            if polygon is None:
-                continue
-            numbers = ((polygon + 0.5) / size).ravel()
-        else:
-            corner, extent = np.array(box[:2], float), np.array(box[2:], float)
-            numbers = np.concatenate([(corner + extent / 2) / size, extent / size])
-            if task == "pose":
-                numbers = np.concatenate([numbers, _points(annotation, size)])
-        label = classes.setdefault(name, len(classes))
-        yield " ".join([str(label), *(f"{value:.9g}" for value in numbers)])
+class YoloDetect(_Yolo):
+    """Boxes."""
+
+    name = "yolo-detect"
+    usage = "`yolo detect train data=data.yaml`. Boxes only."
+
+
+class YoloPose(_Yolo):
+    """Boxes and 17 points of people."""
+
+    name = "yolo-pose"
+    usage = (
+        "`yolo pose train data=data.yaml`. Boxes and 17 points of people; v is 0 outside the "
+        "picture, 1 hidden, 2 visible."
+    )
+
+    def _classes(self, data: DataSet) -> dict[int, int]:
+        return {data.names.index(PERSON): 0} if PERSON in data.names else {}
+
+    def _numbers(
+        self,
+        annotation: Mapping[str, Any],
+        sample: Sample,
+        size: NDArray[np.float64],
+        data: DataSet,
+    ) -> NDArray[np.float64] | None:
+        box = super()._numbers(annotation, sample, size, data)
+        assert box is not None
+        return np.concatenate([box, _points(annotation, size)])
+
+    def _yaml(self, parts: Sequence[str], classes: Mapping[int, int], data: DataSet) -> str:
+        places = {name: place for place, name in enumerate(COCO_KEYPOINTS)}
+        mirrored = [places[_mirrored(name)] for name in COCO_KEYPOINTS]
+        return (
+            super()._yaml(parts, classes, data)
+            + f"kpt_shape: [{len(COCO_KEYPOINTS)}, 3]\nflip_idx: {mirrored}\n"
+        )
+
+
+class YoloSegment(_Yolo):
+    """A polygon around the visible pixels of each object."""
+
+    name = "yolo-segment"
+    usage = (
+        "`yolo segment train data=data.yaml`. A polygon per object, through the centers of the "
+        "outermost pixels."
+    )
+
+    def _numbers(
+        self,
+        annotation: Mapping[str, Any],
+        sample: Sample,
+        size: NDArray[np.float64],
+        data: DataSet,
+    ) -> NDArray[np.float64] | None:
+        polygon = _polygon(annotation, sample, data)
+        return None if polygon is None else ((polygon + 0.5) / size).ravel()
+
+
+def _roles(parts: Sequence[str]) -> dict[str, str]:
+    """The part that Ultralytics reads for each role; it needs train and val."""
+    roles = {part: part for part in parts}
+    roles.setdefault("train", parts[0])
+    roles.setdefault("val", roles.get("test", parts[0]))
+    return roles
 
 
 def _points(annotation: Mapping[str, Any], size: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -119,21 +213,21 @@ def _points(annotation: Mapping[str, Any], size: NDArray[np.float64]) -> NDArray
 
 
 def _polygon(
-    annotation: Mapping[str, Any], sample: Sample, losses: Losses
+    annotation: Mapping[str, Any], sample: Sample, data: DataSet
 ) -> NDArray[np.int64] | None:
     """The pixels around an object's mask, in order; several parts are joined into one loop."""
-    import cv2  # only where outlines are traced: importing it needs libGL
+    import cv2  # imported late: it needs libGL
 
     segmentation = annotation.get("segmentation")
     if not segmentation:
-        losses[NO_OUTLINE] += 1
+        data.losses[NO_OUTLINE] += 1
         return None
     try:
         mask = decode_outline(segmentation, sample.height, sample.width)
     except MediaError:
-        losses[NO_OUTLINE] += 1
+        data.losses[NO_OUTLINE] += 1
         return None
-    # Only points on straight runs are dropped: the pixels inside stay the same.
+    # This drops only points on straight runs: the pixels inside stay the same.
     contours, tree = cv2.findContours(
         mask.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE
     )
@@ -144,10 +238,10 @@ def _polygon(
         if keep
     ]
     if not outer:
-        losses[UNSEEN] += 1
+        data.losses[UNSEEN] += 1
         return None
-    losses[FILLED] += len(outer) < len(contours)
-    losses[JOINED] += len(outer) > 1
+    data.losses[FILLED] += len(outer) < len(contours)
+    data.losses[JOINED] += len(outer) > 1
     loop = _joined(outer)
     return loop if len(loop) > 2 else np.repeat(loop, 3, axis=0)
 
@@ -161,21 +255,6 @@ def _joined(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
         there = np.roll(part, -to, axis=0)
         loop = np.concatenate([loop[: at + 1], there, there[:1], loop[at:]])
     return np.asarray(loop)
-
-
-def _yaml(splits: Sequence[str], names: Sequence[str], task: str) -> str:
-    named = roles(splits)
-    lines = [f"{role}: images/{split}" for role, split in named.items()]
-    if named["val"] == named["train"]:
-        lines.insert(0, "# There is one part only: val is train again, its scores say nothing new.")
-    lines.append("names:")
-    # JSON strings are YAML strings, whatever is in a name.
-    lines += [f"  {number}: {orjson.dumps(name).decode()}" for number, name in enumerate(names)]
-    if task == "pose":
-        places = {name: place for place, name in enumerate(COCO_KEYPOINTS)}
-        mirrored = [places[_mirrored(name)] for name in COCO_KEYPOINTS]
-        lines += [f"kpt_shape: [{len(COCO_KEYPOINTS)}, 3]", f"flip_idx: {mirrored}"]
-    return "\n".join(lines) + "\n"
 
 
 def _mirrored(name: str) -> str:
