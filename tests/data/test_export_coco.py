@@ -76,6 +76,20 @@ def test_a_category_that_is_not_listed_is_counted_and_ends_nothing(tmp_path, rea
     assert len(written["annotations"]) == len(labels["annotations"]) - 1
 
 
+def test_a_picture_of_another_size_than_its_labels_is_left_out_and_counted(tmp_path, real):
+    job = real[real["is_preview"]].head(1)
+    folder = tmp_path / "batch" / job["job_id"].item()
+    shutil.copytree(job["path"].item(), folder)
+    labels = json.loads((folder / "labels.json").read_text())
+    labels["images"][0]["height"] += 17
+    (folder / "labels.json").write_text(json.dumps(labels))
+    losses = export(read_results(tmp_path / "batch"), tmp_path / "out", "coco", quiet=True)
+    told = dict(zip(losses["loss"], losses["count"], strict=True))
+    assert told["frames whose picture is of another size than their labels, left out"] == 1
+    written = json.loads(next((tmp_path / "out").rglob("annotations/*.json")).read_text())
+    assert written["images"] == []
+
+
 @needs_samples
 def test_the_real_sample_in_coco_agrees_with_pycocotools(tmp_path):
     results = read_results(SAMPLES / "spills-basic", quiet=True)

@@ -281,6 +281,8 @@ def test_nothing_there_is_an_error_that_says_what_to_give(tmp_path):
         read_results(tmp_path / "nowhere")
     with pytest.raises(NoResults, match="holds no downloaded jobs"):
         read_results(tmp_path)
+    with pytest.raises(NoResults, match="home is unknown"):
+        read_results("~no_such_user_here/batch")
 
 
 @needs_samples

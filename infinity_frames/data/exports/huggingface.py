@@ -296,6 +296,5 @@ def _front_matter(parts: Sequence[str]) -> str:
     for part in parts:
         # YAML reads some words as other types: quoted as JSON, a part named "no" or "1" stays text.
         name = part if _PLAIN.fullmatch(part) else orjson.dumps(part).decode()
-        path = orjson.dumps(f"data/{part}-*.parquet").decode()
-        lines += [f"  - split: {name}", f"    path: {path}"]
+        lines += [f"  - split: {name}", f"    path: data/{part}-*.parquet"]
     return "\n".join([*lines, "tags:", "- synthetic", "---", "", ""])
