@@ -24,7 +24,7 @@ SELECT
     jobs.exercise,
     steps.name,
     count(DISTINCT job_id) AS jobs,
-    sum(steps.meters) / sum(steps.seconds) AS meters_per_second,
+    sum(steps.meters) / sum(steps.seconds) AS metres_per_second,
     min(steps.height) AS lowest,
     max(steps.height) AS highest
 FROM steps

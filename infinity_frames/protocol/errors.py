@@ -89,7 +89,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=3)
     if close:
         return f"Did you mean {' or '.join(close)}?"
-    return f"There are: {', '.join(names) or 'none'}."
+    return f"Available: {', '.join(names) or 'none'}."
 
 
 class InfinityError(Exception):

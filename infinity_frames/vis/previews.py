@@ -228,7 +228,8 @@ def words(
 
 def _named(row: Mapping[str, Any]) -> str:
     name = row.get("job_id")
-    name = name if isinstance(name, str) else Path(str(row.get("path") or "")).name
+    path = row.get("path")
+    name = name if isinstance(name, str) else Path(path if isinstance(path, str) else "").name
     return short_id(name)
 
 

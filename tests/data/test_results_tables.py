@@ -222,7 +222,7 @@ def test_a_category_that_labels_do_not_know_is_said(tmp_path):
     results = read_results(tmp_path / "run", quiet=True)
     with pytest.raises(FrameError, match="Did you mean person"):
         table(results, "annotations", category="persons")
-    with pytest.raises(FrameError, match="There are: "):
+    with pytest.raises(FrameError, match="Available: "):
         table(results, "annotations", category="zebra")
 
 

@@ -399,17 +399,21 @@ def test_a_query_that_is_not_there_names_those_that_are(results):
 
 
 def test_a_parameter_that_a_query_does_not_take_is_said(results):
-    with pytest.raises(QueryError, match=r"no parameter \$skeletons.*It takes: \$skeleton\."):
+    with pytest.raises(QueryError, match=r"no parameter \$skeletons.*Available: \$skeleton\."):
         query("visibility_by_exercise", results, skeletons="coco")
 
 
 @pytest.mark.parametrize(
     ("name", "params", "message"),
     [
-        ("visibility_by_exercise", {"skeleton": "cooc"}, "no keypoints.skeleton is.*mean coco"),
+        (
+            "visibility_by_exercise",
+            {"skeleton": "cooc"},
+            "no value of keypoints.skeleton.*mean coco",
+        ),
         ("visibility_by_camera_height", {"joint": "left_wrst"}, "mean left_wrist"),
-        ("worth_a_look", {"category": "persn"}, "no annotations.category is.*mean person"),
-        ("spill_growth", {}, "'spill', and no annotations.category is"),
+        ("worth_a_look", {"category": "persn"}, "no value of annotations.category.*mean person"),
+        ("spill_growth", {}, "'spill', which is no value of annotations.category"),
     ],
 )
 def test_a_value_that_occurs_nowhere_is_no_empty_answer(results, name, params, message):

@@ -312,8 +312,8 @@ def test_text_may_follow_the_labels_and_the_corner(frame: Any) -> None:
     ("make", "advice"),
     [
         (lambda: SkeletonAnnotator("cocoo"), "'cocoo'. Did you mean coco"),
-        (lambda: KeypointAnnotator("faces"), "'faces'. There are: armature, vertex, coco"),
-        (lambda: TextAnnotator("a", "middle"), "'middle'. There are: top left, top right"),
+        (lambda: KeypointAnnotator("faces"), "'faces'. Available: armature, vertex, coco"),
+        (lambda: TextAnnotator("a", "middle"), "'middle'. Available: top left, top right"),
     ],
 )
 def test_an_unknown_style_says_what_there_is(make: Callable[[], Any], advice: str) -> None:
