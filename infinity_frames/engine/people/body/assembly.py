@@ -72,7 +72,7 @@ def assemble(appearance: Appearance, body: Figure) -> list[Piece]:
     colors = look(appearance)
     return [
         *_skin(appearance, body, colors),
-        *_face(appearance, body, colors),
+        *_face(body, colors),
         *_hair(appearance, body, colors),
         *_clothes(appearance, body),
         *_footwear(appearance, body),
@@ -93,7 +93,7 @@ def _regions() -> NDArray[np.str_]:
         finger = part.rstrip("123")
         region = {"wrist": "palm", "ankle": "foot", "foot": "foot"}.get(part, "skin")
         names.append("head" if name in _HEAD else finger if finger in FINGERS else region)
-    out = np.array(names)[owner]
+    out: NDArray[np.str_] = np.array(names)[owner]
     out[skin.masks["lips"][skin.faces].min(axis=1) > 0.5] = "lips"
     return out
 
@@ -101,7 +101,7 @@ def _regions() -> NDArray[np.str_]:
 def _hidden(appearance: Appearance, body: Figure) -> NDArray[np.bool_]:
     """Faces of the skin that nothing can see, (F,)."""
     skin = human()
-    hidden = skin.masks["inside_mouth"][skin.faces].min(axis=1) > 0.5
+    hidden: NDArray[np.bool_] = skin.masks["inside_mouth"][skin.faces].min(axis=1) > 0.5
     for kind in garments.OUTFITS[appearance.outfit]:
         hidden |= garments.covered(kind)
     if not appearance.hide_shoes:
@@ -172,20 +172,20 @@ def _spots(body: Figure) -> tuple[Array, Array]:
         (*nose, 0.014),
     ]
     for joint, offset, radius in (("knee", 0.045, 0.05), ("elbow", -0.03, 0.045)):
-        flushed.append((*(body.at(f"left_{joint}") + [0.0, 0.0, offset]), radius))
+        flushed.append((*(body.at(f"left_{joint}") + np.array([0.0, 0.0, offset])), radius))
     wrist, middle = body.at("left_wrist"), body.at("left_middle1")
     along = middle - wrist
     across = body.at("left_index1") - body.at("left_pinky1")
     back = np.cross(across, along)
     back /= np.linalg.norm(back)
-    for finger in FINGERS:
-        for k in (1, 2):
-            flushed.append((*(body.at(f"left_{finger}{k}") + 0.008 * back), 0.010))
+    knuckles = [body.at(f"left_{finger}{k}") + 0.008 * back for finger in FINGERS for k in (1, 2)]
+    flushed += [(*knuckle, 0.010) for knuckle in knuckles]
     pale = [(*(wrist + share * along - 0.022 * back), 0.035) for share in (0.35, 0.75, 1.1)]
     flip = np.array([-1.0, 1.0, 1.0, 1.0])
-    both = []
-    for spots in (np.array(flushed), np.array(pale)):
-        both.append(np.vstack([spots, (spots * flip)[np.abs(spots[:, 0]) > 0.02]]))
+    both = [
+        np.vstack([spots, (spots * flip)[np.abs(spots[:, 0]) > 0.02]])
+        for spots in (np.array(flushed), np.array(pale))
+    ]
     return both[0], both[1]
 
 
@@ -206,7 +206,7 @@ def _rigid(name: str, joint: str, part: Part, casts: bool = True) -> Piece:
     return Piece(name, part, weights, casts)
 
 
-def _face(appearance: Appearance, body: Figure, colors: Look) -> list[Piece]:
+def _face(body: Figure, colors: Look) -> list[Piece]:
     eye, lashes = face.eyeball(body, colors), face.lashes(body, colors)
     sheet = face.brow_sheet()
     dark = 0.62 * np.array(colors.hair) + 0.12 * np.array(colors.skin)
@@ -247,10 +247,11 @@ def _clothes(appearance: Appearance, body: Figure) -> list[Piece]:
     top, bottom = garments.OUTFITS[appearance.outfit]
     draws = appearance.draws("stripes").uniform(size=10)
     pieces = []
-    for name, kind, over in (("bottom", bottom, None), ("top", top, bottom)):
-        cloth = garments.dress(kind, body, 7 * appearance.identity + appearance.outfit, over)
-        if over is None:
-            cloth = garments.without(cloth, garments.tucked(kind, cloth, top))
+    seed = 7 * appearance.identity + appearance.outfit
+    for name, cloth in (
+        ("bottom", garments.dress(bottom, body, seed, under=top)),
+        ("top", garments.dress(top, body, seed, over=bottom)),
+    ):
         surfaces = list(_MATERIALS[name])
         if draws[2 * appearance.outfit + (name == "top")] > _STRIPED:
             surfaces[garments.STRIPE] = surfaces[garments.CLOTH]
@@ -258,10 +259,7 @@ def _clothes(appearance: Appearance, body: Figure) -> list[Piece]:
             surfaces[garments.STRIPE] = Surface.ACCENT
         materials = np.array(surfaces, np.int32)[cloth.tags]
         part = Part(cloth.vertices, cloth.normals, cloth.faces, materials, cloth.colors)
-        whole = np.ones(len(materials), bool)
-        used = np.unique(part.faces)
-        weights = np.asarray(cloth.rows @ human().weights)[used]
-        pieces.append(Piece(name, keep(part, whole), weights))
+        pieces.append(Piece(name, part, np.asarray(cloth.rows @ human().weights)))
     return pieces
 
 

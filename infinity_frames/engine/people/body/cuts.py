@@ -62,14 +62,6 @@ class Sheet:
         """Replaces values at vertices by the mean of their neighbors'."""
         return averaging(self.faces, self.rows.shape[0])
 
-    @cached_property
-    def rim(self) -> Faces:
-        """Edges that one face alone has, in its direction, (E, 2)."""
-        edges = self.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).astype(np.int64)
-        count = self.rows.shape[0]
-        alone = ~np.isin(edges[:, 0] * count + edges[:, 1], edges[:, 1] * count + edges[:, 0])
-        return edges[alone].astype(np.int32)
-
     def keep(self, scalar: Scalar) -> Sheet:
         """Cut along the zero of a scalar of template points and keep where it is negative."""
         cut, side = self._split(scalar)

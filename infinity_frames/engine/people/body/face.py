@@ -19,7 +19,7 @@ __all__ = ["beard", "brow_sheet", "eyeball", "lashes", "on_sheet"]
 
 Array = NDArray[np.float64]
 
-_SPOKES = 28  # of an eye
+_SPOKES = 24  # of an eye
 _BULGE, _CORNEA = 0.035, 0.33  # of the cornea over the ball: height, and half-width in rad
 # Rings of an eye: angle from the middle of the pupil, rad.
 _PUPIL, _IRIS, _LIMBUS = 0.155, 0.44, 0.50
@@ -36,14 +36,13 @@ def eyeball(body: Figure, look: Look) -> Part:
     rings = [
         (0.0, 0.003 + 0.0 * iris),
         (_PUPIL, 0.003 + 0.0 * iris),
-        (_PUPIL + 0.017, 0.7 * iris),
-        (0.5 * (_PUPIL + _IRIS), 1.4 * iris + 0.008),
-        (_IRIS, 0.8 * iris),
+        (_PUPIL + 0.017, 0.55 * iris),
+        (0.5 * (_PUPIL + _IRIS), 1.05 * iris + 0.004),
+        (_IRIS, 0.65 * iris),
         (_IRIS + 0.035, 0.22 * iris),
         (_LIMBUS + 0.01, white),
         (0.75, white * (1.0, 0.96, 0.94)),
         (1.1, white * (0.85, 0.70, 0.66)),
-        (1.6, white * (0.65, 0.45, 0.42)),
     ]
     turn = np.linspace(0.0, 2 * np.pi, _SPOKES, endpoint=False)
     points, colors = [], []
@@ -93,8 +92,8 @@ def brow_sheet() -> Sheet:
         x, y = np.abs(points[:, 0]), points[:, 1]
         along = (x - (eye[0] - 0.0175)) / 0.043
         arch = 0.0070 * np.sin(np.pi * np.clip(0.82 * along, 0.0, 1.0))
-        middle = eye[1] + 0.0170 + arch - 0.004 * along
-        half = 0.0036 * np.interp(along, [0.0, 0.12, 0.6, 1.0], [0.7, 1.05, 0.85, 0.12])
+        middle = eye[1] + 0.0180 + arch - 0.005 * along
+        half = 0.0036 * np.interp(along, [0.0, 0.12, 0.6, 1.0], [0.55, 0.95, 0.85, 0.12])
         out = np.maximum(np.abs(y - middle) - half, 0.043 * np.maximum(-along, along - 1.0))
         return np.where(points[:, 2] > eye[2] - 0.03, out, 1.0)
 

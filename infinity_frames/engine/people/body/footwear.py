@@ -75,18 +75,19 @@ def _modeled() -> dict[str, Part]:
     def part(ease: float, surface: Surface, voxel: tuple[float, float, float]) -> Part:
         return from_field(_field(ease), low, high, voxel, surface, step=0.010)
 
-    upper = part(0.0065, Surface.SHOE, (0.012, 0.011, 0.015))
-    sole = part(0.0115, Surface.SOLE, (0.017, 0.013, 0.022))
-    sock = part(0.0035, Surface.SOCK, (0.011, 0.012, 0.014))
-    return {
-        "shoe": clip(
-            upper, (lambda p: above(0.021, p), collar), shade=0.5, sink=0.006, band=0.8
-        ),
+    upper = part(0.0065, Surface.SHOE, (0.014, 0.012, 0.018))
+    sole = part(0.0115, Surface.SOLE, (0.020, 0.014, 0.026))
+    sock = part(0.0035, Surface.SOCK, (0.014, 0.015, 0.018))
+    parts = {
+        "shoe": clip(upper, (lambda p: above(0.021, p), collar), shade=0.5, sink=0.006, band=0.8),
         "sole": clip(sole, (lambda p: above(0.0, p), lambda p: p[:, 1] - 0.024), shade=0.85),
         "sock": clip(
             sock, (lambda p: above(0.0, p), lambda p: p[:, 1] - 0.155), shade=0.85, band=0.9
         ),
     }
+    for modeled in parts.values():
+        modeled.vertices[:, 1] = np.maximum(modeled.vertices[:, 1], 0.0)
+    return parts
 
 
 def foot_faces(height: float, body: Figure) -> NDArray[np.bool_]:
@@ -171,6 +172,11 @@ def shoe_weights(part: Part, body: Figure) -> Array:
 
 
 def sock_weights(part: Part, body: Figure) -> Array:
-    """How much each joint moves each vertex of a sock, (N, 55): as the skin beneath it."""
+    """How much each joint moves each vertex of a sock, (N, 55): as the skin beneath it.
+
+    Near the floor it is as stiff as a shoe, so that it lies flat.
+    """
     _, nearest = cKDTree(body.skin).query(part.vertices, k=6)
-    return np.asarray(human().weights[nearest].mean(axis=1))
+    leg = smooth_step(part.vertices[:, 1] - body.floor, 0.02, 0.05)[:, None]
+    skin = human().weights[nearest].mean(axis=1)
+    return np.asarray(leg * skin + (1.0 - leg) * shoe_weights(part, body))

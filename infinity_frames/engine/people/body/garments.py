@@ -7,7 +7,7 @@ where the body stands out most above it. A hem is closed by a lip that reaches i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -18,6 +18,7 @@ from scipy.ndimage import map_coordinates, maximum_filter, uniform_filter
 
 from infinity_frames.engine.people.body.cuts import Scalar, Sheet
 from infinity_frames.engine.people.body.human import human, vertex_normals
+from infinity_frames.engine.people.body.mesh import boundary_loops
 from infinity_frames.engine.people.body.shape import Figure, template
 from infinity_frames.engine.people.skeleton import JOINTS
 
@@ -198,7 +199,7 @@ def _neckline(half_width: float, front: float, back: float) -> Scalar:
         share = np.clip(np.abs(x) / half_width, 0.0, 1.0)
         curve = low + (0.02 - low) * share**2.2
         side = 1.3 * (half_width - np.abs(x)) + 0.004
-        return np.maximum(np.minimum(y - curve, side), y - 0.005)
+        return np.asarray(np.maximum(np.minimum(y - curve, side), y - 0.005))
 
     return scalar
 
@@ -218,9 +219,9 @@ def _edges(kind: str) -> list[Scalar]:
     """The cuts that end a garment."""
     hip = _height("left_hip")
     if kind in _TOPS:
-        arms: Scalar = {"LONG_SLEEVE": _long_sleeve, "TANK_TOP": _armhole}.get(
-            kind
-        ) or _sleeve(_SLEEVES[kind])
+        arms: Scalar = {"LONG_SLEEVE": _long_sleeve, "TANK_TOP": _armhole}.get(kind) or _sleeve(
+            _SLEEVES[kind]
+        )
         return [_neckline(*_NECKLINES[kind]), _above(hip + _HEMS[kind]), arms]
     knee, ankle = _height("left_knee"), _height("left_ankle")
     low = {"SHORTS": knee + 0.13, "LEGGINGS": ankle + 0.05, "JOGGERS": ankle + 0.02}[kind]
@@ -250,8 +251,7 @@ def pattern(kind: str) -> Sheet:
             def front(points: Array) -> Array:
                 return np.maximum(np.abs(points[:, 0]) - 0.16, 0.02 - points[:, 2])
 
-            for low, high in ((-0.016, 0.016), (-0.034, -0.024)):
-                sheet = sheet.mark(STRIPE, _above(chest + low), _below(chest + high), front)
+            sheet = sheet.mark(STRIPE, _above(chest - 0.018), _below(chest + 0.018), front)
     else:
         sheet = sheet.mark(BAND, _above(hip + _WAISTS[kind] - 0.038))
         sheet = sheet.mark(STRIPE, *_side_stripe(0.012))
@@ -292,7 +292,9 @@ def covered(kind: str) -> NDArray[np.bool_]:
     return np.asarray(inside[skin.faces].min(axis=1) > 0.5)
 
 
-def dress(kind: str, body: Figure, seed: int, over: str | None = None) -> Cloth:
+def dress(
+    kind: str, body: Figure, seed: int, over: str | None = None, under: str | None = None
+) -> Cloth:
     """Put a garment on a body.
 
     Parameters
@@ -305,6 +307,8 @@ def dress(kind: str, body: Figure, seed: int, over: str | None = None) -> Cloth:
         Where its folds lie.
     over : str, optional
         The trousers whose waistband it hangs over.
+    under : str, optional
+        The top that hangs over it.
 
     Returns
     -------
@@ -320,6 +324,8 @@ def dress(kind: str, body: Figure, seed: int, over: str | None = None) -> Cloth:
         beneath = 1.0 - smooth_step(sheet.points[:, 1], waist, waist + 0.03)
         ease += beneath * max(_CUTS[over].ease + 0.6 * _CUTS[over].folds - 0.5 * cut.ease, 0.0)
         ease += _OVER_WAISTBAND * beneath
+    if kind not in _TOPS:
+        ease *= 1.0 - 0.6 * _between_thighs(sheet)
     points = skin + ease[:, None] * out
     if cut.drape:
         points = _hung(points, body, cut.drape * _trunk(sheet))
@@ -336,40 +342,74 @@ def dress(kind: str, body: Figure, seed: int, over: str | None = None) -> Cloth:
         fine = 0.45 * cut.folds * _noise(sheet.points, 1.8, seed + 1)
         gap = np.einsum("ij,ij->i", points - skin, out)
         points = points + np.maximum(fine, 0.5 * ease - gap)[:, None] * out
-    return _hemmed(sheet, skin, out, points)
+    faces, tags = sheet.faces, sheet.tags
+    if under is not None:  # what the top hides of the trousers is left out
+        hem = _height("left_hip") + _HEMS[under] + 0.03
+        seen = sheet.points[faces][:, :, 1].min(axis=1) < hem
+        faces, tags = faces[seen], tags[seen]
+    shown = Sheet(sheet.rows, faces, tags)
+    return _hemmed(shown, skin, out, points, vertex_normals(points, sheet.faces))
 
 
-def _hemmed(sheet: Sheet, skin: Array, out: Array, points: Array) -> Cloth:
-    """Close the hems by a lip from their edge to the skin."""
-    normals = vertex_normals(points, sheet.faces)
-    rim = np.unique(sheet.rim)
-    place = np.zeros(len(points), np.int32)
-    place[rim] = len(points) + np.arange(len(rim))
-    a, b = sheet.rim.T
-    lip = np.vstack([np.stack([b, a, place[a]], 1), np.stack([b, place[a], place[b]], 1)])
-    colors = np.ones((len(points) + len(rim), 3))
-    colors[len(points) :] = _LIP_SHADE
-    return Cloth(
-        np.vstack([points, skin[rim] + _LIP_GAP * out[rim]]),
-        np.vstack([normals, normals[rim]]),
-        np.vstack([sheet.faces, lip]).astype(np.int32),
-        np.concatenate([sheet.tags, np.full(len(lip), LIP, np.int32)]),
-        colors,
-        sp.csr_array(sp.vstack([sheet.rows, sheet.rows[rim]])),
+def _hemmed(sheet: Sheet, skin: Array, out: Array, points: Array, normals: Array) -> Cloth:
+    """Close each hem: a lip from its edge in to the skin, then a lid inside the body.
+
+    The skin hides the lid; it keeps light and sight out of the cloth.
+    """
+    parts = [(points, normals, np.ones_like(points), sheet.rows)]
+    faces, count, lids = [sheet.faces], len(points), 0
+    for loop in boundary_loops(sheet.faces):
+        size, inside = len(loop), skin[loop] + _LIP_GAP * out[loop]
+        center = inside.mean(axis=0, keepdims=True)
+        # The lid's corners have normals of their own: out of the opening.
+        after = np.roll(inside, -1, axis=0)
+        opening = np.cross(after - center, inside - center).sum(axis=0)
+        opening /= max(float(np.linalg.norm(opening)), 1e-12)
+        middle = sp.csr_array(np.full((1, size), 1.0 / size)) @ sheet.rows[loop]
+        shade = np.full((2 * size + 1, 3), _LIP_SHADE)
+        shade[:size] = 1.0
+        parts.append(
+            (
+                np.vstack([points[loop], inside, center]),
+                np.tile(opening, (2 * size + 1, 1)),
+                shade,
+                sp.csr_array(sp.vstack([sheet.rows[loop], sheet.rows[loop], middle])),
+            )
+        )
+        edge, inner = count + np.arange(size), count + size + np.arange(size)
+        edge_after, inner_after = np.roll(edge, -1), np.roll(inner, -1)
+        faces += [
+            np.stack([edge_after, edge, inner], axis=1),
+            np.stack([edge_after, inner, inner_after], axis=1),
+            np.stack([inner_after, inner, np.full(size, count + 2 * size)], axis=1),
+        ]
+        count += 2 * size + 1
+        lids += 3 * size
+    vertices, directions, colors, rows = (list(part) for part in zip(*parts, strict=True))
+    cloth = Cloth(
+        np.vstack(vertices),
+        np.vstack(directions),
+        np.vstack(faces).astype(np.int32),
+        np.concatenate([sheet.tags, np.full(lids, LIP, np.int32)]),
+        np.vstack(colors),
+        sp.csr_array(sp.vstack(rows)),
     )
+    return _compact(cloth)
 
 
-def without(cloth: Cloth, hidden: NDArray[np.bool_]) -> Cloth:
-    """The cloth without some of its faces."""
-    return replace(cloth, faces=cloth.faces[~hidden], tags=cloth.tags[~hidden])
-
-
-def tucked(kind: str, cloth: Cloth, over: str) -> NDArray[np.bool_]:
-    """Faces of trousers that the top over them hides, (F,)."""
-    height = np.zeros(cloth.rows.shape[0])
-    height[:] = (cloth.rows @ template().skin)[:, 1]
-    hem = _height("left_hip") + _HEMS[over] + 0.03
-    return np.asarray((height[cloth.faces].min(axis=1) > hem) & (kind not in _TOPS))
+def _compact(cloth: Cloth) -> Cloth:
+    """The cloth without vertices that no face uses."""
+    used = np.unique(cloth.faces)
+    place = np.zeros(len(cloth.vertices), np.int32)
+    place[used] = np.arange(len(used), dtype=np.int32)
+    return Cloth(
+        cloth.vertices[used],
+        cloth.normals[used],
+        place[cloth.faces],
+        cloth.tags,
+        cloth.colors[used],
+        sp.csr_array(cloth.rows[used]),
+    )
 
 
 def _trunk(sheet: Sheet) -> Array:
@@ -378,10 +418,18 @@ def _trunk(sheet: Sheet) -> Array:
     return np.asarray(1.0 - np.clip(1.6 * (sheet.rows @ arms), 0.0, 1.0))
 
 
+def _between_thighs(sheet: Sheet) -> Array:
+    """How far each vertex lies on the inside of a thigh, where cloth has no room, 0..1."""
+    hip, knee = template().at("left_hip"), template().at("left_knee")
+    inside = 1.0 - smooth_step(np.abs(sheet.points[:, 0]) - hip[0], -0.06, 0.0)
+    high = smooth_step(sheet.points[:, 1], float(knee[1]), float(knee[1]) + 0.15)
+    return np.asarray(inside * high * (sheet.points[:, 1] < hip[1]))
+
+
 def _flared(kind: str, sheet: Sheet, body: Figure, points: Array) -> Array:
     """Directions away from the limb's bone, 0 at its start to 1 at the hem, (N, 3)."""
     if kind in _TOPS:
-        along, across, _ = _along_bone(sheet.points, "left_shoulder", "left_elbow")
+        along, _, _ = _along_bone(sheet.points, "left_shoulder", "left_elbow")
         arms = np.asarray(sheet.rows @ human().weights[:, _ARM_JOINTS].sum(axis=1))
         share = smooth_step(along, 0.0, 0.17) * smooth_step(arms, 0.3, 0.8)
         start, end = body.at("left_shoulder"), body.at("left_elbow")
@@ -391,6 +439,9 @@ def _flared(kind: str, sheet: Sheet, body: Figure, points: Array) -> Array:
         if kind == "JOGGERS":
             share = share * smooth_step(sheet.points[:, 1], 0.10, 0.25)
         start, end = body.at("left_hip"), body.at("left_knee")
+    if kind not in _TOPS:  # thighs have no room between them
+        inward = np.abs(points[:, 0]) - start[0]
+        share = share * smooth_step(inward, -0.06, 0.03)
     side = np.where(points[:, :1] < 0.0, -1.0, 1.0) * np.array([1.0, 0.0, 0.0]) + [0.0, 1.0, 1.0]
     offset = points * side - start
     axis = (end - start) / np.linalg.norm(end - start)
@@ -427,7 +478,8 @@ def _hung(points: Array, body: Figure, share: Array) -> Array:
     reach = map_coordinates(padded, at, order=1, mode="nearest")
     below_chest = smooth_step(top - 0.08 - points[:, 1], 0.0, 0.10)
     grown = share * below_chest * np.maximum(reach - radius, 0.0)
-    return points + grown[:, None] * np.stack([np.sin(angle), 0 * angle, np.cos(angle)], axis=1)
+    outward = np.stack([np.sin(angle), 0.0 * angle, np.cos(angle)], axis=1)
+    return np.asarray(points + grown[:, None] * outward)
 
 
 def _noise(points: Array, scale: float, seed: int) -> Array:

@@ -50,10 +50,10 @@ STYLES: dict[str, Style | None] = {
     "crop": Style(0.0090, 0.0120),
     "swept": Style(0.0100, 0.0210, 0.0032),
     "curls": Style(0.0210, 0.0200, 0.0055),
-    "bob": Style(0.0125, 0.0110, 0.0020, "bob"),
+    "bob": Style(0.0080, 0.0060, 0.0012, "bob"),
     "tail": Style(0.0065, 0.0040, 0.0012, "tail"),
     "bun": Style(0.0065, 0.0040, 0.0012, "bun"),
-    "long": Style(0.0125, 0.0110, 0.0024, "long"),
+    "long": Style(0.0080, 0.0060, 0.0012, "long"),
 }
 _MALE = ("crop", "swept", "buzz", "curls", "crop", "bald", "bun", "swept", "buzz", "long")
 _FEMALE = ("tail", "bob", "bun", "long", "curls", "tail", "crop", "bob", "swept", "bun")
@@ -110,7 +110,7 @@ def beard_depth(points: Array) -> Array:
 def _ragged(points: Array) -> Array:
     """Deviations of a hairline, m."""
     x, y, z = points.T
-    return 0.0022 * np.sin(210 * x + 60 * y) * np.sin(160 * z + 1.0)
+    return np.asarray(0.0022 * np.sin(210 * x + 60 * y) * np.sin(160 * z + 1.0))
 
 
 @lru_cache(maxsize=1)
@@ -179,7 +179,7 @@ def _strands(points: Array) -> Array:
     """Strands that run down from the crown, about -1..1."""
     x, y, z = (points - _eyes() - [0.0, 0.085, -0.10]).T
     around = np.arctan2(x, z)
-    return 0.5 * (np.sin(47 * around + 60 * y) + np.sin(83 * around - 35 * y))
+    return np.asarray(0.5 * (np.sin(47 * around + 60 * y) + np.sin(83 * around - 35 * y)))
 
 
 def hair_shell(appearance: Appearance, body: Figure, look: Look) -> tuple[Part, Array] | None:
@@ -211,9 +211,7 @@ def _ball(field: Field, center: Sequence[float], radii: Sequence[float], blend: 
     field.ellipsoid(center, radii, blend, mirrored=True)
 
 
-def _rod(
-    field: Field, a: Sequence[float], b: Sequence[float], first: float, second: float
-) -> None:
+def _rod(field: Field, a: Sequence[float], b: Sequence[float], first: float, second: float) -> None:
     field.cone(a, b, first, second, 0.012, mirrored=False)
 
 
@@ -228,8 +226,15 @@ def _bun(field: Field) -> None:
 
 
 def _curtain(field: Field, low: float) -> None:
-    _ball(field, (0.074, 0.5 * (low + 0.065), -0.098), (0.023, 0.5 * (0.065 - low), 0.054), 0.03)
-    _ball(field, (0.0, 0.5 * (low + 0.055), -0.156), (0.074, 0.5 * (0.075 - low), 0.038), 0.03)
+    """Straight hair from the crown down to a height, open before face and throat."""
+    _ball(field, (0.0, 0.024, -0.074), (0.085, 0.098, 0.108), 0.02)
+    height = 0.5 * (0.075 - low)
+    _ball(field, (0.0, low + height, -0.098), (0.092, height, 0.074), 0.03)
+    for center, radii in (
+        ((0.0, -0.050, 0.048), (0.066, 0.112, 0.086)),
+        ((0.0, -0.190, 0.010), (0.070, 0.130, 0.095)),
+    ):
+        field.ellipsoid(center, radii, 0.014, cut=True)
 
 
 @lru_cache(maxsize=4)
@@ -241,9 +246,9 @@ def _modeled(name: str) -> Part:
     elif name == "bun":
         _bun(field)
     else:
-        _curtain(field, -0.100 if name == "bob" else -0.170)
-    low, high = (-0.13, -0.26, -0.30), (0.13, 0.16, 0.05)
-    return from_field(field, low, high, (0.011, 0.012, 0.011), Surface.HAIR, step=0.004)
+        _curtain(field, -0.105 if name == "bob" else -0.190)
+    low, high = (-0.13, -0.26, -0.30), (0.13, 0.16, 0.06)
+    return from_field(field, low, high, (0.014, 0.016, 0.014), Surface.HAIR, step=0.004)
 
 
 def locks(appearance: Appearance, body: Figure) -> Part | None:

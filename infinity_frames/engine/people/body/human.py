@@ -25,6 +25,7 @@ Faces = NDArray[np.int32]
 _FILE = Path(__file__).with_name("human.npz")
 _STEP = 1e-4  # of the targets' offsets, m
 _DECIMETER = 0.1
+_CROTCH, _SMOOTHED = 0.04, 12  # half the width between the thighs, m; rounds of smoothing
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
@@ -80,10 +81,8 @@ class Human:
         middle = np.arange(self._middle)
         left = np.arange(self._middle, self._half)
         self.mirror = np.concatenate([middle, left + self._left, left])
-        self.faces = self._both_sides(data["quads"].astype(np.int32))
-        self.lashes = _triangles(data["lashes"].astype(np.int32)) - np.int32(
-            self._half + self._eye
-        )
+        self.faces = self._both_sides(data["faces"].astype(np.int32))
+        self.lashes = _triangles(data["lashes"].astype(np.int32)) - np.int32(self._half + self._eye)
         self.weights = self._joint_weights(data["bones"].tolist(), data["weights"])
         self.masks = {
             name: self._whole(column.astype(np.float64) / 255.0)
@@ -132,8 +131,7 @@ class Human:
     def _whole(self, half: Array) -> Array:
         return np.concatenate([half, half[self._middle :]])
 
-    def _both_sides(self, quads: Faces) -> Faces:
-        left = _triangles(quads)
+    def _both_sides(self, left: Faces) -> Faces:
         other = self.mirror[left].astype(np.int32)[:, ::-1]
         return np.ascontiguousarray(np.vstack([left, other]))
 
@@ -148,6 +146,14 @@ class Human:
         # What lies on the middle plane is moved by both sides alike.
         half[: self._middle] = 0.5 * (half[: self._middle] + half[: self._middle][:, flip])
         whole = np.concatenate([half, half[self._middle :][:, flip]])
+        whole /= whole.sum(axis=1, keepdims=True)
+        # Between the thighs the stored weights jump from one leg to the other.
+        skin = self.shaped({}).skin
+        hip = self.shaped({}).joints[JOINT_INDEX["left_hip"]]
+        near = np.clip(1.5 - np.abs(skin[:, 0]) / _CROTCH, 0.0, 1.0)
+        near *= np.clip(1.5 - np.abs(skin[:, 1] - hip[1] + _CROTCH) / (3 * _CROTCH), 0.0, 1.0)
+        for _ in range(_SMOOTHED):
+            whole += near[:, None] * (self.smoothing @ whole - whole)
         return np.asarray(whole / whole.sum(axis=1, keepdims=True))
 
 
@@ -177,9 +183,7 @@ def vertex_normals(vertices: Array, faces: Faces) -> Array:
     normals = np.cross(b - a, c - a)
     out = np.stack(
         [
-            np.bincount(
-                faces.ravel(), np.repeat(normals[:, axis], 3), minlength=len(vertices)
-            )
+            np.bincount(faces.ravel(), np.repeat(normals[:, axis], 3), minlength=len(vertices))
             for axis in range(3)
         ],
         axis=1,

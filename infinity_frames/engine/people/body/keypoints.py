@@ -39,8 +39,8 @@ COCO: dict[str, tuple[str | None, str | None]] = {
 
 # Annotators of COCO click the hip near the joint, not halfway to the skin, and the shoulder at the
 # top of the joint. Share of the way from the hip joint to the skin beside it, and share of the
-# distance from spine3 to the neck (0.21 m) by which the shoulder is above its joint.
-HIP_SHARE, SHOULDER_RISE = 0.1, 0.07
+# distance from spine3 to the neck (0.35 m) by which the shoulder is above its joint.
+HIP_SHARE, SHOULDER_RISE = 0.1, 0.045
 
 
 def coco_points(vertices: Array, joints: Array, skin_points: Mapping[str, int]) -> Array:
@@ -90,7 +90,7 @@ def _targets(body: Figure) -> dict[str, Array]:
     middle, left = np.abs(x) < 0.008, x > 0
 
     def level(height: float, half: float = 0.015) -> NDArray[np.bool_]:
-        return np.abs(y - height) < half
+        return np.asarray(np.abs(y - height) < half)
 
     # The collar bones meet above the breastbone, a hand's breadth below the neck's joint.
     breast = neck[1] - 0.6 * (neck[1] - chest[1])

@@ -35,9 +35,9 @@ class Surface(IntEnum):
 
 
 # sRGB. Skin runs from light to dark; an identity or a seed picks a place between two neighbours.
-_SKIN = ("#f0cdb6", "#e3b596", "#d09b78", "#b57d58", "#94613f", "#6f452c", "#4c2f20", "#38231a")
+_SKIN = ("#e2b699", "#d6a382", "#c58f6c", "#ad7753", "#94613f", "#6f452c", "#4c2f20", "#38231a")
 _HAIR = ("#17120f", "#2a1c13", "#3f2917", "#5d3d20", "#8a5f31", "#b98d4e", "#6e2f17")
-_GRAY = "#a09c97"
+_GRAY = "#8f877e"
 _IRIS = ("#3b2314", "#54351c", "#6f5a2e", "#51683f", "#4b6f8c", "#6d8794")
 _TOP = (
     *("#2f6fb5", "#b8322f", "#2f7d5b", "#e6e6e2", "#2b2d33", "#6b4a93", "#d9822b", "#7fa6b8"),
@@ -82,7 +82,7 @@ def _skin_tone(place: float) -> Color:
     low = min(int(at), len(_SKIN) - 2)
     mix = at - low
     tone = (1 - mix) * _linear(_SKIN[low]) + mix * _linear(_SKIN[low + 1])
-    return _color(0.86 * tone + 0.14 * tone.mean())
+    return _color(0.95 * tone + 0.05 * tone.mean())
 
 
 def look(appearance: Appearance) -> Look:

@@ -75,7 +75,7 @@ def amounts(appearance: Appearance) -> dict[str, float]:
     """
     a, b = appearance, appearance.betas.tolist()
     gender = 0.0 if a.female else 1.0
-    heavy = 0.275 if a.relative_weight > 0 else 0.125
+    heavy = 0.275 if a.relative_weight > 0 else 0.17
     weight = 0.5 + heavy * a.relative_weight
     muscle = (0.42 if a.female else 0.55) + 0.13 * b[5] - 0.002 * max(a.age - 40.0, 0.0)
     sex = "female" if a.female else "male"
@@ -85,13 +85,16 @@ def amounts(appearance: Appearance) -> dict[str, float]:
         **_kinds(gender, a.age, a.ancestry),
         f"{sex}-{'maxheight' if tall > 0 else 'minheight'}": abs(tall),
         f"{sex}-idealproportions": 0.35,
+        # The neutral shapes look stern.
+        "mouth_corner_puller": 0.22,
+        "eyebrows_inner_up": 0.25,
     }
     traits = {
         **a.face,
         "trunk_length": -0.25 * b[2],
         "shoulder_width": 0.30 * b[3],
         "hip_width": 0.22 * b[4],
-        "belly": 0.10 * b[6] if b[6] < 0 else 0.13 * b[6],
+        "belly": 0.12 * b[6] + 0.03 * max(a.relative_weight, 0.0),
         "face_width": 0.18 * b[8],
         "face_length": 0.18 * b[9],
         "face_age": 0.5 * (a.age - 35.0) / 40.0,

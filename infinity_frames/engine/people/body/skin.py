@@ -40,6 +40,7 @@ BONES = len(JOINTS) + 2 * len(_SPREAD)
 OWNER: NDArray[np.intp] = np.concatenate([np.arange(len(JOINTS)), np.repeat(_SPREAD, 2)])
 """The joint of each bone."""
 
+
 def bone_weights(weights: Array) -> Array:
     """Spread weights of the joints over the joints and the helpers of their bends.
 
