@@ -51,9 +51,13 @@ def measured(
         bone = places[k + 1] - places[k]
         wide = np.maximum(np.array([w0, w1]) - radii, 0.0)
         out.append(Bulk(JOINT_INDEX[name], middle[0], bone + middle[1], radii, wide))
-    for side in ("left", "right"):
-        hip, knee = (JOINT_INDEX[f"{side}_{part}"] for part in ("hip", "knee"))
-        radii = _thigh(vertices, joints[hip], joints[knee])
+    legs = [
+        tuple(JOINT_INDEX[f"{side}_{part}"] for part in ("hip", "knee"))
+        for side in ("left", "right")
+    ]
+    # Folds of cloth differ from side to side; arms keep clear of the thicker one on both.
+    radii = np.max([_thigh(vertices, joints[hip], joints[knee]) for hip, knee in legs], axis=0)
+    for hip, knee in legs:
         out.append(Bulk(hip, np.zeros(3), standing[knee] - standing[hip], radii, np.zeros(2)))
     out += [_neck(vertices, owners, joints), _skull(vertices, owners, joints)]
     return tuple(out)

@@ -35,7 +35,7 @@ class Style:
     lumps : float
         Depth of its waves, m.
     locks : str or None
-        What hangs free, a key of `_LOCKS`.
+        What hangs free: ``tail`` or ``bun``.
     """
 
     thick: float
@@ -50,13 +50,11 @@ STYLES: dict[str, Style | None] = {
     "crop": Style(0.0090, 0.0120),
     "swept": Style(0.0100, 0.0210, 0.0032),
     "curls": Style(0.0210, 0.0200, 0.0055),
-    "bob": Style(0.0080, 0.0060, 0.0012, "bob"),
     "tail": Style(0.0065, 0.0040, 0.0012, "tail"),
     "bun": Style(0.0065, 0.0040, 0.0012, "bun"),
-    "long": Style(0.0080, 0.0060, 0.0012, "long"),
 }
-_MALE = ("crop", "swept", "buzz", "curls", "crop", "bald", "bun", "swept", "buzz", "long")
-_FEMALE = ("tail", "bob", "bun", "long", "curls", "tail", "crop", "bob", "swept", "bun")
+_MALE = ("crop", "swept", "buzz", "curls", "crop", "bald", "bun", "swept", "buzz", "crop")
+_FEMALE = ("tail", "bun", "tail", "swept", "curls", "tail", "crop", "bun", "swept", "tail")
 _FADE = 0.026  # over which the shell thins out towards the hairline, m
 
 # The hairline: angle from straight ahead around the skull, deg, and height above the eyes, m.
@@ -225,28 +223,14 @@ def _bun(field: Field) -> None:
     _ball(field, (0.0, 0.088, -0.186), (0.038, 0.036, 0.034), 0.010)
 
 
-def _curtain(field: Field, low: float) -> None:
-    """Straight hair from the crown down to a height, open before face and throat."""
-    _ball(field, (0.0, 0.024, -0.074), (0.085, 0.098, 0.108), 0.02)
-    height = 0.5 * (0.075 - low)
-    _ball(field, (0.0, low + height, -0.098), (0.092, height, 0.074), 0.03)
-    for center, radii in (
-        ((0.0, -0.050, 0.048), (0.066, 0.112, 0.086)),
-        ((0.0, -0.190, 0.010), (0.070, 0.130, 0.095)),
-    ):
-        field.ellipsoid(center, radii, 0.014, cut=True)
-
-
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _modeled(name: str) -> Part:
     """Locks around the template's head, from the middle between the eyes."""
     field = Field()
     if name == "tail":
         _tail(field)
-    elif name == "bun":
-        _bun(field)
     else:
-        _curtain(field, -0.105 if name == "bob" else -0.190)
+        _bun(field)
     low, high = (-0.13, -0.26, -0.30), (0.13, 0.16, 0.06)
     return from_field(field, low, high, (0.014, 0.016, 0.014), Surface.HAIR, step=0.004)
 
