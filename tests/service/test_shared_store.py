@@ -196,7 +196,7 @@ def s3(tmp_path_factory):
         eventually(lambda: _answers(environment["AWS_ENDPOINT_URL"]), timeout=90)
         yield environment
     finally:
-        server.terminate()
+        server.kill()  # a busy machine may take minutes to stop it in order
         server.wait(30)
 
 
