@@ -37,9 +37,8 @@ def test_the_notebooks_are_there() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_from_top_to_bottom_and_again(path: Path, tmp_path: Path) -> None:
-    run(path, tmp_path / "run")
-    notebook = run(path, tmp_path / "run")  # the same folder: nothing is rendered twice
+def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
+    notebook = run(path, tmp_path / "run")
     tidy(notebook, tmp_path / "run")
     kept = nbformat.read(path, as_version=4)
     for fresh, cell in zip(notebook.cells, kept.cells, strict=True):
