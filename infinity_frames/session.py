@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ from infinity_frames.client.describe import parameter_frame
 from infinity_frames.client.http import RestClient, RetryPolicy
 from infinity_frames.client.lookup import last_days
 from infinity_frames.client.origin import Jobs, Origin
-from infinity_frames.client.registry import remember
+from infinity_frames.client.registry import forget, remember
 from infinity_frames.client.submit import estimate_samples, submit_jobs
 from infinity_frames.compat import SessionVocabulary
 from infinity_frames.experiments import designs
@@ -30,9 +30,9 @@ class Session(SessionVocabulary):
 
     Parameters
     ----------
-    generator : str
+    generator : str, optional
         Full name of the generator, such as ``"sensefit-v0.2.0"``, or its name without a version,
-        ``"sensefit"``, for the newest version on the server.
+        ``"sensefit"``, for the newest version on the server; ``"visionfit-v0.4.0"`` by default.
     token : str, optional
         Else ``$INFINITY_TOKEN``, else the embedded engine's own token.
     server : str, optional
@@ -60,19 +60,36 @@ class Session(SessionVocabulary):
         jobs = session.sample(8, seed=1, exercise="SQUAT-BODYWEIGHT")
     """
 
+    _default_generator: ClassVar[str] = "visionfit-v0.4.0"
+
     def __init__(
         self,
-        generator: str = "visionfit-v0.4.0",
+        generator: str | None = None,
         *,
         token: str | None = None,
         server: str | None = None,
         retry: RetryPolicy | None = None,
         timeout: float | None = None,
     ) -> None:
-        self.origin = Origin.open(
-            generator, token=token, server=server, retry=retry, timeout=timeout
-        )
+        chosen = self._default_generator if generator is None else generator
+        self.origin = Origin.open(chosen, token=token, server=server, retry=retry, timeout=timeout)
         remember(self.origin)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; verbs of frames no longer choose this session by themselves.
+
+        Needed only where one process opens several sessions for a generator, on several servers or
+        with several tokens. Jobs that were submitted continue. ``with Session(...) as session:``
+        closes it at the end.
+        """
+        forget(self.origin)
+        self.origin.close()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.generator!r}, server={self.server!r})"
@@ -351,28 +368,10 @@ class VisionFitSession(Session):
 class SenseFitSession(Session):
     """A Session for SenseFit: a wrist IMU."""
 
-    def __init__(
-        self,
-        generator: str = "sensefit-v0.2.0",
-        *,
-        token: str | None = None,
-        server: str | None = None,
-        retry: RetryPolicy | None = None,
-        timeout: float | None = None,
-    ) -> None:
-        super().__init__(generator, token=token, server=server, retry=retry, timeout=timeout)
+    _default_generator = "sensefit-v0.2.0"
 
 
 class SpillsSession(Session):
     """A Session for Spills: liquid on a floor."""
 
-    def __init__(
-        self,
-        generator: str = "spills-v0.1.0",
-        *,
-        token: str | None = None,
-        server: str | None = None,
-        retry: RetryPolicy | None = None,
-        timeout: float | None = None,
-    ) -> None:
-        super().__init__(generator, token=token, server=server, retry=retry, timeout=timeout)
+    _default_generator = "spills-v0.1.0"

@@ -33,6 +33,7 @@ def batch_frame(
         It holds jobs of another generator.
     """
     jobs: Sequence[Mapping[str, Any]] = data["job_runs"]
+    origin.batches.add(str(data["id"]))
     others = sorted({str(job.get("name")) for job in jobs} - {origin.generator})
     if others:
         raise SessionError(

@@ -42,6 +42,8 @@ class Origin:
         self.server = server
         self.rest = rest
         self.spec = spec
+        self.batches: set[str] = set()
+        """Ids of the batches that this process has seen on the server through this origin."""
 
     @classmethod
     def open(
@@ -86,6 +88,10 @@ class Origin:
     def with_context(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Note this server and generator in the frame's ``attrs``."""
         return with_context(frame, server=self.server, generator=self.generator)
+
+    def close(self) -> None:
+        """Close the idle connections; a later request opens a new one."""
+        self.rest.close()
 
     def same_account(self, other: Origin) -> bool:
         """Whether both stand for the same generator, server and account."""

@@ -10,13 +10,13 @@ from infinity_frames.client.origin import EMBEDDED, HasOrigin, Origin, server_na
 from infinity_frames.protocol.errors import FrameError, SessionError
 from infinity_frames.protocol.schemas import context
 
-__all__ = ["opened", "origin_for", "remember"]
+__all__ = ["forget", "opened", "origin_for", "remember"]
 
 opened: list[Origin] = []
 """Every origin of this process, one per server, generator and account.
 
-They are kept for the life of the process. If one were dropped together with its last Session, its
-frames would silently be submitted with another token.
+They are kept until their Session is closed explicitly. If one were dropped together with its last
+Session, its frames would silently be submitted with another token.
 """
 _for_frames: list[Origin] = []
 """Origins that were opened here because a frame needed one, not by the user."""
@@ -24,8 +24,16 @@ _for_frames: list[Origin] = []
 
 def remember(origin: Origin) -> None:
     """Note an origin that was opened, in place of an earlier one for the same account."""
-    opened[:] = [one for one in opened if not one.same_account(origin)]
+    for earlier in [one for one in opened if one.same_account(origin)]:
+        origin.batches |= earlier.batches
+        opened.remove(earlier)
     opened.append(origin)
+
+
+def forget(origin: Origin) -> None:
+    """Drop an origin whose Session was closed; frames no longer find it by themselves."""
+    for places in (opened, _for_frames):
+        places[:] = [one for one in places if one is not origin]
 
 
 def origin_for(frame: pd.DataFrame, session: HasOrigin | None = None) -> Origin:
@@ -42,8 +50,9 @@ def origin_for(frame: pd.DataFrame, session: HasOrigin | None = None) -> Origin:
     -------
     Origin
         That of `session`; else the one opened in this process for the frame's server and
-        generator; else a new one, but only for ``$INFINITY_SERVER`` or the embedded engine: a
-        frame read from a file never decides where a token is sent.
+        generator, or, if there are several, the one through which this process submitted or
+        fetched the frame's batches; else a new one, but only for ``$INFINITY_SERVER`` or the
+        embedded engine: a frame read from a file never decides where a token is sent.
 
     Raises
     ------
@@ -62,7 +71,8 @@ def origin_for(frame: pd.DataFrame, session: HasOrigin | None = None) -> Origin:
         if one.generator == generator and (server is None or one.server == server)
     ]
     # An origin that the user opened comes before one that was opened for a frame.
-    fitting = [one for one in fitting if one not in _for_frames] or fitting
+    by_user = [one for one in fitting if one not in _for_frames]
+    fitting = _that_know_the_batches(frame, fitting) or by_user or fitting
     if fitting:
         first, *others = fitting
         if any(o.server != first.server or not first.rest.same_account(o.rest) for o in others):
@@ -85,6 +95,14 @@ def origin_for(frame: pd.DataFrame, session: HasOrigin | None = None) -> Origin:
     remember(new)
     _for_frames.append(new)
     return new
+
+
+def _that_know_the_batches(frame: pd.DataFrame, origins: list[Origin]) -> list[Origin]:
+    """Origins that know every batch of the frame; none for a frame without batches."""
+    if "batch_id" not in frame.columns:
+        return []
+    batches = set(frame["batch_id"].dropna().astype(str))
+    return [one for one in origins if batches and batches <= one.batches]
 
 
 def _generator(frame: pd.DataFrame, known: Mapping[str, str]) -> str:

@@ -121,6 +121,10 @@ class RestClient:
         """Start with a free lock; one that was held during a fork is never released."""
         self._locating = threading.Lock()
 
+    def close(self) -> None:
+        """Close the idle connections; a later request opens a new one."""
+        self._http.close()
+
     def has(self, extension: str) -> bool:
         """Whether the server announces something beyond the base protocol."""
         if self.extensions is None:
