@@ -165,7 +165,8 @@ class Session(SessionVocabulary):
 
     def sample_input(self, **fixed: Any) -> dict[str, Any]:
         """Draw one sensible job; `fixed` parameters are kept, the joint rules hold."""
-        return self._record(self.sample(1, **fixed))
+        drawn = parameters.sample_one(self.spec, fixed)
+        return self._record(self.sample(1, **fixed)) if drawn is None else drawn
 
     def sample(
         self,

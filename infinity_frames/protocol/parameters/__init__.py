@@ -4,6 +4,7 @@ from infinity_frames.protocol.parameters.columns import frame, records, tags
 from infinity_frames.protocol.parameters.defaults import fill
 from infinity_frames.protocol.parameters.rules import jobs_schema, validate, violations
 from infinity_frames.protocol.parameters.sampling import sample
+from infinity_frames.protocol.parameters.single import sample_one
 from infinity_frames.protocol.parameters.sweeps import jobs_of, reseeded, seeded, sweep
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "records",
     "reseeded",
     "sample",
+    "sample_one",
     "seeded",
     "sweep",
     "tags",

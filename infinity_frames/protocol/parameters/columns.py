@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from infinity_frames.protocol.errors import FrameError
+from infinity_frames.protocol.parameters.dicts import columns_of_dicts
 from infinity_frames.protocol.schemas import TAG_PREFIX
 from infinity_frames.protocol.spec import Generator, Parameter
 
@@ -76,7 +77,7 @@ def frame(generator: Generator, jobs: Jobs) -> pd.DataFrame:
     FrameError
         `jobs` is no frame and not made of dicts.
     """
-    out = with_index_columns(generator, _as_dataframe(jobs))
+    out = with_index_columns(generator, _as_dataframe(jobs, generator.by_name))
     repeated = out.columns[out.columns.duplicated()]
     if len(repeated):
         raise FrameError(
@@ -118,24 +119,19 @@ def with_index_columns(generator: Generator, jobs: pd.DataFrame) -> pd.DataFrame
     return out
 
 
-def _as_dataframe(jobs: Jobs) -> pd.DataFrame:
+def _as_dataframe(jobs: Jobs, known: Mapping[str, Parameter]) -> pd.DataFrame:
     if isinstance(jobs, pd.DataFrame):
         return jobs.copy()
     rows = [jobs] if isinstance(jobs, Mapping) else list(jobs)
-    for position, row in enumerate(rows):
-        if not isinstance(row, Mapping):
-            raise FrameError(
-                f"Job {position} is a {type(row).__name__}, not a dict of parameters.",
-                advice="Pass a DataFrame, a dict, or a list of dicts.",
-                job=position,
-            )
-    names = list(dict.fromkeys(key for row in rows for key in row))
-    # Object columns keep an int an int beside a missing key; typing comes after.
-    columns = {
-        name: pd.Series([row.get(name) for row in rows], dtype="object", name=name)
-        for name in names
-    }
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
+    if set(map(type, rows)) - {dict}:
+        for position, row in enumerate(rows):
+            if not isinstance(row, Mapping):
+                raise FrameError(
+                    f"Job {position} is a {type(row).__name__}, not a dict of parameters.",
+                    advice="Pass a DataFrame, a dict, or a list of dicts.",
+                    job=position,
+                )
+    return pd.DataFrame(columns_of_dicts(rows, known), index=pd.RangeIndex(len(rows)))
 
 
 def typed(parameter: Parameter, values: Series[Any]) -> Series[Any]:

@@ -31,6 +31,7 @@ from infinity_frames.protocol.spec import (
 __all__ = [
     "column_of",
     "entropy_of",
+    "left_by",
     "quantiles",
     "rng_of",
     "sensible",
@@ -245,7 +246,7 @@ def until_joint_rules_hold(
                 where = bad & drawn[name]
                 parameter = generator.by_name[name]
                 rng = rng_of(entropy, name, number, attempt)
-                sampling = _left_by(rule, parameter, samplings[name])
+                sampling = left_by(rule, parameter, samplings[name])
                 fresh = column_of(parameter, sampling, int(where.sum()), rng)
                 out[name] = out[name].copy()
                 out[name][where] = fresh.array
@@ -254,7 +255,7 @@ def until_joint_rules_hold(
     return _raise(generator, out)
 
 
-def _left_by(rule: Constraint, parameter: Parameter, sampling: Sampling | None) -> Sampling | None:
+def left_by(rule: Constraint, parameter: Parameter, sampling: Sampling | None) -> Sampling | None:
     """What a conditional rule leaves to draw from: a point bound would never be met by chance."""
     if not isinstance(rule, Conditional) or rule.parameter != parameter.name:
         return sampling

@@ -181,12 +181,10 @@ def _out_of_bounds(
     generator: Generator, known: dict[str, Parameter], columns: dict[str, pd.Series[Any]]
 ) -> Iterator[_Found]:
     names = {"greater_than_or_equal_to": "min", "less_than_or_equal_to": "max", "isin": "choices"}
-    # A category of a parameter's choices holds nothing else.
     checkable = {
         name: column.array
         for name, column in columns.items()
-        if not isinstance(column.dtype, pd.CategoricalDtype)
-        or column.dtype != dtype_of(known[name])
+        if _may_break_bounds(known[name], column)
     }
     checked = pd.DataFrame(checkable, copy=False)
     if not len(checked):
@@ -210,6 +208,30 @@ def _out_of_bounds(
         rule = names[str(check).split("(")[0]]
         value = columns[name].iloc[int(position)]
         yield int(position), name, rule, _text(value), _bound(known[name], rule, value)
+
+
+def _may_break_bounds(parameter: Parameter, column: pd.Series[Any]) -> bool:
+    """Whether pandera has to look: a comparison of the extremes costs a hundredth of a check."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return bool(
+            column.dtype != dtype_of(parameter)
+        )  # a category of the choices holds nothing else
+    if (
+        parameter.choices is not None
+        and not (
+            is_missing(column)
+            | column.isin(list(parameter.choices)).to_numpy("bool", na_value=False)
+        ).all()
+    ):
+        return True
+    if parameter.min is None and parameter.max is None:
+        return False
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        return True
+    values = column.to_numpy("float64", na_value=np.nan)
+    # NaN compares false.
+    low = parameter.min is not None and bool((values < parameter.min).any())
+    return low or (parameter.max is not None and bool((values > parameter.max).any()))
 
 
 def _bound(parameter: Parameter, rule: str, value: object) -> str:
