@@ -367,12 +367,12 @@ class VisionFitSession(Session):
 
 
 class SenseFitSession(Session):
-    """A Session for SenseFit: a wrist IMU."""
+    """A Session for SenseFit, a body-worn IMU; without a version, the newest on the server."""
 
-    _default_generator = "sensefit-v0.2.0"
+    _default_generator = "sensefit"
 
 
 class SpillsSession(Session):
-    """A Session for Spills: liquid on a floor."""
+    """A Session for Spills, liquid on a floor; without a version, the newest on the server."""
 
-    _default_generator = "spills-v0.1.0"
+    _default_generator = "spills"

@@ -40,7 +40,7 @@ def add_commands(commands: Any) -> None:
     check.add_argument("--jobs", type=int, default=3, help="random jobs to render (default: 3)")
     check.add_argument("--seed", type=int, default=0, help="seed of these jobs (default: 0)")
     check.add_argument(
-        "--seconds", type=float, default=60.0, help="longest time for a job (default: 60)"
+        "--seconds", type=float, help="longest time for a job (default: its generator's, or 60)"
     )
     check.set_defaults(run=_check)
 
@@ -63,7 +63,7 @@ def find_generator(name: str) -> Generator:
         No package declares it, or it fails to load; the message gives file and line.
     """
     require_engine()
-    from infinity_frames.generators.conformance import explain
+    from infinity_frames.engine.core.author_errors import explain
 
     try:
         if ":" in name:

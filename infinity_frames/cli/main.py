@@ -112,7 +112,8 @@ def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
         "--job-timeout",
         type=seconds,
         metavar="S",
-        help="fail a job after S seconds (default: ten minutes plus 5 s per sample)",
+        help="fail a job after S seconds (default: what its generator states, or ten minutes plus "
+        "5 s per sample)",
     )
     add(
         "--job-memory",

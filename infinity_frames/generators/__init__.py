@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         LabeledObject,
         distinct_colors,
     )
-    from infinity_frames.engine.generators.base import Generator
+    from infinity_frames.engine.generators.base import Generator, Limits
     from infinity_frames.engine.generators.recorder import Recorder
     from infinity_frames.generators.conformance import check
 
@@ -63,6 +63,7 @@ __all__ = [
     "Generator",
     "Joint",
     "LabeledObject",
+    "Limits",
     "Linear",
     "Normal",
     "Parameter",
@@ -80,6 +81,7 @@ _HOMES = {
     "Category": "engine.generators.annotations",
     "Generator": "engine.generators.base",
     "LabeledObject": "engine.generators.annotations",
+    "Limits": "engine.generators.base",
     "Recorder": "engine.generators.recorder",
     "check": "generators.conformance",
     "distinct_colors": "engine.generators.annotations",

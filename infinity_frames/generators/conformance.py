@@ -6,8 +6,8 @@ import hashlib
 import json
 import re
 import tempfile
+import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 
 from infinity_frames.data import read_results, verify
-from infinity_frames.engine.generators.base import Generator
+from infinity_frames.engine.core.author_errors import explain
+from infinity_frames.engine.generators.base import Generator, Limits, limits_of
 from infinity_frames.protocol.errors import InfinityError
 from infinity_frames.protocol.parameters import fill, sample, violations
 from infinity_frames.protocol.spec import Constraint, Joint, Parameter, Sampling
@@ -33,17 +35,19 @@ CHECKS: dict[str, str] = {
     "labels": "boxes, areas, outlines, masks and videos agree",
     "preview": "a preview is one sample without a video, and a frame of the whole job",
     "parameters": "what `unaffected` declares stays the same when a parameter changes alone",
-    "limits": "jobs at the ends of every range and with every choice can be made in time",
+    "limits": "jobs at the ends of every range and with every choice fit in time and memory",
 }
 """What each check makes sure of."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*-v(\d+\.\d+\.\d+)")
 _ESTIMATE_SHARE, _ESTIMATE_SAMPLES = 0.25, 2
+_SECONDS = 60.0  # for a job of a generator that states no limits
+_MEMORY_INTERVAL_S = 0.02
 _MOST_LIMITS = 40  # jobs rendered for the check "limits"
 
 
 def check(
-    generator: Generator, *, jobs: int = 3, seed: int = 0, seconds: float = 60.0
+    generator: Generator, *, jobs: int = 3, seed: int = 0, seconds: float | None = None
 ) -> pd.DataFrame:
     """Run the conformance suite on a generator.
 
@@ -58,8 +62,9 @@ def check(
         How many random jobs to render; each is rendered twice.
     seed : int
         Seed of the random jobs.
-    seconds : float
-        The longest that one job may take, s.
+    seconds : float, optional
+        The longest that one job may take, s. Default: what the generator states as ``limits``, or
+        60 s.
 
     Returns
     -------
@@ -89,27 +94,11 @@ def _problems(run: Callable[[], Iterator[str]]) -> list[str]:
     return problems
 
 
-def explain(error: BaseException) -> str:
-    """Describe an error of a generator's author: type, message, file and line.
-
-    The file is the last one outside of this package and of Python's own libraries, because that is
-    where the author can mend it.
-    """
-    frames = traceback.extract_tb(error.__traceback__)
-    package = str(Path(__file__).parents[1])
-    own = [f for f in frames if package not in f.filename and "site-packages" not in f.filename]
-    text = " ".join(str(error).split()) or "no message"
-    where = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
-    if isinstance(error, SyntaxError):
-        where = f" ({error.filename}, line {error.lineno})"
-    return f"{type(error).__name__}: {text}{where}"
-
-
 class _Suite:
     """The checks of one generator; rendered jobs are kept for all of them."""
 
     def __init__(
-        self, generator: Generator, jobs: int, seed: int, seconds: float, folder: Path
+        self, generator: Generator, jobs: int, seed: int, seconds: float | None, folder: Path
     ) -> None:
         self._generator, self._spec = generator, generator.spec
         self._count, self._seed, self._seconds = jobs, seed, seconds
@@ -179,6 +168,10 @@ class _Suite:
             yield from _rule_problems(rule, names)
         known = getattr(self._generator, "unaffected", {})
         yield from (f"`unaffected` names no parameter {n!r}" for n in known if n not in names)
+        try:
+            limits_of(self._generator)
+        except TypeError as error:
+            yield str(error)
 
     def _check_estimate(self) -> Iterator[str]:
         estimates = np.asarray(self._generator.estimate(self._jobs))
@@ -267,13 +260,28 @@ class _Suite:
             if not self._is_valid(job):
                 continue
             start = time.monotonic()
+            memory = _PeakMemory()
+            samples = 0
             try:
-                self._render(job, preview=self._spec.preview)
+                with memory:
+                    _, samples = self._render(job, preview=self._spec.preview)
             except Exception as error:
                 yield f"{name}={value!r}: {explain(error)}"
-            taken = time.monotonic() - start
-            if taken > self._seconds:
-                yield f"{name}={value!r}: took {taken:.0f} s, more than {self._seconds:g} s"
+            taken, allowed = time.monotonic() - start, self._allowed(samples)
+            if taken > allowed:
+                yield f"{name}={value!r}: took {taken:.0f} s, more than {allowed:g} s"
+            most = (limits_of(self._generator) or Limits()).memory
+            if most is not None and memory.peak > most:
+                yield (
+                    f"{name}={value!r}: used {memory.peak / 2**20:.0f} MiB of memory, more than "
+                    f"{most / 2**20:.0f} MiB"
+                )
+
+    def _allowed(self, samples: int) -> float:
+        if self._seconds is not None:
+            return self._seconds
+        limits = limits_of(self._generator)
+        return limits.time(samples) if limits else _SECONDS
 
     def _is_valid(self, params: Mapping[str, Any]) -> bool:
         given = {name: [value] for name, value in params.items() if value is not None}
@@ -281,6 +289,30 @@ class _Suite:
             return violations(self._spec, pd.DataFrame(given)).empty
         except InfinityError:
             return False
+
+
+class _PeakMemory:
+    """Measures the largest resident memory of this process while a block runs."""
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._measure, daemon=True)
+
+    def __enter__(self) -> _PeakMemory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _measure(self) -> None:
+        process = psutil.Process()
+        while True:
+            self.peak = max(self.peak, process.memory_info().rss)
+            if self._done.wait(_MEMORY_INTERVAL_S):
+                return
 
 
 def _params(spec: Spec, jobs: pd.DataFrame) -> list[dict[str, Any]]:

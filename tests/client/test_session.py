@@ -482,6 +482,16 @@ def test_generators_are_kept_apart() -> None:
             vision.batch_from_api(spills.submit([{}]).batch_id)
 
 
+def test_sessions_of_a_generator_open_its_newest_version() -> None:
+    names = ("sensefit-v0.9.0", "sensefit-v0.10.0", "spills-v0.1.0", "spills-v0.2.0")
+    known = tuple(replace(TEST_GENERATOR, name=name) for name in names)
+    with BaseServer(generators=known) as server:
+        options = {"token": TOKEN, "server": server.url}
+        assert inf.SenseFitSession(**options).generator == "sensefit-v0.10.0"
+        assert inf.SpillsSession(**options).generator == "spills-v0.2.0"
+        assert inf.SpillsSession("spills-v0.1.0", **options).generator == "spills-v0.1.0"
+
+
 def test_the_token_shows_nowhere(session: inf.Session, tmp_path: Path) -> None:
     batch = session.submit(session.sample(2), batch_name="n")
     batch.frame.to_parquet(tmp_path / "b.parquet")

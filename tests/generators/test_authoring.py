@@ -14,7 +14,7 @@ from sprites import Sprites
 
 from infinity_frames.cli.authoring import find_generator
 from infinity_frames.cli.main import main
-from infinity_frames.generators import Linear, Parameter, check
+from infinity_frames.generators import Limits, Linear, Parameter, check
 from infinity_frames.generators.conformance import CHECKS
 from infinity_frames.protocol.errors import InfinityError
 
@@ -133,6 +133,30 @@ def test_an_error_of_the_author_gives_file_and_line():
 
 def test_a_slow_job_breaks_its_time_limit():
     assert "more than 0.0001 s" in messages(Sprites(), seconds=0.0001)["limits"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(seconds=1e-4, seconds_per_sample=0.0), "more than 0.0001 s"),
+        (Limits(memory=2**20), "MiB of memory, more than 1 MiB"),
+    ],
+)
+def test_jobs_beyond_the_stated_limits_are_found(limits, message):
+    class Modest(Sprites):
+        pass
+
+    Modest.limits = limits
+    assert message in messages(Modest())["limits"]
+
+
+def test_limits_must_be_limits():
+    class Odd(Sprites):
+        limits = 60.0
+
+    assert "its limits are of type float" in messages(Odd())["spec"]
+    with pytest.raises(ValueError, match="must be positive"):
+        Limits(seconds=0.0)
 
 
 def run(*command: str, folder: Path) -> subprocess.CompletedProcess:

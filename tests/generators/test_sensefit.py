@@ -245,7 +245,7 @@ def test_axes_are_drawn_where_the_series_says(tmp_path):
 
 
 def test_from_a_session_to_a_table(embedded_studio, tmp_path):
-    session = inf.SenseFitSession()
+    session = inf.SenseFitSession("sensefit-v0.2.0")
     assert "sensefit-v0.2.0" in set(inf.generators()["name"])
     jobs = session.jobs(
         [

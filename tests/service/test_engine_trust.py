@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -20,9 +21,9 @@ from infinity_frames.engine.service.ports import MAX_SAMPLES, Outcome, StoredArc
 HOSTILE = "hostile-v1.0.0"
 
 
-def ended(client, **params):
+def ended(client, generator=HOSTILE, **params):
     """The one job of a batch, after it has ended."""
-    made = client.submit(params, generator=HOSTILE)
+    made = client.submit(params, generator=generator)
     assert made.status_code == 201, made.text
     return client.finished(made.json()["id"])["job_runs"][0]
 
@@ -137,6 +138,18 @@ def test_the_memory_of_children_counts(client):
     assert "memory" in job["error"]
 
 
+@pytest.mark.parametrize(
+    ("does", "says"),
+    [
+        ("sleep", "longer than its limit of 2 s"),
+        ("hoard a little", "more memory than its limit of 0.44 GiB"),
+    ],
+)
+def test_a_generator_states_limits_of_its_own(client, does, says):
+    job = ended(client, "limited-v1.0.0", does=does)
+    assert (job["status"], says in job["error"]) == ("failed", True), job["error"]
+
+
 def test_what_a_timed_out_job_wrote_is_deleted(client, shared_engine):
     job = ended(client, does="sleep")
     assert "longer than its limit" in job["error"]
@@ -183,8 +196,13 @@ def test_generators_that_cannot_be_used_are_listed_with_the_reason(client):
     finally:
         del client.http.headers["Infinity-Extensions"]
     assert broken[HOSTILE] is None
-    assert broken["leaver-v1.0.0"] == "SystemExit: needs CUDA"
-    assert "spec" in broken["undescribed-v1.0.0"]
+    assert re.fullmatch(
+        r"SystemExit: needs CUDA \(.*leaving_generator\.py, line 3\)", broken["leaver-v1.0.0"]
+    )
+    assert re.search(
+        r"its spec is .*hostile_generator\.py, line \d+\)", broken["undescribed-v1.0.0"]
+    )
+    assert "its limits are of type float; expected Limits" in broken["unlimited-v1.0.0"]
     assert "Missing" in broken["broken-v1.0.0"]
     for name in ("leaver-v1.0.0", "undescribed-v1.0.0"):
         answer = client.get(f"/api/jobs/{name}/")

@@ -36,6 +36,8 @@ def install_toys(folder: Path) -> dict[str, str]:
         "broken-v1.0.0 = toy_generator:Missing\n"
         "hostile-v1.0.0 = hostile_generator:Hostile\n"
         "undescribed-v1.0.0 = hostile_generator:Undescribed\n"
+        "limited-v1.0.0 = hostile_generator:Limited\n"
+        "unlimited-v1.0.0 = hostile_generator:Unlimited\n"
         "leaver-v1.0.0 = leaving_generator:Leaver\n"
     )
     marks = folder / "marks"

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from infinity_frames.engine.generators.base import Limits
 from infinity_frames.protocol.spec import Generator, Parameter
 
 SLEEP = "import time; time.sleep(3600)"
@@ -95,6 +96,9 @@ def _act(what: str, directory: Path) -> None:
         case "hoarding child":
             subprocess.Popen([sys.executable, "-c", HOARD], start_new_session=True)
             time.sleep(3600)
+        case "hoard a little":
+            hoard = bytearray(400 * 2**20)
+            time.sleep(len(hoard))
         case "forge a report":
             _send_to_engine(b"\x80\x04this is no pickle")
 
@@ -117,3 +121,17 @@ class Undescribed(Hostile):
     """A generator without a proper description."""
 
     spec = {"name": "undescribed-v1.0.0"}  # noqa: RUF012
+
+
+class Limited(Hostile):
+    """States limits of its own, below those of the engine of the tests."""
+
+    spec = Generator("limited-v1.0.0", "1.0.0", Hostile.spec.parameters)
+    limits = Limits(seconds=2.0, seconds_per_sample=0.0, memory=450 * 2**20)
+
+
+class Unlimited(Hostile):
+    """States limits that are no limits."""
+
+    spec = Generator("unlimited-v1.0.0", "1.0.0", Hostile.spec.parameters)
+    limits = 60.0

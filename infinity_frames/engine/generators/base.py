@@ -7,6 +7,7 @@ importing it must stay cheap; whatever renders is imported by ``prepare`` and ``
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -16,7 +17,61 @@ from numpy.typing import NDArray
 
 from infinity_frames.protocol.spec import Generator as Description
 
-__all__ = ["Generator"]
+__all__ = ["Generator", "Limits", "limits_of"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Time and memory that one job of a generator may take; the engine stops a job beyond them.
+
+    Parameters
+    ----------
+    seconds : float
+        Time for rendering a job, without the preparation of the worker, s.
+    seconds_per_sample : float
+        Further time for each sample of the estimate, s.
+    memory : int, optional
+        Bytes of resident memory of the worker process and the processes that it starts. A worker
+        that has done nothing yet uses about 200 MB. Default: the engine's own limit.
+
+    Raises
+    ------
+    ValueError
+        A limit is not positive.
+
+    Examples
+    --------
+    >>> Limits(seconds=30.0, memory=2 * 2**30).time(samples=10)
+    80.0
+    """
+
+    seconds: float = 600.0
+    seconds_per_sample: float = 5.0
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.seconds > 0.0 and self.seconds_per_sample >= 0.0):
+            raise ValueError("the time limits of a generator must be positive")
+        if self.memory is not None and not self.memory > 0:
+            raise ValueError("the memory limit of a generator must be positive")
+
+    def time(self, samples: int) -> float:
+        """Return the seconds that a job with so many samples may take."""
+        return self.seconds + self.seconds_per_sample * samples
+
+
+def limits_of(generator: object) -> Limits | None:
+    """Return the limits that a generator states as its attribute ``limits``; None for none.
+
+    Raises
+    ------
+    TypeError
+        The attribute is something else.
+    """
+    limits = getattr(generator, "limits", None)
+    if limits is not None and not isinstance(limits, Limits):
+        raise TypeError(f"its limits are of type {type(limits).__name__}; expected Limits")
+    return limits
 
 
 @runtime_checkable

@@ -15,7 +15,8 @@ import orjson
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from infinity_frames.engine.service import queue
+from infinity_frames.engine.generators.base import Limits, limits_of
+from infinity_frames.engine.service import queue, registry
 from infinity_frames.engine.service.outcomes import checked_outcome
 from infinity_frames.engine.service.ports import (
     Archives,
@@ -25,14 +26,13 @@ from infinity_frames.engine.service.ports import (
     Store,
     Task,
 )
+from infinity_frames.protocol.errors import UnknownGenerator
 
 __all__ = ["Dispatcher"]
 
 _IDLE_WAIT_S = 5.0
 # Pause before the next attempt when the disk is full or the database is locked.
 _PAUSE_S = 5.0
-_BASE_LIMIT_S = 600.0
-_LIMIT_PER_SAMPLE_S = 5.0
 # A job that finds the disk full this often, while others have room, is too large for it.
 _MAX_SPACE_ATTEMPTS = 3
 # Interval at which engines that share a store look for the changes of the others.
@@ -56,7 +56,8 @@ class Dispatcher:
     archives : Archives
         Must hold the archive of every job that is recorded as completed.
     time_limit : float, optional
-        Seconds that a job may take; by default ten minutes plus five seconds per sample.
+        Seconds that a job may take at most, if its generator does not state less; by default what
+        its generator states, or ten minutes plus five seconds per sample.
     disk_is_full : callable, optional
         Returns whether the disk has no room, for any job. By default it always has.
     home : str
@@ -263,7 +264,10 @@ class Dispatcher:
             return queue.unfinished(connection)
 
     def _task(self, row: Row[Any]) -> Task:
-        limit = self._time_limit or _BASE_LIMIT_S + _LIMIT_PER_SAMPLE_S * row.estimated
+        stated = _stated_limits(row.generator)
+        limit = (stated or Limits()).time(row.estimated)
+        if self._time_limit is not None:
+            limit = min(self._time_limit, limit) if stated else self._time_limit
         return Task(
             job_id=row.id,
             generator=row.generator,
@@ -271,6 +275,7 @@ class Dispatcher:
             seed=row.seed,
             is_preview=row.is_preview,
             time_limit=limit,
+            memory_limit=stated.memory if stated else None,
         )
 
     def _settle(self, connection: Connection, outcome: Outcome) -> None:
@@ -332,3 +337,10 @@ class Dispatcher:
             _log.warning("%s", reason)
         self._problem = reason
         self._paused_until = time.monotonic() + _PAUSE_S
+
+
+def _stated_limits(generator: str) -> Limits | None:
+    try:
+        return limits_of(registry.generator(generator))
+    except UnknownGenerator:
+        return None  # the worker fails the job with the reason

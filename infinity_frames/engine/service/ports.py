@@ -46,6 +46,8 @@ class Task:
     is_preview: bool
     time_limit: float
     """Seconds that rendering may take, without the preparation of the worker."""
+    memory_limit: int | None = None
+    """Bytes that the worker may use, if less than the runner's own limit."""
 
 
 @dataclass(frozen=True)

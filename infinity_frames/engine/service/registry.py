@@ -7,6 +7,7 @@ the generator's name and points to its class.
 from __future__ import annotations
 
 import importlib
+import inspect
 import logging
 import threading
 import time
@@ -15,7 +16,9 @@ from importlib.metadata import EntryPoint, entry_points
 
 import orjson
 
-from infinity_frames.engine.generators.base import Generator
+from infinity_frames.engine.core.author_errors import explain
+from infinity_frames.engine.generators.base import Generator, limits_of
+from infinity_frames.engine.service.outcomes import clean_text
 from infinity_frames.protocol.errors import UnknownGenerator
 from infinity_frames.protocol.spec import Generator as Description
 
@@ -91,13 +94,25 @@ def _load_all() -> dict[str, Generator | _Broken]:
 def _load(entry: EntryPoint) -> Generator | _Broken:
     try:
         made: Generator = entry.load()()
-        _check_description(made, entry.name)
+        try:
+            _check_description(made, entry.name)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{error}{_place(made)}") from None
     except BaseException as error:
         # Foreign code may raise anything, SystemExit too; the other generators must still work.
         _log.exception("the generator %s of %s cannot be used", entry.name, entry.value)
-        text = " ".join(f"{type(error).__name__}: {error}".split())[:_ERROR_LENGTH]
-        return _Broken(text.encode("utf-8", "replace").decode(), time.monotonic())
+        return _Broken(clean_text(explain(error), _ERROR_LENGTH), time.monotonic())
     return made
+
+
+def _place(made: object) -> str:
+    """Return the file and line of a generator's class, for its author."""
+    try:
+        file = inspect.getsourcefile(type(made))
+        _, line = inspect.getsourcelines(type(made))
+    except (OSError, TypeError):
+        return ""
+    return f" ({file}, line {line})"
 
 
 def _check_description(made: Generator, name: str) -> None:
@@ -110,6 +125,7 @@ def _check_description(made: Generator, name: str) -> None:
             "`infinity-frames stop`"
         )
     orjson.dumps(made.spec.to_json())
+    limits_of(made)
     for method in ("estimate", "prepare", "render"):
         if not callable(getattr(made, method, None)):
             raise TypeError(f"it has no method {method}()")

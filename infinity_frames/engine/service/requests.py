@@ -15,6 +15,7 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from infinity_frames.engine.core.author_errors import explain
 from infinity_frames.engine.generators.base import Generator
 from infinity_frames.engine.service import registry
 from infinity_frames.engine.service.outcomes import clean_text
@@ -324,9 +325,7 @@ def _estimates(generator: Generator, typed: pd.DataFrame) -> list[int]:
     except BaseException as error:
         # Generator code may raise anything, SystemExit too.
         _log.exception("%s could not estimate jobs", generator.spec.name)
-        raise _bad_estimate(
-            generator, clean_text(f"{type(error).__name__}: {error}", 500)
-        ) from None
+        raise _bad_estimate(generator, clean_text(explain(error), 500)) from None
     if estimates.shape != (len(typed),) or estimates.dtype.kind not in "iu":
         found = f"shape {estimates.shape} and type {estimates.dtype}"
         raise _bad_estimate(generator, f"it returned {found} for {len(typed)} jobs")

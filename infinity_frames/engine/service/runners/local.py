@@ -132,6 +132,9 @@ class LocalRunner:
             free = [worker for worker in self._workers if worker.task is None]
             free.sort(key=lambda worker: task.generator not in worker.generators)
             worker = free[0] if free else self._spawn()
+            if _is_crowded(worker, task):
+                self._end(worker)
+                continue
             if not self._tell(worker, task):
                 continue
             worker.task = task
@@ -239,8 +242,11 @@ class LocalRunner:
             return self._give_up(
                 worker, "failed", f"The job took longer than its limit of {limit}."
             )
-        if worker.measure_memory() > self._memory_limit:
-            limit = f"{self._memory_limit / 2**30:.2g} GiB"
+        most = self._memory_limit
+        if task is not None and task.memory_limit is not None:
+            most = min(most, task.memory_limit)
+        if worker.measure_memory() > most:
+            limit = f"{most / 2**30:.2g} GiB"
             return self._give_up(
                 worker, "failed", f"The job used more memory than its limit of {limit}."
             )
@@ -267,6 +273,13 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _is_crowded(worker: _Worker, task: Task) -> bool:
+    """Return whether other generators left a worker with too little of a task's own limit."""
+    if task.memory_limit is None or not worker.generators - {task.generator}:
+        return False
+    return worker.measure_memory() > task.memory_limit / 2
 
 
 def _how_it_died(process: BaseProcess) -> str:
