@@ -289,6 +289,7 @@ class InfinityAccessor(ExperimentVerbs):
         overwrite: bool = False,
         quiet: bool = False,
         *,
+        check: bool = False,
         session: HasOrigin | None = None,
     ) -> Frame:
         """Fetch the results of these jobs, only what is missing, and return the results frame.
@@ -301,13 +302,18 @@ class InfinityAccessor(ExperimentVerbs):
             Fetch again what is there.
         quiet : bool
             No progress bar.
+        check : bool
+            Compare files that are there with the digests noted when they arrived, and fetch again
+            what was changed.
 
         Raises
         ------
         DownloadIncomplete
             Some jobs could not be fetched; the others are safe.
         """
-        return batches.download_frame(self._frame, path, session, overwrite=overwrite, quiet=quiet)
+        return batches.download_frame(
+            self._frame, path, session, overwrite=overwrite, check=check, quiet=quiet
+        )
 
     def seeded(self, *, session: HasOrigin | None = None) -> Frame:
         """The same jobs again: a jobs frame whose ``state`` names the job of each row."""

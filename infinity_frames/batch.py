@@ -143,9 +143,18 @@ class Batch(BatchVocabulary):
         self._frame = cancel_frame(self._frame, self.origin)
         return self.frame
 
-    def download(self, path: str | Path, overwrite: bool = False, quiet: bool = False) -> Frame:
+    def download(
+        self,
+        path: str | Path,
+        overwrite: bool = False,
+        quiet: bool = False,
+        *,
+        check: bool = False,
+    ) -> Frame:
         """Fetch the results into the folder `path`; see :func:`download_frame`."""
-        return download_frame(self._frame, path, self.origin, overwrite=overwrite, quiet=quiet)
+        return download_frame(
+            self._frame, path, self.origin, overwrite=overwrite, check=check, quiet=quiet
+        )
 
     def _with_status(self, wanted: str) -> Frame:
         return as_frame(self._frame[self._frame["status"] == wanted].copy())
@@ -260,6 +269,7 @@ def download_frame(
     session: HasOrigin | None = None,
     *,
     overwrite: bool = False,
+    check: bool = False,
     quiet: bool = False,
 ) -> Frame:
     """Fetch the results of the rows' jobs; only what is missing, unless `overwrite`.
@@ -270,6 +280,9 @@ def download_frame(
         The batch's folder; rows of several batches get a folder each inside it, named by its id.
     overwrite : bool
         Fetch the rows' jobs again even where they are complete.
+    check : bool
+        Compare files that are there with the digests noted when they arrived, and fetch again
+        what was changed. Jobs that were downloaded by version 0.1 are fetched once more.
     quiet : bool
         No progress bar.
 
@@ -291,7 +304,9 @@ def download_frame(
     wanted = dict(zip(frame["job_id"].astype(str), frame["batch_id"].astype(str), strict=True))
     if not wanted:
         return as_frame(RESULTS.empty())
-    done = download_jobs(origin, wanted, Path(path), tags=tags, overwrite=overwrite, quiet=quiet)
+    done = download_jobs(
+        origin, wanted, Path(path), tags=tags, overwrite=overwrite, check=check, quiet=quiet
+    )
     order = {job: place for place, job in enumerate(wanted)}
     results = read_results(path, quiet=quiet)
     results = results[results["job_id"].isin(order)]

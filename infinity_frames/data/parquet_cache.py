@@ -37,6 +37,7 @@ from infinity_frames.data.problems import Problem
 from infinity_frames.data.processes import in_processes
 from infinity_frames.data.row_builder import tables_of
 from infinity_frames.data.type_inference import as_text
+from infinity_frames.io.atomic import replacing, write_atomically
 from infinity_frames.io.progress import progress
 from infinity_frames.protocol.errors import ResultsError
 
@@ -177,7 +178,7 @@ class LabelCache:
         manifest["shards"] |= built.shards
         used = {entry["shard"] for entry in manifest["jobs"].values()}
         manifest["shards"] = {s: state for s, state in manifest["shards"].items() if s in used}
-        _replace(self.folder / "manifest.json", orjson.dumps(manifest))
+        write_atomically(self.folder / "manifest.json", orjson.dumps(manifest))
 
     def _sweep(self, manifest: Mapping[str, Any]) -> None:
         """Delete unused shards, once no reader can still be using them."""
@@ -366,9 +367,8 @@ def _write_shard(
     state = {}
     for name, parts in tables.items():
         file = _shard_file(folder, name, shard)
-        temporary = file.with_suffix(".parquet.tmp")
-        pq.write_table(_concatenated(parts), temporary, compression="zstd")
-        os.replace(temporary, file)
+        with replacing(file) as temporary:
+            pq.write_table(_concatenated(parts), temporary, compression="zstd")
         state[name] = _state(file)
     return (shard, state) if tables else None
 
@@ -393,12 +393,6 @@ def _concatenated(parts: list[pa.Table]) -> pa.Table:
 
 def _shard_file(folder: Path, table: str, shard: str) -> Path:
     return folder / f"{table}-{shard}.parquet"
-
-
-def _replace(file: Path, content: bytes) -> None:
-    temporary = file.with_name(f"{file.name}.{uuid.uuid4().hex}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, file)
 
 
 def _writable(root: Path) -> Path:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -20,6 +18,7 @@ from infinity_frames.data.frames import job_files
 from infinity_frames.data.layout import JobFiles
 from infinity_frames.data.problems import ResultsWarning
 from infinity_frames.experiments.extra import library
+from infinity_frames.io.atomic import replacing
 from infinity_frames.io.progress import progress
 from infinity_frames.io.video import read_frames
 from infinity_frames.protocol.errors import FrameError, InfinityError, MediaError
@@ -252,16 +251,13 @@ def _store(job: JobFiles, key: str, every: int, folder: str | Path | None) -> Pa
 
 
 def _write(rows: pd.DataFrame, file: Path) -> None:
-    part = file.with_name(f".{file.stem}.{uuid4().hex}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        rows.to_parquet(part)
-        os.replace(part, file)
+        with replacing(file) as temporary:
+            rows.to_parquet(temporary)
     except OSError as error:
         raise InfinityError(
             f"Predictions cannot be kept in {file.parent}: {error.strerror}.",
             advice="Pass folder= with a place that can be written.",
             file=str(file),
         ) from error
-    finally:
-        part.unlink(missing_ok=True)

@@ -249,7 +249,7 @@ def test_an_altered_archive_is_never_unpacked(tmp_path: Path) -> None:
         batch.download(tmp_path / "once", quiet=True)
         assert_whole(tmp_path / "once", batch.job_ids)
         server.fail("GET", "/results/", alter, alter)
-        with pytest.raises(errors.DownloadIncomplete, match="not the one the server describes"):
+        with pytest.raises(errors.DownloadIncomplete, match="does not have the checksum"):
             batch.download(tmp_path / "twice", quiet=True)
         assert not (tmp_path / "twice" / batch.job_ids[0]).exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -92,7 +93,9 @@ def test_no_name_leads_out_of_the_jobs_folder(names: list[str]) -> None:
             assert not target.exists()
         found = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
         assert found == {"a.zip", *(f"deep/job/{file}" for file in files)}
-        assert all((target / file).stat().st_size == size for file, size in files.items())
+        for file, (size, digest) in files.items():
+            content = (target / file).read_bytes()
+            assert (len(content), hashlib.sha256(content).hexdigest()) == (size, digest)
 
 
 def damaged(draw: Any, archive: bytes) -> bytes:
@@ -165,7 +168,7 @@ def test_a_job_id_that_is_a_path_is_refused(base: FaultServer, tmp_path: Path) -
     data = base.batches[batch.batch_id]["job_runs"][0]
     data["id"] = "../../evil"
     session = batch.session
-    with pytest.raises(errors.DownloadIncomplete, match="no id"):
+    with pytest.raises(errors.DownloadIncomplete, match="Invalid job id"):
         session.batch_from_api(batch.batch_id).download(tmp_path / "a" / "b", quiet=True)
     assert not (tmp_path / "evil").exists()
     assert_whole(tmp_path / "a" / "b", [batch.job_ids[1]])

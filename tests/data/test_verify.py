@@ -25,8 +25,9 @@ from infinity_frames.protocol.schemas import DISCREPANCIES
 
 @pytest.fixture
 def copied(rendered, tmp_path):  # noqa: F811
-    """A copy of the batch of videos that a test may damage."""
-    return shutil.copytree(rendered / "videos", tmp_path / "videos")
+    """A copy of the batch of videos that a test may damage; nothing notes what was downloaded."""
+    ignored = shutil.ignore_patterns("receipts.jsonl")
+    return shutil.copytree(rendered / "videos", tmp_path / "videos", ignore=ignored)
 
 
 @pytest.fixture
@@ -34,6 +35,20 @@ def job(copied):
     """The folder of the job with something in its hands."""
     results = read_results(copied, quiet=True)
     return results.set_index("exercise").loc["BICEP_CURL-BARBELL"]
+
+
+def test_a_file_changed_after_the_download_is_found(rendered, tmp_path):  # noqa: F811
+    folder = shutil.copytree(rendered / "videos", tmp_path / "videos")
+    results = read_results(folder, quiet=True)
+    job = results.iloc[0]
+    record = Path(job["path"], "job.json")
+    content = record.read_bytes()
+    record.write_bytes(content.replace(b'"version"', b'"verSion"'))  # same size, valid JSON
+    found = verify(results, quiet=True)
+    (row,) = found.to_dict("records")
+    assert (row["job_id"], row["check"]) == (job["job_id"], "files")
+    assert "changed since its download" in row["message"]
+    assert row["found"].endswith("job.json")
 
 
 def relabel(job, change):

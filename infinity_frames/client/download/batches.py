@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from infinity_frames.client.download.disk_room import NoRoom
 from infinity_frames.client.download.fetch import Fetcher
-from infinity_frames.client.download.folder import RECORD, BatchFolder, Receipt, checked_id
+from infinity_frames.client.download.folder import (
+    RECORD,
+    BatchFolder,
+    Receipt,
+    check_name,
+    checked_id,
+)
+from infinity_frames.client.download.partial_file import Part
 from infinity_frames.client.download.unpack import unpack
 from infinity_frames.client.http import CONNECTIONS, UNFINISHED, map_unordered, status
 from infinity_frames.client.origin import Origin
@@ -23,6 +31,7 @@ from infinity_frames.protocol.errors import (
     UnknownBatch,
 )
 from infinity_frames.protocol.spec import Parameter
+from infinity_frames.protocol.warnings import warn_user
 
 __all__ = ["Downloaded", "download_jobs"]
 
@@ -67,6 +76,7 @@ def download_jobs(
     *,
     tags: Mapping[str, Mapping[str, Any]],
     overwrite: bool = False,
+    check: bool = False,
     quiet: bool = False,
 ) -> Downloaded:
     """Fetch jobs' results into batch folders, only what is missing.
@@ -84,6 +94,8 @@ def download_jobs(
         Tags by job id, for servers that keep none.
     overwrite : bool
         Fetch these jobs again even where they are complete.
+    check : bool
+        Compare the files with the digests noted when they arrived; fetch changed ones again.
     quiet : bool
         No progress bar.
 
@@ -94,6 +106,7 @@ def download_jobs(
     UnknownBatch
         The server knows none of the batches.
     """
+    check_name(path.absolute())
     batches: dict[str, list[str]] = {}
     for job, batch in wanted.items():
         batches.setdefault(batch, []).append(job)
@@ -119,7 +132,7 @@ def download_jobs(
             ]
             continue
         folder = BatchFolder(folders[batch])
-        done.failures += download.run(folder, overwrite=overwrite, quiet=quiet)
+        done.failures += download.run(folder, overwrite=overwrite, check=check, quiet=quiet)
         done.unfinished += download.unfinished
     if len(unknown) == len(batches):
         raise unknown[0]
@@ -143,7 +156,9 @@ class _BatchDownload:
         self.unknown_jobs = [job for job in wanted if job not in self.jobs]
         self.unfinished = sum(status(self.jobs[job]) in UNFINISHED for job in self.wanted)
 
-    def run(self, folder: BatchFolder, *, overwrite: bool, quiet: bool) -> list[dict[str, str]]:
+    def run(
+        self, folder: BatchFolder, *, overwrite: bool, check: bool, quiet: bool
+    ) -> list[dict[str, str]]:
         """Fetch what is missing; return what failed, with the reason."""
         failed = [
             {"job_id": job, "batch_id": self.batch_id, "reason": "The batch has no such job."}
@@ -151,33 +166,53 @@ class _BatchDownload:
         ]
         with folder.opened(self.batch_id, quiet=quiet):
             folder.write_record(self._record(folder.record()))
+            completed = [job for job in self.wanted if status(self.jobs[job]) == "completed"]
             missing = [
                 job
-                for job in self.wanted
-                if status(self.jobs[job]) == "completed"
-                and (overwrite or not folder.has(job, self.jobs[job].get("sha256")))
+                for job in completed
+                if overwrite or not folder.has(job, self.jobs[job].get("sha256"))
             ]
+            if check and not overwrite:
+                missing += self._changed(folder, sorted({*completed} - {*missing}), quiet)
             for job, reason in self._fetch(folder, missing, quiet):
                 failed.append({"job_id": job, "batch_id": self.batch_id, "reason": reason})
         return failed
 
+    def _changed(self, folder: BatchFolder, jobs: Sequence[str], quiet: bool) -> list[str]:
+        """Return the jobs with files that were changed since they arrived; warn about them."""
+        changed: dict[str, list[str]] = {}
+        with progress(len(jobs), "check", delay=1.0, quiet=quiet) as bar:
+            for job, files, error in map_unordered(folder.changed_files, jobs, workers=UNPACKING):
+                if error is not None:
+                    raise error
+                if files:
+                    changed[job] = files
+                bar.update()
+        if changed:
+            first = min(changed)
+            warn_user(
+                f"Files of {len(changed)} jobs were changed since they were downloaded, and are "
+                f"fetched again, such as {', '.join(changed[first][:3])} of job {first}."
+            )
+        return sorted(changed)
+
     def _fetch(
         self, folder: BatchFolder, missing: Sequence[str], quiet: bool
     ) -> list[tuple[str, str]]:
-        fetcher = Fetcher(self.rest, self.jobs, self._renewed)
+        fetcher = Fetcher(self.rest, self.jobs, self._renewed, folder.incoming)
 
         def one(job: str) -> None:
             part = folder.part(job)
-            digest, size = fetcher.fetch(job, part)
-            staged = folder.staging(job)
-            try:
-                with part.open() as archive:
-                    files = unpack(archive, job, staged)
-            except ArchiveError:
-                part.drop()
-                raise
-            folder.place(staged, Receipt(job, digest, size, files))
-            part.drop()
+            with fetcher.room.job(job):
+                digest, size = fetcher.fetch(job, part)
+                while True:
+                    try:
+                        self._place(folder, fetcher, Receipt(job, digest, size, {}), part)
+                        return
+                    except NoRoom as short:
+                        fetcher.room.wait(job, part, short.needed)
+                    if part.size != size:  # deleted for the sake of another job
+                        digest, size = fetcher.fetch(job, part)
 
         failed = []
         with progress(len(missing), "download", quiet=quiet) as bar:
@@ -190,6 +225,21 @@ class _BatchDownload:
                     failed.append((job, _reason(error)))
                     bar.set_postfix_str(f"{len(failed)} failed", refresh=False)
         return failed
+
+    def _place(self, folder: BatchFolder, fetcher: Fetcher, receipt: Receipt, part: Part) -> None:
+        """Unpack an archive into its job's folder and delete the archive."""
+        job = receipt.job
+        staged = folder.staging(job)
+        try:
+            with part.open() as archive:
+                files = unpack(archive, job, staged, lambda size: fetcher.room.reserve(job, size))
+        except ArchiveError:
+            part.drop()
+            raise
+        sizes = {name: file.size for name, file in files.items()}
+        digests = {name: file.sha256 for name, file in files.items()}
+        folder.place(staged, replace(receipt, files=sizes, digests=digests))
+        part.drop()
 
     def _renewed(self) -> dict[str, Job]:
         self.rest.relocate()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import math
 import shutil
 import threading
 import time
@@ -12,6 +14,7 @@ from typing import Any
 
 import requests
 
+from infinity_frames.client.download.disk_room import DiskRoom, NoRoom
 from infinity_frames.client.download.partial_file import Part
 from infinity_frames.client.http import CONNECTIONS, RestClient, never_sent, pieces, retry_after
 from infinity_frames.protocol.errors import ArchiveError, DownloadError, InfinityError
@@ -19,9 +22,13 @@ from infinity_frames.protocol.errors import ArchiveError, DownloadError, Infinit
 __all__ = ["Fetcher", "Interrupted"]
 
 SLOWEST = 1024
-"""Bytes per second, over a minute; a server that dribbles less is one that hangs."""
+"""Bytes per second; a server that sends less is treated as one that hangs."""
 WATCHED = 60.0
+"""Seconds over which the speed is measured."""
 EXPIRED = (401, 403, 404, 410)
+EXPANSION = 2
+"""Assumed size of the unpacked files per byte of archive, while that is unknown."""
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Interrupted(Exception):
@@ -29,13 +36,48 @@ class Interrupted(Exception):
 
 
 class _Cut(Exception):
-    def __init__(self, reason: str, wait: float | None = None) -> None:
+    """An attempt ended before the archive did; the next one may continue."""
+
+    def __init__(self, reason: str, wait: float | None = None, *, hung: bool = False) -> None:
         super().__init__(reason)
         self.wait = wait
+        self.hung = hung
 
 
 class _Expired(_Cut):
-    """The address of the result is no longer good."""
+    """The address of the result is no longer valid."""
+
+
+class _Silence:
+    """How long a server has sent next to nothing, over attempts in a row."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def note(self, began: float, received: int) -> None:
+        """Add an attempt that hung after it had received so many bytes."""
+        if received >= SLOWEST * (time.monotonic() - began):
+            self._since = None
+        elif self._since is None:
+            self._since = began
+
+    def end(self) -> None:
+        """Forget earlier attempts, since the server sends."""
+        self._since = None
+
+    @property
+    def seconds(self) -> float:
+        """Length of the silence."""
+        since = self._since
+        return 0.0 if since is None else time.monotonic() - since
+
+
+class _Tries:
+    """What has gone wrong with one archive so far."""
+
+    def __init__(self) -> None:
+        self.failures = self.expired = self.altered = self.full = 0
+        self.silence = _Silence()
 
 
 class Fetcher:
@@ -44,11 +86,13 @@ class Fetcher:
     Parameters
     ----------
     rest : RestClient
-        The server.
+        The server. Its ``limits.total`` is also the time that a server may send nothing.
     jobs : mapping of str to dict
         The batch's jobs by id, with their ``result_url``.
     renew : callable
-        Gives the jobs anew, with fresh URLs, when one has expired.
+        Returns the jobs with fresh URLs; called when one has expired.
+    folder : Path
+        The folder of the partial archives.
     """
 
     def __init__(
@@ -56,73 +100,115 @@ class Fetcher:
         rest: RestClient,
         jobs: Mapping[str, Mapping[str, Any]],
         renew: Callable[[], Mapping[str, Mapping[str, Any]]],
+        folder: Path,
     ) -> None:
         self.rest, self.jobs, self.renew = rest, jobs, renew
         self._connections = threading.Semaphore(CONNECTIONS)
         self._stop = threading.Event()
         self._renewing = threading.Lock()
         self._streams: set[requests.Response] = set()
+        self._silence = _Silence()
+        self.room = DiskRoom(folder, self._stop)
 
     def fetch(self, job_id: str, part: Part) -> tuple[str | None, int]:
-        """Fill `part` with a job's archive; its sha256, where the server tells it, and size.
+        """Fill `part` with a job's archive; return the server's sha256, if any, and the size.
 
         Raises
         ------
         DownloadError
-            It did not come, however often it was tried; what came is kept for the next time.
+            The archive did not arrive within all attempts; what arrived is kept for the next time.
         ArchiveError
-            It came altered, twice.
+            It arrived altered, twice.
         Interrupted
             :meth:`interrupt` was called.
         """
-        policy = self.rest.retry
-        failures, altered, expired = 0, 0, 0
+        tries = _Tries()
         while True:
-            before = part.size
+            before, began = part.size, time.monotonic()
             try:
+                self._refuse_if_silent(job_id, self._silence)
                 with self._connections:
                     self._attempt(job_id, part)
-            except _Cut as cut:
-                failures = 1 if part.size > before else failures + 1
-                expired += isinstance(cut, _Expired)
-                asked = cut.wait or 0.0
-                if asked > self.rest.limits.total:
-                    raise DownloadError(
-                        f"The archive of job {job_id} did not come: {cut}, and asks to wait "
-                        f"{asked:.0f} s.",
-                        advice="Download again then; it goes on where it stopped.",
-                        job=job_id,
-                    ) from None
-                if failures >= policy.attempts or expired > 2:
-                    raise DownloadError(
-                        f"The archive of job {job_id} did not come: {cut}.",
-                        advice="Download again; it goes on where it stopped.",
-                        job=job_id,
-                    ) from None
-                if self._stop.wait(policy.backoff.pause(failures, cut.wait)):
-                    raise Interrupted from None
+            except NoRoom as short:
+                self.room.wait(job_id, part, short.needed)
                 continue
+            except _Cut as cut:
+                self._pause(job_id, cut, tries, began, part.size - before)
+                continue
+            except OSError as error:
+                self._make_room(job_id, part, tries, error)
+                continue
+            self._silence.end()
             wanted = self.jobs[job_id].get("sha256")
             if wanted is None or part.sha256() == wanted:
                 return wanted, part.size
             part.drop()
-            altered += 1
-            if altered == 2:
+            tries.altered += 1
+            if tries.altered == 2:
                 raise ArchiveError(
-                    f"The archive of job {job_id} is not the one the server describes.",
-                    advice="Nothing of it was kept; tell who runs the server, or what is between.",
+                    f"The archive of job {job_id} does not have the checksum that the server "
+                    "states.",
+                    advice="The download was discarded. Contact the server's administrator, or "
+                    "check proxies in between.",
                     job=job_id,
                 )
 
+    def _pause(self, job_id: str, cut: _Cut, tries: _Tries, began: float, received: int) -> None:
+        """Wait before the next attempt, or raise if there have been enough."""
+        if cut.hung:
+            for silence in (tries.silence, self._silence):
+                silence.note(began, received)
+            self._refuse_if_silent(job_id, tries.silence)
+        else:
+            self._silence.end()
+        tries.failures = 1 if received > 0 and not tries.silence.seconds else tries.failures + 1
+        tries.expired += isinstance(cut, _Expired)
+        requested = cut.wait or 0.0
+        if requested > self.rest.limits.total:
+            raise DownloadError(
+                f"The archive of job {job_id} did not arrive: {cut}, and asks to wait "
+                f"{requested:.0f} s.",
+                advice="Download again later; it continues where it stopped.",
+                job=job_id,
+            ) from None
+        if tries.failures >= self.rest.retry.attempts or tries.expired > 2:
+            raise DownloadError(
+                f"The archive of job {job_id} did not arrive: {cut}.",
+                advice="Download again; it continues where it stopped.",
+                job=job_id,
+            ) from None
+        if self._stop.wait(self.rest.retry.backoff.pause(tries.failures, cut.wait)):
+            raise Interrupted from None
+
+    def _refuse_if_silent(self, job_id: str, silence: _Silence) -> None:
+        # Without this, a server that hangs would cost its time limit for every archive.
+        if silence.seconds >= self.rest.limits.total:
+            raise DownloadError(
+                f"The archive of job {job_id} did not arrive: the server has sent next to nothing "
+                f"for {silence.seconds:.0f} s.",
+                advice="Download again later; it continues where it stopped. "
+                "Session(timeout=...) sets the limit.",
+                job=job_id,
+            ) from None
+
+    def _make_room(self, job_id: str, part: Part, tries: _Tries, error: OSError) -> None:
+        """Wait for other jobs if the disk is full; raise if that has not helped before."""
+        tries.full += 1
+        if error.errno not in _FULL or tries.full == 3:
+            raise error
+        self.room.wait(job_id, part, math.inf)
+        with contextlib.suppress(NoRoom):
+            self.room.reserve(job_id, math.inf)
+
     def interrupt(self) -> None:
-        """Stop at once, also those that wait for a server that hangs."""
+        """Stop all downloads at once, also those that wait for a server that hangs."""
         self._stop.set()
         for stream in list(self._streams):
             with contextlib.suppress(RuntimeError, ValueError, OSError):  # it has just ended
                 stream.raw.shutdown()
 
     def _attempt(self, job_id: str, part: Part) -> None:
-        """Ask for what is missing and append it."""
+        """Request the missing bytes and append them."""
         if self._stop.is_set():
             raise Interrupted
         url = self.jobs[job_id].get("result_url")
@@ -141,7 +227,8 @@ class Fetcher:
         except requests.RequestException as error:
             if never_sent(error):
                 self._renew(url)  # an engine that restarted serves the same at another address
-            raise _Cut(f"no answer ({type(error).__name__})") from None
+            hung = isinstance(error, requests.ReadTimeout)
+            raise _Cut(f"no answer ({type(error).__name__})", hung=hung) from None
         self._streams.add(response)
         try:
             self._receive(job_id, part, url, response)
@@ -152,17 +239,17 @@ class Fetcher:
     def _receive(self, job_id: str, part: Part, url: str, response: requests.Response) -> None:
         status, offset = response.status_code, part.size
         if status == 416 and response.headers.get("Content-Range") == f"bytes */{offset}":
-            return  # killed after the last byte: it is all here
+            return  # complete: an earlier process was killed after the last byte
         if status == 416:
             part.drop()
-            raise _Cut("the server has less than what is here")
+            raise _Cut("the server's archive is shorter than the part on disk")
         if status in EXPIRED:
             self._renew(url)
-            raise _Expired(f"the server answers {status}, as for an address that has expired")
+            raise _Expired(f"the server answers {status}, as for an expired address")
         if 400 <= status < 500 and status not in (408, 429):
             raise DownloadError(
                 f"The server refuses the archive of job {job_id} ({status}).",
-                advice="Download again; if it goes on, tell who runs the server.",
+                advice="Download again; if the error persists, contact the server's administrator.",
                 job=job_id,
             )
         if status not in (200, 206):
@@ -170,10 +257,10 @@ class Fetcher:
         begins = response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
         if status == 206 and not begins:
             part.drop()
-            raise _Cut("the server sent another piece than was asked for")
+            raise _Cut("the server sent another range than the requested one")
         length = response.headers.get("Content-Length", "")
         expected = int(length) if length.isdecimal() else None
-        _room(expected, part.path, job_id)
+        self._reserve(job_id, part, expected, offset if status == 206 else 0)
         if status == 200:
             part.start(response.headers.get("ETag"), expected)
         try:
@@ -184,7 +271,14 @@ class Fetcher:
                 raise
             if self._stop.is_set():
                 raise Interrupted from None
-            raise _Cut("the connection broke") from None
+            hung = isinstance(error, requests.ReadTimeout)
+            raise _Cut("the connection broke", hung=hung) from None
+
+    def _reserve(self, job_id: str, part: Part, expected: int | None, offset: int) -> None:
+        """Reserve disk space for the rest of the archive and for its files."""
+        size = expected or 0
+        self.room.reserve(job_id, size + EXPANSION * (offset + size))
+        _require_room(expected, part.path, job_id)
 
     def _append(self, response: requests.Response, part: Part) -> None:
         got, since, mark = 0, time.monotonic(), 0
@@ -195,11 +289,12 @@ class Fetcher:
             got += len(piece)
             if (passed := time.monotonic() - since) > WATCHED:
                 if got - mark < SLOWEST * passed:
-                    raise _Cut("the server sends next to nothing")
+                    raise _Cut("the server sends next to nothing", hung=True)
+                self._silence.end()
                 since, mark = time.monotonic(), got
 
     def _renew(self, stale: str) -> None:
-        """Ask for fresh URLs, once for all the threads that hold a stale one."""
+        """Request fresh URLs, once for all the threads that hold a stale one."""
         with self._renewing:
             unchanged = any(str(job.get("result_url")) == stale for job in self.jobs.values())
             if self._stop.is_set() or not unchanged:
@@ -210,11 +305,11 @@ class Fetcher:
                 raise _Cut(f"no fresh address: {error.problem}") from None
 
 
-def _room(needed: int | None, path: Path, job_id: str) -> None:
+def _require_room(needed: int | None, path: Path, job_id: str) -> None:
     free = shutil.disk_usage(path.parent).free
     if needed is not None and needed > free:
         raise DownloadError(
             f"Job {job_id} needs {needed:,} bytes on the disk, and {free:,} are free.",
-            advice="Make room and download again; what is there is kept.",
+            advice="Free some space and download again; what has arrived is kept.",
             job=job_id,
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +19,42 @@ from tqdm import tqdm
 
 from infinity_frames.client.download.journal import Journal
 from infinity_frames.client.download.partial_file import Part
+from infinity_frames.io.atomic import write_atomically
 from infinity_frames.protocol.errors import DownloadError
 
 __all__ = ["BatchFolder", "Receipt"]
 
 FORMAT = 1
 RECORD = "batch.json"
+_LONGEST_NAME = 255
+_LONGEST_PATH = 3500
+"""Linux allows 4096 bytes, of which the names inside a batch's folder need some."""
 _JOB_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,99}")
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What arrived for a job: the archive's digest, if the server told it, and what came of it."""
+    """What arrived for a job.
+
+    Parameters
+    ----------
+    job : str
+        Its id.
+    sha256 : str or None
+        Digest of the archive, if the server states it.
+    size : int
+        Size of the archive in bytes.
+    files : dict
+        Size in bytes of each unpacked file, by its path in the job's folder.
+    digests : dict
+        SHA-256 of each; empty in receipts of versions before 0.2.
+    """
 
     job: str
     sha256: str | None
     size: int
     files: dict[str, int]
+    digests: dict[str, str] = field(default_factory=dict)
 
 
 class BatchFolder:
@@ -74,15 +94,11 @@ class BatchFolder:
                     tqdm.write(f"Another process downloads into {self.path}; waiting for it.")
                 lock.acquire(poll_interval=0.1)
         except OSError as error:
-            raise DownloadError(
-                f"{self.path} cannot be written: {error.strerror or error}.",
-                advice="Choose another folder.",
-                file=str(self.path),
-            ) from None
+            raise _unwritable(self.path, error) from None
         try:
             self._check_owner(batch_id)
             self._tidy()
-            self.receipts = self._read_receipts()
+            self.receipts = self.read_receipts()
             self._noted = dict(line for line in self._etags.read() if _is_pair(line))
             yield self
             self._etags.close()
@@ -116,11 +132,18 @@ class BatchFolder:
         return data
 
     def write_record(self, data: Mapping[str, Any]) -> None:
-        """Replace ``batch.json`` at once."""
+        """Replace ``batch.json`` in one step.
+
+        Raises
+        ------
+        DownloadError
+            It cannot be written, for example on a full disk.
+        """
         text = orjson.dumps({"format": FORMAT, **data}, option=orjson.OPT_INDENT_2)
-        fresh = self.private / f"{RECORD}.new"
-        fresh.write_bytes(text)
-        os.replace(fresh, self.path / RECORD)
+        try:
+            write_atomically(self.path / RECORD, text, staged=self.private / f"{RECORD}.new")
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
 
     def has(self, job_id: str, sha256: str | None) -> bool:
         """Whether a job's results are here whole: every file that came, at its full size."""
@@ -129,6 +152,15 @@ class BatchFolder:
             return False
         folder = self.path / job_id
         return all(_size(folder / name) == size for name, size in receipt.files.items())
+
+    def changed_files(self, job_id: str) -> list[str]:
+        """Names of a job's files that are not as they arrived; those without a digest count too."""
+        receipt = self.receipts[job_id]
+        return [
+            name
+            for name in receipt.files
+            if receipt.digests.get(name) != file_digest(self.path / job_id / name)
+        ]
 
     def part(self, job_id: str) -> Part:
         """What has arrived of a job's archive."""
@@ -162,6 +194,7 @@ class BatchFolder:
         DownloadError
             The folder holds a batch, or is a file.
         """
+        check_name(self.path)
         self._check_owner("yet to be submitted")
 
     def _check_owner(self, batch_id: str) -> None:
@@ -191,7 +224,8 @@ class BatchFolder:
             if entry.is_dir():
                 shutil.rmtree(entry, ignore_errors=True)
 
-    def _read_receipts(self) -> dict[str, Receipt]:
+    def read_receipts(self) -> dict[str, Receipt]:
+        """Read the receipts of all jobs, by job; later ones replace earlier ones."""
         found = {}
         for line in self._receipts.read():
             with contextlib.suppress(TypeError):  # a line of something else
@@ -200,9 +234,61 @@ class BatchFolder:
         return found
 
 
+def file_digest(path: Path) -> str | None:
+    """SHA-256 of a file; None if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def recorded_digests(folder: Path) -> dict[str, dict[str, str]]:
+    """Digests that a batch's folder holds of downloaded files, by job and file name."""
+    return {job: receipt.digests for job, receipt in BatchFolder(folder).read_receipts().items()}
+
+
 def _is_pair(line: Any) -> bool:
     texts = isinstance(line, list) and len(line) == 2 and isinstance(line[0], str)
     return texts and isinstance(line[1], str | None)
+
+
+def _unwritable(path: Path, error: OSError) -> DownloadError:
+    return DownloadError(
+        f"{path} cannot be written: {error.strerror or error}.",
+        advice="Free some space, or choose another folder.",
+        file=str(path),
+    )
+
+
+def check_name(path: Path) -> None:
+    """See that a folder can have this name before anything is downloaded into it.
+
+    Raises
+    ------
+    DownloadError
+        The name is too long, or is not valid text.
+    """
+    shown = ascii(str(path))
+    if len(shown) > 200:
+        shown = f"{shown[:150]}...{shown[-40:]}"
+    problem = None
+    try:
+        encoded = [part.encode("utf-8") for part in path.parts]
+    except UnicodeEncodeError:
+        encoded, problem = [], "is not valid UTF-8"
+    if any(b"\0" in part for part in encoded):
+        problem = "holds a null character"
+    longest = max(map(len, encoded), default=0)
+    if longest > _LONGEST_NAME:
+        problem = f"has a part of {longest} bytes, and file systems allow {_LONGEST_NAME}"
+    total = sum(map(len, encoded)) + len(encoded)
+    if problem is None and total > _LONGEST_PATH:
+        problem = f"has {total} bytes, which leaves too few for the names of jobs and files"
+    if problem is not None:
+        raise DownloadError(
+            f"The folder name {shown} {problem}.", advice="Choose another folder.", file=shown
+        )
 
 
 def checked_id(job_id: str) -> str:
@@ -215,8 +301,8 @@ def checked_id(job_id: str) -> str:
     """
     if not _JOB_ID.fullmatch(job_id):
         raise DownloadError(
-            f"The server calls a job {job_id[:80]!r}, which is no id.",
-            advice="Nothing was written for it; tell who runs the server.",
+            f"Invalid job id {job_id[:80]!r} in the server's response.",
+            advice="Nothing was written for it. Contact the server's administrator.",
             job=job_id,
         )
     return job_id

@@ -64,7 +64,11 @@ class Part:
             self._catch_up()
             if self._file is None:
                 self._file = self.path.open("ab", buffering=0)
-            write_all(self._file, piece)
+            try:
+                write_all(self._file, piece)
+            except OSError:  # an unknown part of it was written
+                self._digest, self._digested = hashlib.sha256(), 0
+                raise
             self._add(piece)
             return
         self._held.write(piece)

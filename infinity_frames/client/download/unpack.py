@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from infinity_frames.protocol.errors import ArchiveError, DownloadError
 
-__all__ = ["unpack"]
+__all__ = ["File", "unpack"]
 
 MOST_MEMBERS = 100_000
 MOST_BYTES = 64 * 2**30
@@ -23,16 +25,39 @@ FREE_EXPANSION = 16 * 2**20
 COPY_BYTES = 256 * 1024
 
 
-def unpack(archive: Path | BinaryIO, job_id: str, target: Path) -> dict[str, int]:
+class File(NamedTuple):
+    """Size in bytes and SHA-256 of an unpacked file."""
+
+    size: int
+    sha256: str
+
+
+def unpack(
+    archive: Path | BinaryIO,
+    job_id: str,
+    target: Path,
+    reserve: Callable[[int], None] | None = None,
+) -> dict[str, File]:
     """Unpack a job's archive as the new folder `target`.
 
     The archive's single top folder, named by the job's id, becomes `target`; an archive without a
     top folder is unpacked into it as it is.
 
+    Parameters
+    ----------
+    archive : Path or file
+        The zip.
+    job_id : str
+        The job.
+    target : Path
+        The folder to make.
+    reserve : callable, optional
+        Called with the total size of the files in bytes before anything is written; may raise.
+
     Returns
     -------
     dict
-        Size in bytes of each file, by its path in the folder.
+        Size and digest of each file, by its path in the folder.
 
     Raises
     ------
@@ -44,13 +69,17 @@ def unpack(archive: Path | BinaryIO, job_id: str, target: Path) -> dict[str, int
             members = [member for member in opened.infolist() if not member.is_dir()]
             names = _names(members, job_id)
             _weigh(members, opened, job_id)
-            _room(sum(member.file_size for member in members), target, job_id)
+            size = sum(member.file_size for member in members)
+            if reserve is not None:
+                reserve(size)
+            _room(size, target, job_id)
             target.mkdir(parents=True)
             for folder in {(target / name).parent for name in names} - {target}:
                 folder.mkdir(parents=True, exist_ok=True)
-            for member, name in zip(members, names, strict=True):
-                with opened.open(member) as source, (target / name).open("xb") as sink:
-                    shutil.copyfileobj(source, sink, COPY_BYTES)
+            files = {
+                name: _extract(opened, member, target / name)
+                for member, name in zip(members, names, strict=True)
+            }
     except ArchiveError:
         shutil.rmtree(target, ignore_errors=True)
         raise
@@ -60,7 +89,16 @@ def unpack(archive: Path | BinaryIO, job_id: str, target: Path) -> dict[str, int
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
-    return {name: member.file_size for member, name in zip(members, names, strict=True)}
+    return files
+
+
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> File:
+    digest, size = hashlib.sha256(), 0
+    with archive.open(member) as source, path.open("xb") as sink:
+        while piece := source.read(COPY_BYTES):
+            digest.update(piece)
+            size += sink.write(piece)
+    return File(size, digest.hexdigest())
 
 
 def _names(members: list[zipfile.ZipInfo], job_id: str) -> list[str]:
@@ -117,7 +155,7 @@ def _room(needed: int, target: Path, job_id: str) -> None:
     if needed > free:
         raise DownloadError(
             f"Job {job_id} needs {needed:,} bytes on the disk, and {free:,} are free.",
-            advice="Make room and download again; what is there is kept.",
+            advice="Free some space and download again; what has arrived is kept.",
             job=job_id,
         )
 
@@ -125,6 +163,7 @@ def _room(needed: int, target: Path, job_id: str) -> None:
 def _unsafe(what: str, job_id: str) -> ArchiveError:
     return ArchiveError(
         f"The archive of job {job_id} {what}.",
-        advice="Nothing of it was kept. Download again; if it goes on, tell who runs the server.",
+        advice="The download was discarded. Download again; if the error persists, contact the "
+        "server's administrator.",
         job=job_id,
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infinity_frames.client.download import file_digest
 from infinity_frames.data.label_tables import read_series
 from infinity_frames.data.labels import LabelsFile, open_labels
 from infinity_frames.data.layout import JobFiles, read_json
@@ -20,10 +21,27 @@ from infinity_frames.data.verify.points import PointAudit
 from infinity_frames.data.verify.report import AuditReport
 from infinity_frames.protocol.errors import MediaError, ResultsError
 
-__all__ = ["audit"]
+__all__ = ["audit", "audit_download"]
 
 _LISTED_GAPS = 1000
 """Most missing frames that get a row each."""
+
+
+def audit_download(task: tuple[JobFiles, Mapping[str, str]]) -> AuditReport:
+    """Check one job like :func:`audit`, and its files against digests.
+
+    Parameters
+    ----------
+    task : tuple
+        The job, and the SHA-256 of its files when they were downloaded, by name.
+    """
+    job, digests = task
+    report = audit(job)
+    for name, digest in digests.items():
+        file = job.folder / name
+        same = file_digest(file) == digest
+        report.check("files", same, "the file was changed since its download", found=str(file))
+    return report
 
 
 def audit(job: JobFiles) -> AuditReport:

@@ -11,7 +11,7 @@ import orjson
 __all__ = ["CHECKS", "AuditReport"]
 
 CHECKS: dict[str, str] = {
-    "files": "every file of the job opens and holds what its name says",
+    "files": "every file opens, holds what its name says, and is as it was downloaded",
     "frames": "frame numbers run without gaps or repeats; video, masks and labels have as many",
     "size": "pictures, masks and labels are of one size",
     "ids": "ids are unique, and those that labels refer to exist",

@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from infinity_frames.client.download import recorded_digests
 from infinity_frames.data.frames import in_context_of, job_files
 from infinity_frames.data.processes import in_processes
-from infinity_frames.data.verify.job import audit
+from infinity_frames.data.verify.job import audit_download
 from infinity_frames.data.verify.report import CHECKS
 from infinity_frames.io.progress import progress
 from infinity_frames.protocol.schemas import DISCREPANCIES, Frame, as_frame
@@ -26,7 +27,8 @@ _MANY = 64 * 2**20
 def verify(results: pd.DataFrame, *, path: str | Path | None = None, quiet: bool = False) -> Frame:
     """Check the labels of every job, frame by frame, against its masks, camera and video.
 
-    Nothing is corrected. A file that cannot be read is a discrepancy too, not an error. Each
+    Downloaded files are also compared with the digests noted when they arrived. Nothing is
+    corrected. A file that cannot be read is a discrepancy too, not an error. Each
     process holds one job and one of its masks in memory.
 
     Parameters
@@ -55,7 +57,9 @@ def verify(results: pd.DataFrame, *, path: str | Path | None = None, quiet: bool
         for file in (job.labels, job.segmentation)
         if file is not None and file.is_file()
     )
-    reports = in_processes(audit, jobs, processes=None if size > _MANY else 1)
+    roots = {job.root: recorded_digests(job.root) for job in jobs}
+    tasks = [(job, roots[job.root].get(job.folder.name, {})) for job in jobs]
+    reports = in_processes(audit_download, tasks, processes=None if size > _MANY else 1)
     with progress(len(jobs), "verify", delay=1.0, quiet=quiet) as bar:
         for report in reports:
             checked.update(report.checked)

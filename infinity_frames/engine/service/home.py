@@ -14,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from infinity_frames.io.atomic import write_atomically
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import EngineError
 
@@ -23,7 +24,6 @@ __all__ = [
     "private_bytes",
     "publish",
     "unusable_home",
-    "write_private",
 ]
 
 # A client that checks whether an engine runs holds the lock for a moment.
@@ -149,7 +149,7 @@ def _close(path: Path, mode: int) -> None:
 def publish(home: Home, url: str, version: str) -> None:
     """Write the address file: it tells clients where the engine listens, and that it is ready."""
     address = {"url": url, "pid": os.getpid(), "version": version}
-    write_private(home.address_file, json.dumps(address).encode())
+    write_atomically(home.address_file, json.dumps(address).encode(), private=True)
 
 
 def private_bytes(path: Path, length: int = 32) -> bytes:
@@ -157,21 +157,5 @@ def private_bytes(path: Path, length: int = 32) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        write_private(path, secrets.token_bytes(length))
+        write_atomically(path, secrets.token_bytes(length), private=True)
         return path.read_bytes()
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write a file of mode 0600 atomically: readers see the whole new content, or the old."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    # A planted file or link of this name must not be written through.
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from infinity_frames.engine.service.home import write_private
 from infinity_frames.engine.service.ports import Store
 from infinity_frames.engine.service.stores.tables import accounts, jobs, ledger, now, tokens
+from infinity_frames.io.atomic import write_atomically
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import AuthenticationError, EngineError, NotEnoughSamples
 
@@ -218,7 +218,7 @@ def ensure_own_token(store: Store, home: Home) -> str:
             token = new_token(connection, OWN_ACCOUNT)
             # Write the file before the commit: after a crash, a token that only the file has is
             # replaced at the next start; one that only the store has would be lost.
-            write_private(home.token_file, token.encode())
+            write_atomically(home.token_file, token.encode(), private=True)
     return token
 
 
