@@ -14,6 +14,7 @@ from infinity_frames.client.http import RestClient, RetryPolicy
 from infinity_frames.client.lookup import last_days
 from infinity_frames.client.origin import Jobs, Origin
 from infinity_frames.client.registry import forget, remember
+from infinity_frames.client.sign_in import open_pages
 from infinity_frames.client.submit import estimate_samples, submit_jobs
 from infinity_frames.compat import SessionVocabulary
 from infinity_frames.experiments import designs
@@ -356,6 +357,33 @@ class Session(SessionVocabulary):
                 advice="Contact the server's administrator.",
             )
         return self.rest.account()
+
+    def open(self, *, browser: bool = True) -> str:
+        """Open the engine's pages in a browser, signed in as this account.
+
+        Parameters
+        ----------
+        browser : bool
+            Open a browser on this machine. Without it, only the address is returned; it signs in
+            one browser, within two minutes.
+
+        Returns
+        -------
+        str
+            Address of the pages; with ``browser=False`` the address that signs in.
+
+        Raises
+        ------
+        RequestRejected
+            The server has no pages.
+
+        Examples
+        --------
+        ::
+
+            inf.Session("visionfit").open()
+        """
+        return open_pages(self.rest, browser=browser)
 
     def _record(self, frame: pd.DataFrame) -> dict[str, Any]:
         record: dict[str, Any] = parameters.records(self.spec, frame)[0]

@@ -1,4 +1,4 @@
-"""Commands on an engine: demo, serve, stop, status, list, logs, token, clean."""
+"""Commands on an engine: demo, serve, stop, status, open, list, logs, token, clean."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from typing import Any
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import EngineError
 
-__all__ = ["clean", "demo", "list_batches", "logs", "serve", "status", "stop", "token"]
+__all__ = [
+    "clean",
+    "demo",
+    "list_batches",
+    "logs",
+    "open_pages",
+    "serve",
+    "status",
+    "stop",
+    "token",
+]
 
 _MAX_LISTED = 200
 
@@ -27,6 +37,7 @@ def serve(options: argparse.Namespace) -> None:
     _require_engine()
     from infinity_frames.engine.service.main import Settings, serve
     from infinity_frames.engine.service.retention import Retention
+    from infinity_frames.web.engine_pages import add_pages
 
     settings = Settings(
         host=options.host,
@@ -40,7 +51,7 @@ def serve(options: argparse.Namespace) -> None:
         database=options.database,
         archives=options.archives,
     )
-    serve(Home.at(options.home), settings, lambda url: print(url, flush=True))
+    serve(Home.at(options.home), settings, lambda url: print(url, flush=True), add_pages)
 
 
 def stop(options: argparse.Namespace) -> None:
@@ -79,6 +90,15 @@ def status(options: argparse.Namespace) -> None:
     print(f"generators  {', '.join(str(item['name']) for item in rest.generators()) or 'none'}")
     for name, reason in rest.broken_generators().items():
         print(f"broken      {name}: {reason}")
+
+
+def open_pages(options: argparse.Namespace) -> None:
+    """Open the engine's pages in a browser, signed in."""
+    from infinity_frames.client.sign_in import open_pages
+
+    url = open_pages(_rest(options), browser=not options.print)
+    if options.print:
+        print(url)
 
 
 def list_batches(options: argparse.Namespace) -> None:

@@ -155,6 +155,17 @@ def _add_engine_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     status = commands.add_parser("status", help="show the engine, its queue and its generators")
     status.set_defaults(run=engine.status)
 
+    pages = commands.add_parser("open", help="open the engine's pages in a browser, signed in")
+    pages.add_argument(
+        "--print",
+        action="store_true",
+        help="print the address instead; it works once, within two minutes",
+    )
+    pages.add_argument(
+        "--server", help="address (default: $INFINITY_SERVER, else the running engine)"
+    )
+    pages.set_defaults(run=engine.open_pages)
+
     logs = commands.add_parser("logs", help="print the engine's log, or why a job failed")
     logs.add_argument("job", nargs="?", metavar="JOB_ID", help="print error and traceback of a job")
     logs.add_argument("--lines", type=lines, default=50, help="lines of the log (default: 50)")
@@ -180,7 +191,7 @@ def _add_engine_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     for command in (token, clean):
         _add_database(command)
     _add_archives(clean)
-    for command in (stop, status, logs, token, clean):
+    for command in (stop, status, pages, logs, token, clean):
         _add_home(command)
 
 

@@ -36,6 +36,7 @@ from infinity_frames.protocol.errors import (
     EngineError,
     InfinityError,
     NotFound,
+    RequestRejected,
     RequestTimeout,
     ServerFault,
     ServerUnreachable,
@@ -240,6 +241,22 @@ class RestClient:
     def account(self) -> dict[str, Any]:
         """``GET /api/account/`` (+): what the account has left."""
         return responses.json_object(self._call("GET", "/api/account/"))
+
+    def sign_in_path(self) -> str:
+        """``POST /api/sessions/`` (+): path and query that sign a browser in, once.
+
+        Raises
+        ------
+        RequestRejected
+            The server has no pages for browsers.
+        """
+        if not self.has("pages"):
+            raise RequestRejected(
+                f"The server {self.url} has no pages for browsers.",
+                advice="An engine of this package has; `infinity-frames serve` starts one.",
+            )
+        found = responses.json_object(self._call("POST", "/api/sessions/"))
+        return str(found.get("path"))
 
     def result(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         """``GET <result_url>``: the open, unread answer, whatever its status; no token is sent.

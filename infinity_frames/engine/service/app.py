@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import orjson
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import DatabaseError, DataError, OperationalError
@@ -32,7 +32,7 @@ __all__ = ["Application", "application"]
 EXTENSIONS = (
     "idempotency, cancel, account, tags, status, seed, sha256, errors, sampling, constraints, "
     "message, since, parameters, broken, "
-    "traceback, tokens, expired"
+    "traceback, tokens, expired, pages"
 )
 _RETRY_AFTER_S = 2
 _log = logging.getLogger(__name__)
@@ -90,8 +90,10 @@ class Application:
             self._last_request = time.monotonic()
 
 
-def application(service: Service, hosts: HostCheck) -> Application:
-    """Build the application of a service."""
+def application(
+    service: Service, hosts: HostCheck, pages: Callable[[FastAPI], None] | None = None
+) -> Application:
+    """Build the application of a service; `pages` adds the routes of pages for browsers."""
     app = FastAPIOffline(
         title="Infinity API",
         description="Batches of synthetic data, rendered on this machine.",
@@ -104,6 +106,8 @@ def application(service: Service, hosts: HostCheck) -> Application:
     app.include_router(routes.router)
     for module in (result_routes, token_routes, metrics):
         app.include_router(module.router)
+    if pages is not None:
+        pages(app)
     handlers: dict[Any, Any] = {
         InfinityError: _infinity_error,
         OperationalError: _busy,

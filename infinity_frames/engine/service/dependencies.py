@@ -12,8 +12,10 @@ from typing import Annotated
 from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 
+from infinity_frames.engine.service.origins import SAFE_METHODS
 from infinity_frames.engine.service.repository import Linker
 from infinity_frames.engine.service.service import IdempotencyKey, Service
+from infinity_frames.engine.service.sign_in import cookie_name
 from infinity_frames.protocol.errors import AuthenticationError, RequestRejected
 
 __all__ = [
@@ -25,7 +27,9 @@ __all__ = [
     "Link",
     "RawBody",
     "Since",
+    "TokenText",
     "Window",
+    "account_of",
 ]
 
 MAX_BODY_BYTES = 64 * 2**20
@@ -45,13 +49,29 @@ async def _service(request: Request) -> Service:
 Engine = Annotated[Service, Depends(_service)]
 
 
-async def _account(request: Request, service: Engine) -> int:
+async def _token(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "token" or not token.strip():
         raise AuthenticationError(
             "The request has no token.", advice="Send the header `Authorization: Token <token>`."
         )
-    return await run_sync(service.account, token.strip())
+    return token.strip()
+
+
+async def account_of(request: Request, service: Engine) -> int:
+    """Return the account of a request: of its token, or of the cookie of a signed-in browser."""
+    session = request.cookies.get(cookie_name(request))
+    if session is None or "authorization" in request.headers:
+        return await run_sync(service.account, await _token(request))
+    # Browsers send Origin with every change, and the engine rejects foreign ones. A change without
+    # it does not come from one of the engine's pages.
+    if request.method not in SAFE_METHODS and "origin" not in request.headers:
+        raise RequestRejected(
+            "The request has a cookie and no Origin header.",
+            advice="Programs send the header `Authorization: Token <token>`.",
+            status=403,
+        )
+    return await run_sync(service.session_account, session)
 
 
 async def _body(request: Request) -> bytes:
@@ -142,11 +162,13 @@ async def _extensions(request: Request) -> frozenset[str]:
     return frozenset(filter(None, (name.strip() for name in names)))
 
 
-AccountId = Annotated[int, Depends(_account)]
+AccountId = Annotated[int, Depends(account_of)]
 # Extensions of the protocol that the client announces to know.
 ClientExtensions = Annotated[frozenset[str], Depends(_extensions)]
 Key = Annotated[IdempotencyKey | None, Depends(_key)]
 Link = Annotated[Linker, Depends(_linker)]
 Limit = Annotated[int, Depends(_limit)]
 Since = Annotated[int | None, Depends(_since)]
+# The token itself, where a cookie is not enough.
+TokenText = Annotated[str, Depends(_token)]
 Window = Annotated[tuple[str | None, str | None], Depends(_window)]

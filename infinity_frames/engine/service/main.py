@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 import sqlalchemy as sa
 import uvicorn
+from fastapi import FastAPI
 
 from infinity_frames.engine.service import ledger
 from infinity_frames.engine.service.app import Application, application
@@ -89,7 +90,12 @@ class Settings:
     archives: str | None = None
 
 
-def serve(home: Home, settings: Settings, ready: Callable[[str], None]) -> None:
+def serve(
+    home: Home,
+    settings: Settings,
+    ready: Callable[[str], None],
+    pages: Callable[[FastAPI], None] | None = None,
+) -> None:
     """Serve until a signal stops the engine or the idle timeout passes.
 
     Parameters
@@ -100,6 +106,8 @@ def serve(home: Home, settings: Settings, ready: Callable[[str], None]) -> None:
         Address, workers and limits.
     ready : callable
         Called with the URL once the engine answers.
+    pages : callable, optional
+        Adds the routes of pages for browsers to the application.
 
     Raises
     ------
@@ -111,7 +119,7 @@ def serve(home: Home, settings: Settings, ready: Callable[[str], None]) -> None:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with claimed(home) as rendering, closing(open_store(home, settings.database)) as store:
-            _serve_owned(home, store, settings, rendering, ready)
+            _serve_owned(home, store, settings, rendering, ready, pages)
     except KeyboardInterrupt:
         return
     except sa.exc.DatabaseError as error:
@@ -131,6 +139,7 @@ def _serve_owned(
     settings: Settings,
     rendering: Set[str],
     ready: Callable[[str], None],
+    pages: Callable[[FastAPI], None] | None,
 ) -> None:
     ledger.ensure_own_token(store, home)
     workers = settings.workers or available_cores()
@@ -155,6 +164,7 @@ def _serve_owned(
         app = application(
             Service(store, archives, signer, dispatcher, private_bytes(home.proof_key_file)),
             HostCheck([settings.host, *settings.allowed_hosts]),
+            pages,
         )
 
         def announce(url: str) -> None:

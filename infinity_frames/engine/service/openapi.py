@@ -210,6 +210,13 @@ class TokenListed(BaseModel):
     created: str
 
 
+class SignInCode(BaseModel):
+    """A one-time code that signs a browser in."""
+
+    path: str = Field(description="Path and query to open in a browser; it works once.")
+    expires_in: int = Field(description="Seconds.")
+
+
 class Violation(BaseModel):
     """One violated rule of one job."""
 

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 from starlette.types import Scope
 
-__all__ = ["HostCheck"]
+__all__ = ["SAFE_METHODS", "HostCheck"]
 
-_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class HostCheck:
@@ -48,7 +48,7 @@ class HostCheck:
                 "start it with --allow-host NAME."
             )
         origin = headers.get(b"origin")
-        if origin is None or scope["method"] in _SAFE_METHODS:
+        if origin is None or scope["method"] in SAFE_METHODS:
             return None
         if origin != "null" and host is not None and urlsplit(origin).netloc == host:
             return None

@@ -12,7 +12,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from infinity_frames.engine.service import ledger, queue, repository, requests
+from infinity_frames.engine.service import ledger, queue, repository, requests, sign_in
 from infinity_frames.engine.service.dispatcher import Dispatcher
 from infinity_frames.engine.service.ports import Archives, Store
 from infinity_frames.engine.service.repository import Linker
@@ -75,13 +75,26 @@ class Service:
         AuthenticationError
             The token is unknown.
         """
-        digest = hashlib.sha256(token.encode()).digest()
+        return self._account("token", token, ledger.account_of_token)
+
+    def session_account(self, secret: str) -> int:
+        """Return the account of a signed-in browser, from the value of its cookie.
+
+        Raises
+        ------
+        AuthenticationError
+            The session is unknown or has expired.
+        """
+        return self._account("session", secret, sign_in.account_of_session)
+
+    def _account(self, kind: str, secret: str, look_up: Callable[[Connection, str], int]) -> int:
+        digest = hashlib.sha256(f"{kind} {secret}".encode("utf-8", "replace")).digest()
         account, until = self._accounts.get(digest, (0, 0.0))
         if time.monotonic() > until:
             if len(self._accounts) > _MAX_CACHED_TOKENS:
                 self._accounts.clear()
             with self.store.read() as connection:
-                account = ledger.account_of_token(connection, token)
+                account = look_up(connection, secret)
             self._accounts[digest] = account, time.monotonic() + _TOKEN_CACHE_S
         return account
 

@@ -1,11 +1,11 @@
-"""The endpoints that list, create and revoke tokens."""
+"""The endpoints that list, create and revoke tokens, and create sign-in codes."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from infinity_frames.engine.service import ledger, openapi, requests
-from infinity_frames.engine.service.dependencies import AccountId, Engine, RawBody
+from infinity_frames.engine.service import ledger, openapi, requests, sign_in
+from infinity_frames.engine.service.dependencies import AccountId, Engine, RawBody, TokenText
 from infinity_frames.engine.service.responses import json_response
 from infinity_frames.protocol.errors import EngineError, NotFound, RequestRejected
 
@@ -63,6 +63,15 @@ def revoke_token(token_id: str, service: Engine, account: AccountId) -> Response
         )
     service.forget_tokens()
     return json_response(revoked)
+
+
+@router.post("/sessions/", status_code=201, response_model=openapi.SignInCode)
+def create_sign_in_code(service: Engine, token: TokenText) -> Response:
+    """Create a one-time code; `path`, opened in a browser, signs it in to the engine's pages."""
+    with service.store.write() as connection:
+        code = sign_in.new_code(connection, token)
+    path = f"/sign-in/?code={code}"
+    return json_response({"path": path, "expires_in": sign_in.CODE_LIFETIME_S}, 201)
 
 
 def _invalid(field: str, expected: str) -> RequestRejected:
