@@ -316,8 +316,37 @@ class InfinityAccessor(ExperimentVerbs):
         )
 
     def seeded(self, *, session: HasOrigin | None = None) -> Frame:
-        """The same jobs again: a jobs frame whose ``state`` names the job of each row."""
+        """The same jobs again: a jobs frame whose ``state`` names the job of each row.
+
+        Only the account that submitted the jobs can repeat them so; see :meth:`recipe`.
+        """
         return batches.seeded(self._frame, session)
+
+    def recipe(self, *, session: HasOrigin | None = None) -> Frame:
+        """The same jobs again for any account or server: each row's seed as ``random_seed``.
+
+        Examples
+        --------
+        ::
+
+            results = inf.read_results("from_a_colleague")
+            again = results.infinity.recipe(session=inf.Session("visionfit"))
+        """
+        return batches.recipe(self._frame, session)
+
+    def renew(
+        self, n: int = 1, seed: int | None = None, *, session: HasOrigin | None = None
+    ) -> Frame:
+        """The same parameters with fresh randomness: `n` jobs of each row, with new seeds.
+
+        Parameters
+        ----------
+        n : int
+            Number of jobs of each row.
+        seed : int, optional
+            Makes the new seeds repeatable.
+        """
+        return batches.renew(self._frame, n, seed, session)
 
     def retry(self, *, session: HasOrigin | None = None) -> Frame:
         """The failed jobs once more: a jobs frame with fresh seeds."""
@@ -594,7 +623,8 @@ class InfinityAccessor(ExperimentVerbs):
         if self._submitted:
             raise FrameError(
                 f"{verb}() takes jobs, but these rows were already submitted.",
-                advice="Make jobs of them with .infinity.seeded(), .retry() or .sweep().",
+                advice="Make jobs of them with .infinity.seeded(), .recipe(), .renew(), .retry() "
+                "or .sweep().",
                 verb=verb,
             )
         return batches.origin_for(self._frame, session)

@@ -36,7 +36,9 @@ __all__ = [
     "download_frame",
     "estimate_samples",
     "origin_for",
+    "recipe",
     "refresh_frame",
+    "renew",
     "require_free_folder",
     "retry",
     "seeded",
@@ -329,6 +331,23 @@ def seeded(frame: pd.DataFrame, session: HasOrigin | None = None) -> Frame:
     """Repeat the rows' jobs: their parameters and tags, with ``state`` set to the job's id."""
     origin = _origin(frame, session, "seeded()", "job_id")
     return as_frame(origin.jobs(parameters.seeded(origin.spec, frame)))
+
+
+def recipe(frame: pd.DataFrame, session: HasOrigin | None = None) -> Frame:
+    """Make jobs that repeat the rows' jobs on any server, by their seeds."""
+    origin = _origin(frame, session, "recipe()", "job_id", "seed")
+    return as_frame(origin.jobs(parameters.recipe(origin.spec, frame)))
+
+
+def renew(
+    frame: pd.DataFrame, n: int = 1, seed: int | None = None, session: HasOrigin | None = None
+) -> Frame:
+    """Make `n` jobs of each row with the same parameters and fresh random decisions."""
+    if "job_id" in frame.columns:
+        origin = _origin(frame, session, "renew()", "job_id")
+    else:
+        origin = origin_for(frame, session)
+    return as_frame(origin.jobs(parameters.renewed(origin.spec, frame, n, seed)))
 
 
 def retry(frame: pd.DataFrame, session: HasOrigin | None = None) -> Frame:

@@ -20,6 +20,7 @@ from typing import IO
 from filelock import FileLock, Timeout
 
 from infinity_frames.io.home import Home
+from infinity_frames.io.progress import busy
 from infinity_frames.protocol.errors import EngineNotInstalled, EngineNotStarted, EngineStopped
 
 __all__ = [
@@ -170,7 +171,10 @@ def _started(place: Home, workers: int | None, *, wanted: bool) -> str:
     require_engine()
     try:
         place.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with FileLock(place.start_lock, timeout=_START_TIMEOUT_S):
+        with (
+            busy("Starting the engine of this machine"),
+            FileLock(place.start_lock, timeout=_START_TIMEOUT_S),
+        ):
             if wanted:
                 place.stopped_file.unlink(missing_ok=True)
             return _start(place, workers)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from infinity_frames.client.http import UNFINISHED, RestClient, statuses
+from infinity_frames.client.http import UNFINISHED, RestClient, status, statuses
 from infinity_frames.io.progress import progress
 from infinity_frames.protocol.errors import (
     BatchTimeout,
@@ -46,19 +46,49 @@ class Wait:
         self.left = {batch: len(jobs) for batch, jobs in self.open.items()}
         self.revision = dict.fromkeys(self.open, 0)
         self.jobs: dict[str, dict[str, Any]] = {}
+        self.frames = _frames(frame)
+        # Previews, and jobs of unknown length, count as jobs.
+        self.unit = "frames" if max(self.frames.values(), default=1) > 1 else "jobs"
         self.started = self.heard = time.monotonic()
 
     def run(self) -> list[dict[str, Any]]:
-        """Wait, and return the jobs' last objects."""
-        total = sum(self.left.values())
-        with progress(total, "jobs") as bar:
+        """Wait, and return the jobs' last objects.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            With a message: an interrupted wait does not stop the jobs.
+        """
+        try:
+            return self._run()
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(self._interrupted()) from None
+
+    def _interrupted(self) -> str:
+        left = sum(self.left.values())
+        batches = [batch for batch, count in self.left.items() if count]
+        batch = batches[0] if batches else next(iter(self.left), "")
+        more = f" (and {len(batches) - 1} more batches)" if len(batches) > 1 else ""
+        return (
+            f"Stopped waiting; {left} job{'s' * (left != 1)} of batch {batch}{more} continue. "
+            "Wait again with .infinity.await_completion(), come back later with "
+            f'session.batch_from_api("{batch}"), or stop the jobs with .infinity.cancel().'
+        )
+
+    def _run(self) -> list[dict[str, Any]]:
+        with progress(sum(self.frames.values()), self.unit) as bar:
             while True:
                 for batch in list(self.open):
                     self._poll(batch, bar)
-                bar.update(total - sum(self.left.values()) - bar.n)
+                bar.update(self._done() - bar.n)
                 if not self.open:
                     return list(self.jobs.values())
                 self._pause()
+
+    def _done(self) -> int:
+        """Frames of the jobs that have finished."""
+        finished = (job for job in self.jobs.values() if status(job) not in UNFINISHED)
+        return sum(self.frames.get(job["id"], 0) for job in finished)
 
     def _poll(self, batch: str, bar: tqdm[Any]) -> None:
         try:
@@ -84,6 +114,9 @@ class Wait:
         states = statuses(self.jobs[job] for job in self.open[batch])
         self.left[batch] = sum(states[state] for state in UNFINISHED)
         notes = [f"{states['failed']} failed" if states["failed"] else "", data.get("message")]
+        if self.unit == "frames":
+            total = len(self.frames)
+            notes.insert(0, f"{total - sum(self.left.values())} of {total} jobs")
         bar.set_postfix_str(", ".join(str(part) for part in notes if part), refresh=False)
         if not self.left[batch]:
             del self.open[batch]
@@ -115,6 +148,15 @@ class Wait:
 
     def _pause(self) -> None:
         time.sleep(self._pause_allowed())
+
+
+def _frames(frame: pd.DataFrame) -> dict[str, int]:
+    """Estimated frames of each job; one each unless all are known."""
+    ids = frame["job_id"].astype(str)
+    known = frame.get("estimated_samples")
+    if known is None or known.isna().any():
+        return dict.fromkeys(ids, 1)
+    return {job: max(int(count), 1) for job, count in zip(ids, known, strict=True)}
 
 
 def warn_of_failures(frame: pd.DataFrame) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
 
-__all__ = ["progress"]
+__all__ = ["busy", "progress"]
 
 _LOG_INTERVAL_S = 30.0
-_LOG_LINE = "{desc}: {n_fmt} of {total_fmt} after {elapsed}{postfix}"
+_LOG_LINE = "{desc}: {n_fmt} of {total_fmt} after {elapsed}, {remaining} left{postfix}"
 
 
 def progress(total: int, what: str, *, delay: float = 0.5, quiet: bool = False) -> tqdm[Any]:
@@ -36,7 +39,8 @@ def progress(total: int, what: str, *, delay: float = 0.5, quiet: bool = False) 
         (where the output is no terminal) a line of text every half minute.
     """
     kind: type[tqdm[Any]] = tqdm
-    options: dict[str, Any] = {"mininterval": 0.2}
+    # The rate is that of the whole time: of the last seconds it would jump with every finished job.
+    options: dict[str, Any] = {"mininterval": 0.2, "smoothing": 0.0}
     if _in_kernel():
         if importlib.util.find_spec("ipywidgets") is not None:
             from tqdm.notebook import tqdm_notebook
@@ -46,6 +50,29 @@ def progress(total: int, what: str, *, delay: float = 0.5, quiet: bool = False) 
         options |= {"bar_format": _LOG_LINE, "file": _Log()}
     # Without miniters, tqdm would wait for many updates where the first ones came fast.
     return kind(total=total, desc=what, delay=delay, disable=quiet, miniters=0, **options)
+
+
+@contextmanager
+def busy(what: str, *, delay: float = 1.0) -> Iterator[None]:
+    """Say on stderr what a step does if it takes longer than `delay` seconds, and when it ends.
+
+    For steps without countable parts; others show :func:`progress`.
+    """
+    start = time.monotonic()
+    timer = threading.Timer(delay, _say, [f"{what} ..."])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    if time.monotonic() - start > delay:
+        _say(f"{what}: done after {time.monotonic() - start:.1f} s")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
 
 
 def _in_kernel() -> bool:

@@ -41,7 +41,10 @@ address, ``advice`` what to do next. All of them pickle.
 from __future__ import annotations
 
 import difflib
+import sysconfig
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -82,6 +85,11 @@ __all__ = [
     "nearest",
 ]
 
+_PACKAGE = Path(__file__).parents[1]
+_LIBRARIES = tuple({sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")})
+_LINES_SHOWN = 3  # of the user's code: a cell, and the functions of it that were called
+_ROWS_SHOWN = 10
+
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Advice on a name that is nowhere: the few it comes near to, or all there are."""
@@ -115,9 +123,32 @@ class InfinityError(Exception):
     def __str__(self) -> str:
         return self.problem if self.advice is None else f"{self.problem} {self.advice}"
 
+    def _render_traceback_(self) -> list[str]:
+        """Build what IPython and Jupyter show: the user's lines of code, and the message.
+
+        ``traceback.print_last()`` prints the lines of the packages too.
+        """
+        lines = [
+            f"{Path(place.filename).name if Path(place.filename).exists() else 'In this cell'}, "
+            f"line {place.lineno}:\n    {place.line}"
+            for place in traceback.extract_tb(self.__traceback__)
+            if not _installed(place.filename)
+        ]
+        return [*lines[-_LINES_SHOWN:], f"{type(self).__name__}: {self}", *self._details()]
+
+    def _details(self) -> list[str]:
+        """Further lines for a notebook."""
+        return []
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Exception's own way of pickling calls the class with positional arguments only.
         return _rebuild, (type(self), self.problem, self.advice, self.where)
+
+
+def _installed(filename: str) -> bool:
+    """Whether a line of code belongs to a package, and not to the user."""
+    path = Path(filename)
+    return _PACKAGE in path.parents or any(str(path).startswith(root) for root in _LIBRARIES)
 
 
 def _rebuild(
@@ -132,6 +163,13 @@ class SpecError(InfinityError):
 
 class InvalidJobs(InfinityError, ValueError):
     """Job parameters break rules; ``violations`` is the frame of every broken rule of every job."""
+
+    def _details(self) -> list[str]:
+        found = self.violations
+        shown = found[["label", "parameter", "rule", "value", "message"]].head(_ROWS_SHOWN)
+        more = len(found) - len(shown)
+        rest = [f"... and {more} more rows in the error's .violations"] if more else []
+        return [shown.to_string(index=False, max_colwidth=60), *rest]
 
     @property
     def violations(self) -> pd.DataFrame:

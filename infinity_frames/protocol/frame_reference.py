@@ -58,6 +58,7 @@ DESCRIPTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
         "batch_id": (_ID, "Id of the batch."),
         "job_id": (_ID, "Id of the job; in a published data set its folder and file stem."),
         "generator": (_ID, "Full name of the generator."),
+        "seed": (_ID, "Seed of the job's random decisions."),
         "is_preview": (_ID, "Whether the job rendered one frame only."),
         "status": (_ID, "State of the job."),
         "error": (_ID, "Why the job failed."),
@@ -84,7 +85,6 @@ DESCRIPTIONS: Final[dict[str, dict[str, tuple[str, str]]]] = {
     },
     "batch": {
         "batch_name": (_ID, "Name given at submission."),
-        "seed": (_ID, "Seed of the job's random decisions."),
         "estimated_samples": ("samples", "Frames that the job was estimated to take."),
         "samples": ("samples", "Frames that the job took."),
         "created": ("UTC", "Time of submission."),

@@ -264,6 +264,7 @@ RESULTS = Kind(
         "generator": "string",
         "is_preview": "boolean",
         "status": STATUSES,
+        "seed": "Int64",
         "error": "string",
         "path": "string",
         "video": "string",

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from infinity_frames.io.progress import progress
+from infinity_frames.io.progress import busy, progress
 
 WORK = """
 import time
@@ -41,6 +41,16 @@ def test_short_or_quiet_work_says_nothing(capsys: pytest.CaptureFixture[str]) ->
         with progress(2, "jobs", **options) as bar:  # type: ignore[arg-type]
             bar.update(2)
     assert capsys.readouterr().err == ""
+
+
+def test_a_long_step_without_parts_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    with busy("Thinking", delay=0.05):
+        time.sleep(0.3)
+    with busy("Blinking", delay=30.0):
+        pass
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "Thinking ..."
+    assert last.startswith("Thinking: done after ")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")

@@ -68,6 +68,24 @@ def test_a_run_again(session, engine, tmp_path):
     assert len(session.get_batches_last_n_days(1)) == before  # refused before it cost anything
 
 
+def test_the_same_again_for_a_colleague_and_with_fresh_randomness(session, results):
+    again = results.infinity.recipe()
+    assert again["random_seed"].tolist() == results["seed"].tolist()
+    assert "state" not in again.columns or again["state"].isna().all()
+    assert again["tag_fold"].tolist() == results["tag_fold"].tolist()
+    with pytest.raises(errors.FrameError, match="seed of 1 of 6"):
+        results.assign(seed=results["seed"].where(results.index != 2)).infinity.recipe()
+    for frame in (results, session.jobs(again)):
+        fresh = frame.infinity.renew(3, seed=5)
+        assert len(fresh) == 18
+        assert fresh["random_seed"].nunique() == 18
+        assert fresh["size"].tolist() == frame["size"].repeat(3).tolist()
+        assert fresh.infinity.valid().all()
+        assert frame.infinity.renew(3, seed=5).equals(fresh)
+        with pytest.raises(errors.FrameError, match="copies"):
+            frame.infinity.renew(0)
+
+
 def test_jobs_verbs(session):
     jobs = session.jobs(
         pd.DataFrame({"frames": [2, 0, 5], "size": [1.0, 1.0, 9.0]}, index=["a", "b", "c"])

@@ -5,14 +5,23 @@ from infinity_frames.protocol.parameters.defaults import fill
 from infinity_frames.protocol.parameters.rules import jobs_schema, validate, violations
 from infinity_frames.protocol.parameters.sampling import sample
 from infinity_frames.protocol.parameters.single import sample_one
-from infinity_frames.protocol.parameters.sweeps import jobs_of, reseeded, seeded, sweep
+from infinity_frames.protocol.parameters.sweeps import (
+    jobs_of,
+    recipe,
+    renewed,
+    reseeded,
+    seeded,
+    sweep,
+)
 
 __all__ = [
     "fill",
     "frame",
     "jobs_of",
     "jobs_schema",
+    "recipe",
     "records",
+    "renewed",
     "reseeded",
     "sample",
     "sample_one",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -17,11 +18,12 @@ from infinity_frames.protocol.parameters.columns import (
     typed,
     with_index_columns,
 )
+from infinity_frames.protocol.parameters.draws import entropy_of
 from infinity_frames.protocol.parameters.rules import sentence, unknown_parameter
 from infinity_frames.protocol.schemas import TAG_PREFIX
 from infinity_frames.protocol.spec import Generator
 
-__all__ = ["BASE", "How", "jobs_of", "reseeded", "seeded", "sweep"]
+__all__ = ["BASE", "How", "jobs_of", "recipe", "renewed", "reseeded", "seeded", "sweep"]
 
 How = Literal["product", "zip"]
 BASE = f"{TAG_PREFIX}base"
@@ -58,6 +60,64 @@ def reseeded(generator: Generator, rows: pd.DataFrame, seed: int | None = None) 
     if _SEED in generator.by_name:
         out[_SEED] = _fresh_seeds(generator, out, seed)
     return out
+
+
+def recipe(generator: Generator, rows: pd.DataFrame) -> pd.DataFrame:
+    """Jobs that repeat submitted ones on any server: ``random_seed`` is the seed each row had.
+
+    Raises
+    ------
+    FrameError
+        The generator takes no ``random_seed``, or the seed of a row is unknown.
+    """
+    if _SEED not in generator.by_name:
+        raise FrameError(
+            f"{generator.name} takes no {_SEED}.",
+            advice="Repeat the jobs on their own server with .infinity.seeded().",
+        )
+    out = jobs_of(generator, rows)
+    unknown = is_missing(rows["seed"])
+    if unknown.any():
+        raise FrameError(
+            f"The seed of {int(unknown.sum())} of {len(rows)} jobs is unknown.",
+            advice="Leave them out, or repeat them on their own server with .infinity.seeded().",
+            jobs=list(rows.loc[unknown, "job_id"].astype(str)),
+        )
+    if _STATE in out.columns:
+        out[_STATE] = pd.Series(pd.NA, index=out.index, dtype="string")
+    out[_SEED] = rows["seed"].astype("Int64")
+    return out
+
+
+def renewed(
+    generator: Generator, rows: pd.DataFrame, n: int = 1, seed: int | None = None
+) -> pd.DataFrame:
+    """Copies of jobs with the same parameters and fresh random decisions.
+
+    Parameters
+    ----------
+    generator : Generator
+        Whose parameters.
+    rows : DataFrame
+        Jobs, batch or results rows.
+    n : int
+        Number of copies of each row; copies of a row stand together.
+    seed : int, optional
+        Makes the new ``random_seed`` values repeatable.
+
+    Raises
+    ------
+    FrameError
+        `n` is no whole number of at least 1.
+    """
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
+        raise FrameError(f"Invalid number of copies {n!r}.", advice="Pass 1 or more.")
+    entropy_of(seed)  # raises where it is no seed
+    base = with_index_columns(generator, rows)
+    base = jobs_of(generator, base) if "job_id" in rows.columns else frame(generator, base)
+    if n > 1:
+        base = base.iloc[np.repeat(np.arange(len(base)), int(n))].reset_index(drop=True)
+    return reseeded(generator, base, seed)
 
 
 def sweep(
