@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from infinity_frames.batch import Batch
     from infinity_frames.client.http import RetryPolicy
     from infinity_frames.data import database
+    from infinity_frames.experiments import recipes
     from infinity_frames.frame import Frame, returning_frame
     from infinity_frames.launcher import start_engine, stop_engine
     from infinity_frames.protocol import parameters as parameters
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     query = returning_frame(data.query)
     read_results = returning_frame(data.read_results)
+    replay = returning_frame(recipes.replay)
 
 __all__ = [
     "Batch",
@@ -47,6 +49,7 @@ __all__ = [
     "generators",
     "query",
     "read_results",
+    "replay",
     "start_engine",
     "stop_engine",
 ]
@@ -73,6 +76,7 @@ _HOMES = {
     "database": "data",
     "query": "data",
     "read_results": "data",
+    "replay": "experiments.recipes",
     "start_engine": "launcher",
     "stop_engine": "launcher",
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 import pandas as pd
@@ -17,7 +18,7 @@ from infinity_frames.client.registry import forget, remember
 from infinity_frames.client.sign_in import open_pages
 from infinity_frames.client.submit import estimate_samples, submit_jobs
 from infinity_frames.compat import SessionVocabulary
-from infinity_frames.experiments import designs
+from infinity_frames.experiments import designs, searches
 from infinity_frames.frame import Frame, as_frame
 from infinity_frames.protocol import parameters
 from infinity_frames.protocol.errors import RequestRejected
@@ -258,6 +259,39 @@ class Session(SessionVocabulary):
         """
         made = designs.design(self.spec, kind, n, by=by, seed=seed, fixed=fixed)
         return as_frame(self.origin.with_context(made))
+
+    def search(
+        self,
+        score: Callable[[pd.DataFrame], Any],
+        n: int,
+        *,
+        folder: str | Path,
+        worst: Literal["low", "high"] = "low",
+        fixed: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Frame:
+        """Search for the jobs with the worst score, and tell distinct failures apart.
+
+        Parameters
+        ----------
+        score : callable
+            Takes a results frame, returns a number per row.
+        n : int
+            Jobs to render.
+        folder : path
+            Where renders and scores are kept; the same call goes on there.
+        worst : {"low", "high"}
+            Which scores are failures.
+        fixed : mapping, optional
+            Values of parameters that are not searched.
+        **options
+            threshold, by, sampler, batch, radius, preview, budget, seed, quiet: see
+            :func:`infinity_frames.experiments.searches.search`.
+        """
+        found = searches.search(
+            self.origin, score, n, folder=folder, worst=worst, fixed=fixed, **options
+        )
+        return as_frame(self.origin.with_context(found))
 
     # Submitting jobs
 

@@ -19,7 +19,7 @@ from infinity_frames.protocol.parameters.draws import quantiles, rng_of, sensibl
 from infinity_frames.protocol.spec import Choice, Constant, Generator, Joint, Normal, Parameter
 from infinity_frames.protocol.spec import Uniform as UniformSampling
 
-__all__ = ["DESIGNS", "Design", "design", "sample"]
+__all__ = ["DESIGNS", "Design", "design", "free_parameters", "sample"]
 
 Design = Literal["random", "sobol", "halton", "lhs"]
 DESIGNS = ("random", "sobol", "halton", "lhs")
@@ -83,7 +83,7 @@ def sample(
     if like is not None:
         fixed = {**_resembling(spec, like, n, seed, taken), **(fixed or {})}
         taken |= set(fixed)
-    free = _free(spec, taken)
+    free = free_parameters(spec, taken)
     drawing = _Drawing(spec, design, seed, given, outside, dict(fixed or {}), free, where)
     out, points, rate = drawing.draw(n)
     out.attrs["design"] = {
@@ -135,7 +135,7 @@ def design(
     """
     if kind not in ("saltelli", "morris"):
         raise FrameError(f"Unknown design {kind!r}.", advice="Available: saltelli, morris.")
-    free = {p.name: p for p in _free(spec, set(fixed or {}))}
+    free = {p.name: p for p in free_parameters(spec, set(fixed or {}))}
     names = list(free) if by is None else list(by)
     for name in names:
         if name not in free:
@@ -172,7 +172,7 @@ def design(
     return out
 
 
-def _free(spec: Generator, taken: set[str]) -> list[Parameter]:
+def free_parameters(spec: Generator, taken: set[str]) -> list[Parameter]:
     """Parameters that are drawn: one per group of parameters that are drawn together."""
     free: list[Parameter] = []
     together: set[str] = set()

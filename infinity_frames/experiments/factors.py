@@ -19,9 +19,25 @@ from infinity_frames.protocol.schemas import (
     TAG_PREFIX,
 )
 
-__all__ = ["factors_of", "groups_of", "interval", "is_number", "numbers", "one_row_per_unit"]
+__all__ = [
+    "METRICS",
+    "factors_of",
+    "groups_of",
+    "interval",
+    "is_number",
+    "numbers",
+    "one_row_per_unit",
+]
+
+METRICS = (
+    *("oks", "iou", "error_px", "ap", "ap50", "ap75", "ar", "precision", "recall"),
+    *("true_positives", "false_positives", "false_negatives", "n_truth", "n_predicted"),
+    *("truth", "prediction", "correct", "error", "absolute_error", "squared_error", "score"),
+)
+"""Columns that ``evaluate`` makes: outcomes, which are never causes of each other."""
 
 _NOT_FACTORS = {
+    *METRICS,
     *BATCH.columns,
     *RESULTS.columns,
     *IMAGES.columns,

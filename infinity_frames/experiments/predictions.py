@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from infinity_frames.io.progress import progress
 from infinity_frames.io.video import read_frames
 from infinity_frames.protocol.errors import FrameError, InfinityError, MediaError
 from infinity_frames.protocol.schemas import with_context
+from infinity_frames.protocol.warnings import warn_user
 
 __all__ = ["Model", "predict"]
 
@@ -69,7 +69,8 @@ def predict(
     Returns
     -------
     DataFrame
-        job_id, frame_number, and the columns of `fn`.
+        job_id, frame_number, and the columns of `fn`. ``attrs["predictions"]`` notes `every` and
+        the jobs that could not be decoded, for :func:`evaluate`.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def predict(
         raise FrameError("batch_size and every must be at least 1.")
     jobs = _with_pictures(results, path)
     parts: list[pd.DataFrame] = []
-    failed: list[str] = []
+    failed: dict[str, str] = {}
     with progress(len(jobs), "Predicting", quiet=quiet) as bar:
         for job in jobs:
             store = None if key is None else _store(job, key, every, folder)
@@ -101,7 +102,7 @@ def predict(
                 try:
                     rows = _of_job(job, fn, batch_size, every)
                 except MediaError as error:
-                    failed.append(f"{job.job_id}: {error.problem}")
+                    failed[job.job_id] = error.problem
                     bar.update()
                     continue
                 if store is not None:
@@ -109,12 +110,10 @@ def predict(
                 parts.append(rows)
             bar.update()
     if failed:
-        warnings.warn(
-            f"{len(failed)} of {len(jobs)} jobs have no predictions: {'; '.join(failed[:3])}",
-            ResultsWarning,
-            stacklevel=3,
-        )
+        first = "; ".join(f"{job}: {why}" for job, why in list(failed.items())[:3])
+        warn_user(f"{len(failed)} of {len(jobs)} jobs have no predictions: {first}", ResultsWarning)
     out = pd.concat(parts, ignore_index=True) if parts else _empty()
+    out.attrs["predictions"] = {"every": every, "failed": sorted(failed)}
     known = results.attrs.get("infinity")
     if isinstance(known, Mapping) and {"server", "generator"} <= set(known):
         out = with_context(out, server=known["server"], generator=known["generator"])

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from infinity_frames.frame import Frame, as_frame
+
 if TYPE_CHECKING:
-    pass
+    from infinity_frames.client.origin import HasOrigin
 
 __all__ = ["ExperimentVerbs"]
 
@@ -31,22 +33,45 @@ class ExperimentVerbs:
         folder: str | Path | None = None,
         path: str | Path | None = None,
         quiet: bool = False,
-    ) -> pd.DataFrame:
+    ) -> Frame:
         """Run `fn` over decoded frames.
 
         See :func:`infinity_frames.experiments.predictions.predict`.
         """
         from infinity_frames.experiments import predictions
 
-        return predictions.predict(
-            self._frame,
-            fn,
-            batch_size=batch_size,
-            every=every,
-            key=key,
-            folder=folder,
-            path=path,
-            quiet=quiet,
+        return as_frame(
+            predictions.predict(
+                self._frame,
+                fn,
+                batch_size=batch_size,
+                every=every,
+                key=key,
+                folder=folder,
+                path=path,
+                quiet=quiet,
+            )
+        )
+
+    def evaluate(
+        self,
+        predictions: pd.DataFrame,
+        *,
+        task: Literal["boxes", "masks", "keypoints", "classification", "regression"],
+        target: str | None = None,
+        per: Literal["frame", "job"] = "frame",
+        **options: Any,
+    ) -> Frame:
+        """Compare predictions with labels: a metric per frame or job, beside the parameters.
+
+        See :func:`infinity_frames.experiments.evaluation.evaluate`.
+        """
+        from infinity_frames.experiments import evaluation
+
+        return as_frame(
+            evaluation.evaluate(
+                self._frame, predictions, task=task, target=target, per=per, **options
+            )
         )
 
     def sensitivity(
@@ -55,34 +80,34 @@ class ExperimentVerbs:
         by: str | Sequence[str] | None = None,
         method: Literal["anova", "rbd_fast", "delta", "sobol", "morris"] = "anova",
         **options: Any,
-    ) -> pd.DataFrame:
+    ) -> Frame:
         """Share of a metric's variance that each parameter explains.
 
         See :func:`infinity_frames.experiments.sensitivity.sensitivity`.
         """
         from infinity_frames.experiments import sensitivity as sensitivities
 
-        return sensitivities.sensitivity(self._frame, metric, by=by, method=method, **options)
+        return as_frame(
+            sensitivities.sensitivity(self._frame, metric, by=by, method=method, **options)
+        )
 
-    def contrast(self, parameter: str, metric: str, **options: Any) -> pd.DataFrame:
+    def contrast(self, parameter: str, metric: str, **options: Any) -> Frame:
         """Paired differences in a sweep.
 
         See :func:`infinity_frames.experiments.contrasts.contrast`.
         """
         from infinity_frames.experiments import contrasts
 
-        return contrasts.contrast(self._frame, parameter, metric, **options)
+        return as_frame(contrasts.contrast(self._frame, parameter, metric, **options))
 
-    def slices(
-        self, metric: str, worst: Literal["low", "high"] = "low", **options: Any
-    ) -> pd.DataFrame:
+    def slices(self, metric: str, worst: Literal["low", "high"] = "low", **options: Any) -> Frame:
         """Rules under which a metric is worst.
 
         See :func:`infinity_frames.experiments.slices.slices`.
         """
         from infinity_frames.experiments import slices as rules
 
-        return rules.slices(self._frame, metric, worst=worst, **options)
+        return as_frame(rules.slices(self._frame, metric, worst=worst, **options))
 
     def near(
         self,
@@ -92,8 +117,8 @@ class ExperimentVerbs:
         *,
         reseed: bool = False,
         seed: int | None = None,
-        session: Any = None,
-    ) -> pd.DataFrame:
+        session: HasOrigin | None = None,
+    ) -> Frame:
         """Jobs around each row.
 
         See :func:`infinity_frames.experiments.neighbors.near`.
@@ -105,25 +130,77 @@ class ExperimentVerbs:
         jobs = neighbors.near(
             used.spec, self._frame, n, spread=spread, vary=vary, reseed=reseed, seed=seed
         )
-        return used.with_context(jobs)
+        return as_frame(used.with_context(jobs))
 
-    def gaps(self, by: str | Sequence[str], **options: Any) -> pd.DataFrame:
+    def breakpoint(
+        self,
+        parameter: str,
+        score: Callable[[pd.DataFrame], Any],
+        threshold: float,
+        *,
+        folder: str | Path,
+        session: HasOrigin | None = None,
+        **options: Any,
+    ) -> Frame:
+        """Find the value of a parameter at which each row starts to fail, by bisection.
+
+        See :func:`infinity_frames.experiments.breakpoints.breakpoint_of`.
+        """
+        from infinity_frames.client.registry import origin_for
+        from infinity_frames.experiments import breakpoints
+
+        origin = origin_for(self._frame, session)
+        found = breakpoints.breakpoint_of(
+            origin, self._frame, parameter, score, threshold, folder=folder, **options
+        )
+        return as_frame(origin.with_context(found))
+
+    def recipe(self, *, path: str | Path | None = None) -> Frame:
+        """Everything that decides the pixels of these jobs, for ``inf.replay``.
+
+        See :func:`infinity_frames.experiments.recipes.recipe`.
+        """
+        from infinity_frames.experiments import recipes
+
+        return as_frame(recipes.recipe(self._frame, path=path))
+
+    def same_as(self, other: pd.DataFrame, *, tolerance: int = 0) -> Frame:
+        """Compare with another render: which jobs, files and frames differ; empty if none.
+
+        See :func:`infinity_frames.experiments.recipes.same_as`.
+        """
+        from infinity_frames.experiments import recipes
+
+        return as_frame(recipes.same_as(self._frame, other, tolerance=tolerance))
+
+    def cost(self, preview: bool = False, *, session: HasOrigin | None = None) -> Frame:
+        """Samples, minutes on this server and gigabytes that these jobs would take.
+
+        See :func:`infinity_frames.experiments.recipes.cost`.
+        """
+        from infinity_frames.client.registry import origin_for
+        from infinity_frames.experiments import recipes
+
+        origin = origin_for(self._frame, session)
+        return as_frame(recipes.cost(origin, self._frame, preview=preview))
+
+    def gaps(self, by: str | Sequence[str], **options: Any) -> Frame:
         """Empty and thin cells over one to three columns.
 
         See :func:`infinity_frames.experiments.coverage.gaps`.
         """
         from infinity_frames.experiments import coverage
 
-        return coverage.gaps(self._frame, by, **options)
+        return as_frame(coverage.gaps(self._frame, by, **options))
 
     def cover(
         self,
         n: int,
         by: str | Sequence[str],
         *,
-        session: Any = None,
+        session: HasOrigin | None = None,
         **options: Any,
-    ) -> pd.DataFrame:
+    ) -> Frame:
         """Jobs that fill empty and thin cells, of parameters or of outcomes.
 
         See :func:`infinity_frames.experiments.coverage.cover`.
@@ -133,4 +210,4 @@ class ExperimentVerbs:
 
         used = origin_for(self._frame, session)
         jobs = coverage.cover(used.spec, self._frame, n, by, **options)
-        return used.with_context(jobs)
+        return as_frame(used.with_context(jobs))
