@@ -4,7 +4,8 @@
 # make docs   the pictures of the docs and the notebooks' outputs
 # make site   the documentation as web pages under dist/site
 # make lowest the fast tests with the lowest versions that pyproject.toml promises
-.PHONY: demo test bench docs site lowest format clean
+# make peers  train on exports with torchvision and Ultralytics, in a venv of its own (5 GB)
+.PHONY: demo test bench docs site lowest peers format clean
 
 PY := .venv/bin/python
 
@@ -32,6 +33,9 @@ site: .venv/.test
 
 lowest:
 	./scripts/lowest.sh
+
+peers:
+	./scripts/peers.sh
 
 format: .venv/.test
 	.venv/bin/ruff check --fix .

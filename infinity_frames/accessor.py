@@ -6,7 +6,7 @@ pandas makes a new accessor on every access.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -322,18 +322,6 @@ class InfinityAccessor(ExperimentVerbs):
         """
         return batches.seeded(self._frame, session)
 
-    def recipe(self, *, session: HasOrigin | None = None) -> Frame:
-        """The same jobs again for any account or server: each row's seed as ``random_seed``.
-
-        Examples
-        --------
-        ::
-
-            results = inf.read_results("from_a_colleague")
-            again = results.infinity.recipe(session=inf.Session("visionfit"))
-        """
-        return batches.recipe(self._frame, session)
-
     def renew(
         self, n: int = 1, seed: int | None = None, *, session: HasOrigin | None = None
     ) -> Frame:
@@ -574,6 +562,70 @@ class InfinityAccessor(ExperimentVerbs):
             quiet=quiet,
         )
         return as_frame(losses)
+
+    def torch(
+        self,
+        labels: str | Sequence[str] = ("boxes",),
+        transform: Callable[..., Any] | None = None,
+        *,
+        streaming: bool = False,
+        shuffle: int = 0,
+        seed: int = 0,
+        categories: str | Sequence[str] | None = None,
+        stride: int = 1,
+        size: int | tuple[int, int] | None = None,
+        path: str | Path | None = None,
+    ) -> Any:
+        """Read these rows as a PyTorch dataset, straight from the videos.
+
+        An item is a uint8 picture (3, height, width) and a dict of targets as torchvision's
+        detection models take them: ``labels`` (class numbers from 1), ``boxes`` (n, 4) as x1, y1,
+        x2, y2 in pixels, ``keypoints`` (n, 17, 3), ``masks`` (n, height, width), ``job_id`` and
+        ``frame_number``. Of sensor series an item is a float32 tensor (samples, columns) and the
+        job's parameters. Rows without a part in the column ``split`` are left out; filter by it.
+
+        Parameters
+        ----------
+        labels : str or sequence of str
+            Which targets: ``"boxes"``, ``"keypoints"``, ``"masks"``.
+        transform : callable, optional
+            ``transform(picture, targets)`` makes the item, as transforms of torchvision do.
+        streaming : bool
+            An iterable dataset: each video is decoded once per epoch by one of the workers. Else a
+            map-style dataset, whose workers keep decoded videos in memory.
+        shuffle : int
+            With `streaming`: frames in the buffer from which the next is drawn; 0 keeps the order.
+        seed : int
+            With `streaming`: the same seed and ``set_epoch`` repeat the order.
+        categories, stride, size
+            As for :meth:`export`.
+        path : path, optional
+            The folder the results are in now, if they were moved.
+
+        Raises
+        ------
+        ExtraNotInstalled
+            PyTorch is not installed; it is not a dependency of this package.
+
+        Examples
+        --------
+        ::
+
+            train = parts[parts.split == "train"].infinity.torch(("boxes", "masks"), size=320)
+            loader = DataLoader(train, batch_size=8, num_workers=2, collate_fn=list)
+        """
+        return data.torch_dataset(
+            self._frame,
+            labels,
+            transform,
+            streaming=streaming,
+            shuffle=shuffle,
+            seed=seed,
+            categories=categories,
+            stride=stride,
+            size=size,
+            path=path,
+        )
 
     @renamed_arguments(label="caption")
     def previews(

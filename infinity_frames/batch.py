@@ -36,7 +36,6 @@ __all__ = [
     "download_frame",
     "estimate_samples",
     "origin_for",
-    "recipe",
     "refresh_frame",
     "renew",
     "require_free_folder",
@@ -331,12 +330,6 @@ def seeded(frame: pd.DataFrame, session: HasOrigin | None = None) -> Frame:
     """Repeat the rows' jobs: their parameters and tags, with ``state`` set to the job's id."""
     origin = _origin(frame, session, "seeded()", "job_id")
     return as_frame(origin.jobs(parameters.seeded(origin.spec, frame)))
-
-
-def recipe(frame: pd.DataFrame, session: HasOrigin | None = None) -> Frame:
-    """Make jobs that repeat the rows' jobs on any server, by their seeds."""
-    origin = _origin(frame, session, "recipe()", "job_id", "seed")
-    return as_frame(origin.jobs(parameters.recipe(origin.spec, frame)))
 
 
 def renew(

@@ -8,6 +8,7 @@ from infinity_frames.data.problems import Problem, ResultsWarning
 from infinity_frames.data.queries import query
 from infinity_frames.data.splits import split
 from infinity_frames.data.sql import database, run_sql, table
+from infinity_frames.data.training import torch_dataset
 from infinity_frames.data.verify.verify import verification_summary, verify
 from infinity_frames.data.wide import wide
 
@@ -26,6 +27,7 @@ __all__ = [
     "run_sql",
     "split",
     "table",
+    "torch_dataset",
     "verification_summary",
     "verify",
     "wide",

@@ -68,14 +68,8 @@ def test_a_run_again(session, engine, tmp_path):
     assert len(session.get_batches_last_n_days(1)) == before  # refused before it cost anything
 
 
-def test_the_same_again_for_a_colleague_and_with_fresh_randomness(session, results):
-    again = results.infinity.recipe()
-    assert again["random_seed"].tolist() == results["seed"].tolist()
-    assert "state" not in again.columns or again["state"].isna().all()
-    assert again["tag_fold"].tolist() == results["tag_fold"].tolist()
-    with pytest.raises(errors.FrameError, match="seed of 1 of 6"):
-        results.assign(seed=results["seed"].where(results.index != 2)).infinity.recipe()
-    for frame in (results, session.jobs(again)):
+def test_the_same_parameters_with_fresh_randomness(session, results):
+    for frame in (results, results.infinity.seeded()):
         fresh = frame.infinity.renew(3, seed=5)
         assert len(fresh) == 18
         assert fresh["random_seed"].nunique() == 18

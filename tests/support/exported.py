@@ -12,9 +12,9 @@ from pycocotools.coco import COCO
 from real_results import rendered  # noqa: F401
 
 from infinity_frames.data import export, read_results, split
-from infinity_frames.data.exports import FORMATS
+from infinity_frames.data.exports.formats import BUILT_IN
 
-PICTURE_FORMATS = list(FORMATS)
+PICTURE_FORMATS = [known.name for known in BUILT_IN if known.takes_pictures]
 
 
 @pytest.fixture(scope="session")

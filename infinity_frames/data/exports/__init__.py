@@ -18,7 +18,7 @@ from infinity_frames.io.progress import progress
 from infinity_frames.protocol.errors import ResultsError
 from infinity_frames.protocol.schemas import Frame, as_frame
 
-__all__ = ["FORMATS", "DataSet", "Format", "export"]
+__all__ = ["FORMATS", "DataSet", "Format", "check_options", "export"]
 
 FORMATS: dict[str, str] = {known.name: known.usage for known in BUILT_IN}
 """The built-in formats, and how each is read."""
@@ -54,7 +54,8 @@ def export(
         The data set's folder; it must not exist yet. It appears whole or not at all.
     format : str
         ``"coco"``, ``"yolo-detect"`` (``"yolo"``), ``"yolo-pose"``, ``"yolo-segment"``,
-        ``"parquet"``, ``"huggingface"``, or one of another package; see :data:`FORMATS`. Each maps
+        ``"parquet"``, ``"huggingface"``, ``"webdataset"``, ``"csv"`` (sensor series), ``"cvat"``,
+        ``"label-studio"``, or one of another package; see :data:`FORMATS`. Each maps
         names of parts to its own: ``dev`` is ``val`` for YOLO and ``validation`` for Hugging Face.
     pictures : {"png", "jpg"}
         How frames of videos are kept: PNG without loss, JPEG at quality 95.
@@ -92,7 +93,7 @@ def export(
     >>> parts.infinity.export("data/people", "yolo-pose", size=640)  # doctest: +SKIP
     """
     chosen = find_format(format)
-    _check(pictures, stride, size)
+    check_options(pictures, stride, size)
     target = _free_folder(path)
     data = choose(results, chosen, categories, source)
     data.pictures, data.stride = pictures, stride
@@ -119,7 +120,8 @@ def export(
     return _as_losses(data.losses)
 
 
-def _check(pictures: str, stride: int, size: int | tuple[int, int] | None) -> None:
+def check_options(pictures: str, stride: int, size: int | tuple[int, int] | None) -> None:
+    """Raise ResultsError for an invalid picture type, stride or size."""
     if pictures not in ("png", "jpg"):
         raise ResultsError(f"Invalid picture type {pictures!r}.", advice="Use png or jpg.")
     if not _is_whole(stride) or stride < 1:
@@ -156,6 +158,8 @@ def _frame_count(data: DataSet) -> int:
         lengths = [len(data.frames.get(job.job_id, ())) for job in data.jobs]
     else:
         lengths = data.results["num_frames"].fillna(0).astype(int).tolist()
+        if data.has_series:
+            return len(data.jobs)
     return sum(-(-length // data.stride) for length in lengths)
 
 

@@ -164,13 +164,13 @@ def _require_kind(files: Sequence[JobFiles], format: Format) -> None:
         raise ResultsError(
             f"These jobs hold sensor series without labeled pictures, and the format {format.name} "
             "holds pictures.",
-            advice="Use parquet or huggingface.",
+            advice="Use csv, parquet, huggingface or webdataset.",
             format=format.name,
         )
     if not format.takes_pictures and not any(job.series is not None for job in files):
         raise ResultsError(
             f"These jobs hold no sensor series, and the format {format.name} holds nothing else.",
-            advice="Use coco, yolo-detect, parquet or huggingface.",
+            advice="Use coco, yolo-detect, parquet, huggingface or webdataset.",
             format=format.name,
         )
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
 
+from infinity_frames.data.exports.annotation_tools import Cvat, LabelStudio
 from infinity_frames.data.exports.base import Format
 from infinity_frames.data.exports.coco import Coco
+from infinity_frames.data.exports.csv_series import CsvSeries
 from infinity_frames.data.exports.huggingface import HuggingFace
 from infinity_frames.data.exports.parquet import ParquetTables
+from infinity_frames.data.exports.webdataset import WebDataset
 from infinity_frames.data.exports.yolo import YoloDetect, YoloPose, YoloSegment
 from infinity_frames.protocol.errors import ResultsError, nearest
 
@@ -20,6 +23,10 @@ BUILT_IN: tuple[Format, ...] = (
     YoloSegment(),
     ParquetTables(),
     HuggingFace(),
+    WebDataset(),
+    CsvSeries(),
+    Cvat(),
+    LabelStudio(),
 )
 _ALIASES = {"yolo": "yolo-detect"}
 _GROUP = "infinity_frames.exports"

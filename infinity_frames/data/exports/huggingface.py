@@ -14,7 +14,14 @@ import pyarrow.parquet as pq
 
 from infinity_frames.data.exports.base import DataSet, Job
 from infinity_frames.data.exports.parts import word_names
-from infinity_frames.data.exports.samples import Sample, encode, load, samples, series
+from infinity_frames.data.exports.samples import (
+    Sample,
+    chosen_samples,
+    encode,
+    load,
+    samples,
+    series,
+)
 from infinity_frames.protocol.errors import ResultsError
 
 __all__ = ["HuggingFace"]
@@ -119,6 +126,7 @@ def _rows(job: Job, data: DataSet) -> Iterator[dict[str, Any]]:
 def _series_rows(job: Job, data: DataSet) -> Iterator[dict[str, Any]]:
     table = series(job, data)
     if table is not None:
+        table = chosen_samples(job, table, data)
         columns = {name: table[name].to_pylist() for name in table.column_names}
         # A sensor's column must not hide one of the row's own.
         named = {
@@ -261,8 +269,8 @@ def _series_schema(rows: Sequence[Mapping[str, Any]], columns: Columns) -> pa.Sc
     fields = dict(zip(_SERIES.names, _SERIES.types, strict=True))
     for row in rows:
         for name, values in row.items():
-            if name not in parameters:
-                fields.setdefault(name, pa.array(values).type if values else pa.float64())
+            if name not in parameters and name not in fields:
+                fields[name] = pa.array(values).type if values else pa.float64()
     return pa.schema(
         {name: kind if name in _SERIES.names else pa.list_(kind) for name, kind in fields.items()}
     )

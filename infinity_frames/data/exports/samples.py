@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from infinity_frames.data.exports.base import DataSet, Job
@@ -19,7 +20,16 @@ from infinity_frames.data.layout import JobFiles
 from infinity_frames.data.problems import report
 from infinity_frames.protocol.errors import MediaError
 
-__all__ = ["Picture", "Sample", "encode", "load", "read_pictures", "samples", "series"]
+__all__ = [
+    "Picture",
+    "Sample",
+    "chosen_samples",
+    "encode",
+    "load",
+    "read_pictures",
+    "samples",
+    "series",
+]
 
 Picture = NDArray[np.uint8]
 
@@ -105,6 +115,14 @@ def series(job: Job, data: DataSet) -> pa.Table | None:
         data.losses[NO_SERIES] += 1
         return None
     return table.drop_columns(["job_id"])
+
+
+def chosen_samples(job: Job, table: pa.Table, data: DataSet) -> pa.Table:
+    """The chosen rows of a series: those of the given frame, and of these every `stride`-th."""
+    if data.frames is not None:
+        wanted = pa.array(sorted(data.frames.get(job.job_id, ())), pa.int64())
+        table = table.filter(pc.is_in(table["sample"], value_set=wanted))
+    return table.take(np.arange(0, table.num_rows, data.stride))
 
 
 def samples(job: Job, labels: LabelsFile, data: DataSet) -> Iterator[Sample]:

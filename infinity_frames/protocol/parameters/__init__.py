@@ -7,7 +7,6 @@ from infinity_frames.protocol.parameters.sampling import sample
 from infinity_frames.protocol.parameters.single import sample_one
 from infinity_frames.protocol.parameters.sweeps import (
     jobs_of,
-    recipe,
     renewed,
     reseeded,
     seeded,
@@ -19,7 +18,6 @@ __all__ = [
     "frame",
     "jobs_of",
     "jobs_schema",
-    "recipe",
     "records",
     "renewed",
     "reseeded",

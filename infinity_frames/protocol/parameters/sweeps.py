@@ -23,7 +23,7 @@ from infinity_frames.protocol.parameters.rules import sentence, unknown_paramete
 from infinity_frames.protocol.schemas import TAG_PREFIX
 from infinity_frames.protocol.spec import Generator
 
-__all__ = ["BASE", "How", "jobs_of", "recipe", "renewed", "reseeded", "seeded", "sweep"]
+__all__ = ["BASE", "How", "jobs_of", "renewed", "reseeded", "seeded", "sweep"]
 
 How = Literal["product", "zip"]
 BASE = f"{TAG_PREFIX}base"
@@ -59,33 +59,6 @@ def reseeded(generator: Generator, rows: pd.DataFrame, seed: int | None = None) 
         out[_STATE] = pd.Series(pd.NA, index=out.index, dtype="string")
     if _SEED in generator.by_name:
         out[_SEED] = _fresh_seeds(generator, out, seed)
-    return out
-
-
-def recipe(generator: Generator, rows: pd.DataFrame) -> pd.DataFrame:
-    """Jobs that repeat submitted ones on any server: ``random_seed`` is the seed each row had.
-
-    Raises
-    ------
-    FrameError
-        The generator takes no ``random_seed``, or the seed of a row is unknown.
-    """
-    if _SEED not in generator.by_name:
-        raise FrameError(
-            f"{generator.name} takes no {_SEED}.",
-            advice="Repeat the jobs on their own server with .infinity.seeded().",
-        )
-    out = jobs_of(generator, rows)
-    unknown = is_missing(rows["seed"])
-    if unknown.any():
-        raise FrameError(
-            f"The seed of {int(unknown.sum())} of {len(rows)} jobs is unknown.",
-            advice="Leave them out, or repeat them on their own server with .infinity.seeded().",
-            jobs=list(rows.loc[unknown, "job_id"].astype(str)),
-        )
-    if _STATE in out.columns:
-        out[_STATE] = pd.Series(pd.NA, index=out.index, dtype="string")
-    out[_SEED] = rows["seed"].astype("Int64")
     return out
 
 
