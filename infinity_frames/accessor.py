@@ -17,6 +17,7 @@ from infinity_frames.frame import Frame, as_frame
 from infinity_frames.protocol.deprecation import renamed_arguments
 from infinity_frames.protocol.errors import FrameError
 from infinity_frames.protocol.lazy import LazyModule
+from infinity_frames.vis_verbs import VisVerbs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,7 +39,7 @@ Overrides = pd.DataFrame | Sequence[Mapping[str, Any]]
 
 
 @pd.api.extensions.register_dataframe_accessor("infinity")
-class InfinityAccessor(ExperimentVerbs):
+class InfinityAccessor(ExperimentVerbs, VisVerbs):
     """Verbs on frames of jobs, of a batch and of results.
 
     Every verb takes ``session=`` (verbs on results: ``path=``) for when the frame's columns and

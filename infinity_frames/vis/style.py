@@ -7,6 +7,7 @@ nothing has to be closed. In notebooks and threads pyplot is not used.
 
 from __future__ import annotations
 
+import base64
 import io
 import sys
 import tempfile
@@ -30,6 +31,7 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
 from infinity_frames.protocol.errors import FrameError
@@ -97,16 +99,19 @@ DARK = Theme(
 )
 _THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
 # Of the process, not of a thread or task: notebooks may run each cell in a context of its own.
-_current = {"theme": LIGHT}
+_current: dict[str, Any] = {"theme": LIGHT, "chosen": False}
 
 
 def theme() -> Theme:
     """The current theme."""
-    return _current["theme"]
+    now: Theme = _current["theme"]
+    return now
 
 
 class set_theme:  # noqa: N801 - read as a verb, as torch.set_grad_enabled is
     """Set the light or dark theme of plots, for good or inside a ``with`` block.
+
+    Without it, plots are light and notebooks with a dark page show them dark.
 
     Parameters
     ----------
@@ -127,8 +132,8 @@ class set_theme:  # noqa: N801 - read as a verb, as torch.set_grad_enabled is
     def __init__(self, name: str) -> None:
         if name not in _THEMES:
             raise FrameError(f"Unknown theme {name!r}.", advice=f"Available: {', '.join(_THEMES)}.")
-        self._before = theme()
-        _current["theme"] = _THEMES[name]
+        self._before = dict(_current)
+        _current.update(theme=_THEMES[name], chosen=True)
 
     def __enter__(self) -> set_theme:
         return self
@@ -139,7 +144,7 @@ class set_theme:  # noqa: N801 - read as a verb, as torch.set_grad_enabled is
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        _current["theme"] = self._before
+        _current.update(self._before)
 
 
 def _settings(now: Theme) -> Any:
@@ -219,6 +224,9 @@ class Drawing(Figure):
             print(f"Figure written to {path}")
             webbrowser.open(path.as_uri())
 
+    adapts = False
+    """Whether a notebook with a dark page shows it in dark colors."""
+
     def _encoded(self, kind: str) -> bytes:
         buffer = io.BytesIO()
         self.savefig(buffer, format=kind, facecolor=self.get_facecolor())
@@ -226,6 +234,10 @@ class Drawing(Figure):
 
     def _repr_png_(self) -> bytes:
         return self._encoded("png")
+
+    def _repr_html_(self) -> str | None:
+        """The picture with colors that follow the page; None where the user set a theme."""
+        return _page(self._encoded("png"), "png", "infinity-plot") if self.adapts else None
 
 
 class PictureGrid(Drawing):
@@ -235,6 +247,54 @@ class PictureGrid(Drawing):
 
     def _repr_jpeg_(self) -> bytes:
         return self._encoded("jpg")
+
+    def _repr_html_(self) -> str | None:
+        """The pictures on a transparent ground, with captions readable on light and dark pages."""
+        if not self.adapts:
+            return None
+        texts = [(text, text.get_color()) for text in self.findobj(Text)]
+        empty = [axes for axes in self.axes if not axes.images]
+        grounds = [(axes, axes.get_facecolor()) for axes in empty]
+        try:
+            for text, _ in texts:
+                text.set_color(_MIDDLE_GRAY)
+            for axes in empty:
+                axes.set_facecolor("none")
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="webp", facecolor="none")
+        finally:
+            for text, before in texts:
+                text.set_color(before)
+            for axes, ground in grounds:
+                axes.set_facecolor(ground)
+        return _page(buffer.getvalue(), "webp", "infinity-pictures")
+
+
+# On white and on near-black the contrast is 4.4 to 1.
+_MIDDLE_GRAY = "#777777"
+_DARK_PAGES = (
+    'body[data-jp-theme-light="false"]',
+    "body.vscode-dark",
+    'html[data-theme="dark"]',
+    'body[data-theme="dark"]',
+)
+
+
+def _page(picture: bytes, kind: str, name: str) -> str:
+    """Embed a picture in a page; plots turn dark where the page is, keeping their hues.
+
+    JupyterLab, VS Code and documentation pages mark a dark page in their own ways; elsewhere the
+    preference of the browser decides.
+    """
+    dark = "filter: invert(0.92) hue-rotate(180deg);"
+    known = ", ".join(f"{page} img.infinity-plot" for page in _DARK_PAGES)
+    other = "body:not([data-jp-theme-light]):not(.vscode-light) img.infinity-plot"
+    style = (
+        f"<style>img.{name} {{max-width: 100%;}} {known} {{{dark}}} "
+        f"@media (prefers-color-scheme: dark) {{{other} {{{dark}}}}}</style>"
+    )
+    data = base64.b64encode(picture).decode("ascii")
+    return f'{style}<img class="{name}" src="data:image/{kind};base64,{data}" alt="">'
 
 
 @contextmanager
@@ -247,6 +307,7 @@ def look() -> Iterator[None]:
 def figure(width: float, height: float, kind: type[Drawing] = Drawing) -> Drawing:
     """An empty figure with constrained layout; sizes in inches."""
     made = kind(figsize=(width, height), layout="constrained", facecolor=theme().paper)
+    made.adapts = not _current["chosen"]
     _make_current(made)
     return made
 

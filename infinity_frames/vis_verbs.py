@@ -1,0 +1,114 @@
+"""The functions of ``infinity_frames.vis`` as verbs of the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from infinity_frames.protocol.errors import FrameError
+from infinity_frames.protocol.lazy import LazyModule
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from infinity_frames import vis
+else:  # matplotlib and OpenCV are imported when a verb first draws
+    vis = LazyModule("infinity_frames.vis")
+
+__all__ = ["VisVerbs"]
+
+
+class VisVerbs:
+    """Plots and videos of a frame's rows; each verb is described at the function of its name."""
+
+    _frame: pd.DataFrame
+
+    def visualize_job_params(self, stratify_var: str | None = None) -> Figure:
+        """Plot how each parameter is distributed; see :func:`infinity_frames.vis`."""
+        return vis.visualize_job_params(self._frame, stratify_var)
+
+    def visualize_batch_results(self, stratify_var: str | None = None) -> Figure:
+        """Plot the outcomes of a batch and its parameters; see :func:`infinity_frames.vis`."""
+        return vis.visualize_batch_results(self._frame, stratify_var)
+
+    def visualize_effect(
+        self,
+        x: str | None = None,
+        y: str | None = None,
+        stratify_var: str | None = None,
+        *,
+        ax: Axes | None = None,
+    ) -> Figure:
+        """Plot the effect of a parameter on an outcome; see :func:`infinity_frames.vis`."""
+        return vis.visualize_effect(self._frame, x, y, stratify_var, ax=ax)
+
+    def visualize_joint(
+        self, x: str, y: str, stratify_var: str | None = None, *, ax: Axes | None = None
+    ) -> Figure:
+        """Plot how two parameters are distributed together; see :func:`infinity_frames.vis`."""
+        return vis.visualize_joint(self._frame, x, y, stratify_var, ax=ax)
+
+    def view_previews(
+        self,
+        k: int = 20,
+        caption: str | Sequence[str] | None = None,
+        boxes: bool = False,
+        keypoints: bool = False,
+    ) -> Figure:
+        """Draw a captioned grid of what the first `k` jobs look like; the same as ``previews``."""
+        return vis.view_previews(self._frame, k, caption, boxes, keypoints)
+
+    def visualize_videos(
+        self, path: str | Path, k: int = 16, label: str | Sequence[str] | None = None
+    ) -> Path:
+        """Write one video that plays the first `k` videos side by side."""
+        return vis.visualize_videos(self._frame, path, k, label)
+
+    def visualize_all_labels(self, path: str | Path | None = None) -> Path:
+        """Write a video with all labels of the job of this one row."""
+        return vis.visualize_all_labels(self._row("visualize_all_labels"), path)
+
+    def visualize_timeseries(
+        self, path: str | Path | None = None, columns: Sequence[str] | None = None
+    ) -> Path:
+        """Write a video of the job of this one row beside its sensor data."""
+        return vis.visualize_timeseries(self._row("visualize_timeseries"), path, columns)
+
+    def draw_labels(
+        self, path: str | Path | None = None, annotators: Sequence[Any] | None = None
+    ) -> Path:
+        """Write the video of the job of this one row with its labels drawn over it."""
+        drawn = (vis.BoxAnnotator(),) if annotators is None else annotators
+        return vis.draw_labels(self._row("draw_labels"), path, drawn)
+
+    def compare(self, path: str | Path | None = None) -> Path:
+        """Write a video of the jobs of these two rows side by side, with their difference."""
+        if len(self._frame) != 2:
+            raise FrameError(
+                f"compare() takes two rows, and this frame has {len(self._frame)}.",
+                advice="Select them: frame.iloc[[0, 1]].infinity.compare().",
+            )
+        return vis.compare(self._frame.iloc[[0]], self._frame.iloc[[1]], path)
+
+    def display_video(self, width: int | None = None) -> Any:
+        """Embed the video of the job of this one row in a notebook."""
+        row = self._row("display_video")
+        video = row["video"].iloc[0] if "video" in row.columns else pd.NA
+        if pd.isna(video):
+            raise FrameError(
+                "The job of this row has no video.",
+                advice="Previews are pictures: .infinity.previews() shows them.",
+            )
+        return vis.display_video(str(video), width)
+
+    def _row(self, verb: str) -> pd.DataFrame:
+        if len(self._frame) != 1:
+            raise FrameError(
+                f"{verb}() takes one row, and this frame has {len(self._frame)}.",
+                advice=f"Select one: frame.iloc[[0]].infinity.{verb}().",
+            )
+        return self._frame
