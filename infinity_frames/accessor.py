@@ -676,8 +676,7 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         if self._submitted:
             raise FrameError(
                 f"{verb}() takes jobs, but these rows were already submitted.",
-                advice="Make jobs of them with .infinity.seeded(), .recipe(), .renew(), .retry() "
-                "or .sweep().",
+                advice="Make jobs of them with .infinity.seeded(), .renew(), .retry() or .sweep().",
                 verb=verb,
             )
         return batches.origin_for(self._frame, session)
