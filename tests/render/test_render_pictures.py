@@ -1,8 +1,7 @@
 """Pictures: light, shadow, repeatability, and what a camera makes of them."""
 
-from __future__ import annotations
-
 import hashlib
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -72,6 +71,20 @@ def render(*objects: Object, lights=None, placements=None, ambient=(0.1, 0.1, 0.
     lights = [lamp()] if lights is None else lights
     scene = Scene((FLOOR, *objects), above(), tuple(lights), ambient)
     return Renderer(scene).picture(placements or {})
+
+
+@pytest.mark.parametrize("stops", [-3.0, 3.0])
+@pytest.mark.parametrize("power", [1e-3, 1.0, 30.0])
+def test_no_combination_of_tone_and_exposure_blanks_a_picture(stops: float, power: float) -> None:
+    rng = np.random.default_rng(0)
+    radiance = np.repeat(rng.lognormal(0.0, 1.0, (64, 64, 1)) * power, 3, axis=2)
+    radiance = radiance.astype(np.float32)
+    for contrast, black, white in itertools.product((0.5, 2.5), (-0.3, 0.2), (0.5, 1.2)):
+        response = Response(contrast=contrast, black=black, white=white)
+        exposure = auto_exposure(radiance, stops=stops, response=response)
+        picture = tonemap(radiance, rng=None, exposure=exposure, response=response)
+        assert (picture > 25).mean() > 0.09
+        assert (picture < 230).mean() > 0.09
 
 
 def test_irradiance_falls_as_physics_says():

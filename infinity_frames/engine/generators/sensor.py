@@ -23,7 +23,7 @@ class Sensor:
     exposure : float, optional
         Factor on the radiance; default: chosen automatically for the first frame.
     stops : float
-        Exposure compensation of the automatic choice, EV.
+        Exposure compensation of the automatic choice, EV; it never blanks the picture.
     response : Response, optional
         Lens, tone curve and processing of the camera; default: neutral.
     """
@@ -59,6 +59,6 @@ class Sensor:
             sRGB.
         """
         if self._exposure is None:
-            self._exposure = auto_exposure(radiance) * 2.0**self._stops
+            self._exposure = auto_exposure(radiance, stops=self._stops, response=self._response)
         rng = stream(self._seed, "sensor_noise", frame) if self._noisy else None
         return tonemap(radiance, rng=rng, exposure=self._exposure, response=self._response)

@@ -24,6 +24,8 @@ READ_NOISE = 6.0
 _USUAL = 0.35  # mean luminance of a room under a lamp of 100 W
 _TARGET = 0.17  # what that is exposed to
 _COMPENSATION = 0.62  # share of a change of light (in stops) that the exposure makes up for
+_TAILS = (0.1, 0.9)  # quantiles of the luminance that may not go white and black
+_LEVELS = (0.12, 0.88)  # the least level of the brighter one, the highest of the darker one
 _LEAST_GAIN = 0.25
 _WHITE = 8.0  # exposed radiance that is shown as white, whatever the tone curve
 _STEPS = 8192  # of the table from signal to 8 bits
@@ -48,15 +50,23 @@ class Response(NamedTuple):
 _NEUTRAL = Response()
 
 
-def auto_exposure(radiance: NDArray[np.float32]) -> float:
+def auto_exposure(
+    radiance: NDArray[np.float32], *, stops: float = 0.0, response: Response = _NEUTRAL
+) -> float:
     """Exposure a camera would choose for a picture.
 
-    It follows the mean brightness, but makes up only for part of it: dim rooms stay dim.
+    It follows the mean brightness, but makes up only for part of it: dim rooms stay dim. Whatever
+    the compensation and the tone curve, the brightest tenth of the picture does not go black, and
+    the darkest tenth does not go white.
 
     Parameters
     ----------
     radiance : (H, W, 3) float32 array
         As from ``Renderer.picture``.
+    stops : float
+        Compensation of the camera's choice, EV.
+    response : Response
+        Of the camera: its tone curve decides what goes black or white.
 
     Returns
     -------
@@ -69,7 +79,13 @@ def auto_exposure(radiance: NDArray[np.float32]) -> float:
         return 1.0
     # The mean of logarithms: a lamp does not decide.
     mean = float(np.exp(np.mean(np.log(lit + 1e-4), dtype=np.float64)))
-    return float(_TARGET / _USUAL * (_USUAL / mean) ** _COMPENSATION)
+    chosen = _TARGET / _USUAL * (_USUAL / mean) ** _COMPENSATION * 2.0**stops
+    dark, bright = (float(level) for level in np.quantile(lit, _TAILS))
+    exposed = np.geomspace(1e-4, _WHITE, 2048)
+    level = graded(tone(exposed), response.contrast, response.black, response.white)
+    lowest, highest = exposed[np.searchsorted(level, _LEVELS).clip(0, len(exposed) - 1)]
+    # A picture with more contrast than the tone curve shows keeps its bright part.
+    return float(max(min(chosen, highest / dark), lowest / bright))
 
 
 def tonemap(

@@ -307,7 +307,8 @@ _TONE = (
         (-3.0, 3.0),
         "EV",
         Normal(-1.0, 0.5),
-        "Stops of exposure beyond what the camera would choose.",
+        "Stops of exposure beyond what the camera would choose; limited so that the picture never "
+        "turns all black or all white.",
     ),
     _camera(
         "contrast",
