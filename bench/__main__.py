@@ -1,4 +1,7 @@
-"""Run every benchmark, or those named: ``python -m bench [jobs engine ...]``."""
+"""Run every benchmark, or those named: ``python -m bench [jobs engine ...]``.
+
+``load`` takes minutes and runs only when it is named.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,17 @@ import time
 import bench
 
 TOOLS = {"__main__", "measure", "stub"}
+LONG = {"load"}
+"""Run only when named."""
 
 
 def main() -> None:
     """Print a line per work."""
     works = sorted(m.name for m in pkgutil.iter_modules(bench.__path__) if m.name not in TOOLS)
-    chosen = sys.argv[1:] or works
+    chosen = sys.argv[1:] or [work for work in works if work not in LONG]
     unknown = sorted(set(chosen) - set(works))
     if unknown:
-        sys.exit(f"There is no benchmark {', '.join(unknown)}; there are {', '.join(works)}.")
+        sys.exit(f"Unknown benchmark {', '.join(unknown)}. Available: {', '.join(works)}.")
     for work in chosen:
         start = time.perf_counter()
         print(f"\n{work}", flush=True)

@@ -139,6 +139,9 @@ def _polls(session: inf.Session, batch_id: str, url: str, token: str) -> Iterato
     yield Line(f"{what}, the first time", first, "ms", POLL_MS, "earlier client", 2)
     yield Line(f"{what}, the first time", first, "ms", loop, "whole summary")
     yield Line(f"{what}, from then on", again, "ms", POLL_MS, "earlier client", 2)
+    count = 1000 * seconds(lambda: rest.num_unfinished(batch_id), 10)
+    counted = f"count what remains of {JOBS:,} jobs"
+    yield Line(counted, count, "ms", 1000 * seconds(whole, 10), "requests, json", 1)
 
     def sent(since: int) -> float:
         """MB on the wire."""
@@ -168,24 +171,33 @@ def _many(session: inf.Session) -> Iterator[Line]:
 
 
 @contextmanager
-def _engine() -> Iterator[Path]:
-    """A home, and an environment in which the generator is installed."""
+def feather_installed() -> Iterator[None]:
+    """An environment in which the generator is installed as a user's package is."""
     with tempfile.TemporaryDirectory(prefix="infinity-bench-") as scratch:
-        package = Path(scratch, "site", "feather-1.0.dist-info")
+        package = Path(scratch, "feather-1.0.dist-info")
         package.mkdir(parents=True)
         (package / "METADATA").write_text("Metadata-Version: 2.1\nName: feather\nVersion: 1.0\n")
         (package / "entry_points.txt").write_text(
             f"[infinity_frames.generators]\n{Feather.spec.name} = bench.service:Feather\n"
         )
         before = os.environ.get("PYTHONPATH", "")
-        here = [str(package.parent), str(Path(__file__).parents[1]), before]
+        here = [scratch, str(Path(__file__).parents[1]), before]
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, here))
+        try:
+            yield
+        finally:
+            os.environ["PYTHONPATH"] = before
+
+
+@contextmanager
+def _engine() -> Iterator[Path]:
+    """A home in which an engine with the generator can be started."""
+    with tempfile.TemporaryDirectory(prefix="infinity-bench-") as scratch, feather_installed():
         home = Path(scratch, "home")
         try:
             yield home
         finally:
             embedded.stop_engine(home)
-            os.environ["PYTHONPATH"] = before
 
 
 @contextmanager

@@ -17,6 +17,7 @@ JOBS = 10_000
 SEEDS, OVERRIDES = 100, 10
 EARLIER_SUBMIT = 1.18
 """Seconds of the earlier client itself on 2 quiet cores, whose loops were slower than ours here."""
+REMAINING_MS = 30.0
 HEADERS = {"Authorization": f"Token {TOKEN}"}
 
 
@@ -63,6 +64,18 @@ def run() -> Iterator[Line]:
         yield Line(f"{what}, a frame", ours, "s", EARLIER_SUBMIT, "earlier client", 4)
         ours = seconds(lambda: session.submit(dicts, is_preview=True))
         yield Line(f"{what}, a list of dicts", ours, "s", loop, "loop")
+        batch = session.submit(drawn, is_preview=True)
+        path = f"{url}/api/batch/{batch.batch_id}/summary/"
+
+        def parsed() -> int:
+            answer = requests.get(path, headers=HEADERS, timeout=60).json()
+            return sum(job["in_progress"] for job in answer["job_runs"])
+
+        loop = 1000 * seconds(parsed, 10)
+        ours = 1000 * seconds(batch.get_num_jobs_remaining, 10)
+        what = f"count what remains of {JOBS:,} jobs, base protocol"
+        yield Line(what, ours, "ms", loop, "requests, json")
+        yield Line(what, ours, "ms", REMAINING_MS, "at most", 1)
     with stub(SPEC.to_json(), dicts[:SEEDS], latency=0.005) as url:
         session = inf.Session(SPEC.name, server=url, token=TOKEN)
         bases = [job_id(number) for number in range(SEEDS)]

@@ -1,7 +1,7 @@
-"""Starts, finds and stops the embedded engine: a program known by the files in its home.
+"""Start, find and stop the embedded engine, a program that is known by the files in its home.
 
-Nothing of the engine is imported here. It outlives whoever started it, so that work goes on when a
-notebook closes, and leaves by itself when nobody needs it.
+Nothing of the engine is imported here. It outlives the process that started it, so that work
+continues when a notebook closes, and exits when idle.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import threading
 import time
 from http import HTTPStatus
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
 from infinity_frames.io.home import Home
 from infinity_frames.io.progress import busy
+from infinity_frames.io.proof import PROOF_PATH
 from infinity_frames.protocol.errors import EngineNotInstalled, EngineNotStarted, EngineStopped
 
 __all__ = [
@@ -56,74 +57,83 @@ _Path = str | os.PathLike[str]
 
 
 def start_engine(home: _Path | None = None, workers: int | None = None) -> str:
-    """Address of the engine of a home, started if none runs there.
+    """Return the address of the engine of a home; start one if none runs there.
 
     Parameters
     ----------
     home : path, optional
-        Its folder: ``$INFINITY_HOME``, else the platform's user-data folder.
+        Its folder; by default ``$INFINITY_HOME``, else the platform's user-data folder.
     workers : int, optional
-        Jobs rendered at once; one per core by default. An engine that runs already keeps its own.
+        Jobs rendered at once; one per core by default. A running engine keeps its number.
 
     Returns
     -------
     str
-        Its URL. Two callers at once get that of the same engine.
+        Its URL. Two simultaneous callers get that of the same engine.
 
     Raises
     ------
     EngineNotInstalled
         The extra ``engine`` is not installed.
     EngineNotStarted
-        It did not come up; the message quotes the end of its log.
+        It did not start (the message quotes the end of its log), or an older version is running.
     """
     place = Home.at(home)
     return find_engine(place.path) or _started(place, workers, wanted=True)
 
 
 def restart_engine(home: _Path | None = None) -> str:
-    """As :func:`start_engine`, for who only misses it: a stopped engine stays stopped.
+    """Like :func:`start_engine`, but does not restart an engine that was stopped deliberately.
 
     Raises
     ------
     EngineStopped
-        It was stopped by :func:`stop_engine`, and nobody has started it since.
+        It was stopped by :func:`stop_engine` and has not been started since.
     """
     place = Home.at(home)
     return find_engine(place.path) or _started(place, None, wanted=False)
 
 
 def find_engine(home: _Path | None = None) -> str | None:
-    """Address of the engine that runs for a home, None if there is none."""
-    place = Home.at(home)
-    # An address alone may be that of a killed engine, and its port somebody else's by now, who
-    # must never see the token. Only a living engine holds the lock.
-    address = place.address() if _is_owned(place) else None
-    if address is None:
-        return None
-    return address["url"] if _answers(address["url"], place) else None
-
-
-def stop_engine(home: _Path | None = None) -> bool:
-    """Stop the engine of a home; unfinished jobs go on when it is started again.
-
-    Clients that wait for them are told with `EngineStopped`; they start it only where it died.
-
-    Returns
-    -------
-    bool
-        Whether one ran.
+    """Return the address of the engine that runs for a home, None if none runs.
 
     Raises
     ------
     EngineNotStarted
-        It runs and cannot be stopped.
+        The engine that runs is of a version that cannot prove its identity.
+    """
+    place = Home.at(home)
+    # The address may be that of a killed engine, and another program may have its port by now,
+    # which must never receive the token. Only a living engine holds the lock.
+    address = place.address() if _is_owned(place) else None
+    if address is None:
+        return None
+    if _answers(address["url"], place):
+        return str(address["url"])
+    _refuse_if_old(address, place)
+    return None
+
+
+def stop_engine(home: _Path | None = None) -> bool:
+    """Stop the engine of a home; unfinished jobs continue when it is started again.
+
+    Clients that wait for these jobs get `EngineStopped`; they restart an engine only if it crashed.
+
+    Returns
+    -------
+    bool
+        Whether an engine was running.
+
+    Raises
+    ------
+    EngineNotStarted
+        It is running and cannot be stopped.
     """
     place = Home.at(home)
     if not _is_owned(place):
         return False
     address = _wait_for_address(place)
-    # Before it is gone: whoever misses it must find that this was meant.
+    # Before the engine exits: clients that lose it must find that it was stopped deliberately.
     place.stopped_file.touch(mode=0o600)
     for force in (False, True):
         _signal(address, force=force)
@@ -134,17 +144,17 @@ def stop_engine(home: _Path | None = None) -> bool:
             time.sleep(_POLL_S)
     raise EngineNotStarted(
         f"The engine of {place.path} (process {address['pid']}) does not stop.",
-        advice="Stop that process yourself.",
+        advice="End that process yourself.",
     )
 
 
 def read_token(home: _Path | None = None) -> str:
-    """The engine's own token.
+    """Read the engine's own token.
 
     Raises
     ------
     EngineNotStarted
-        There is none that can be read.
+        It does not exist or cannot be read.
     """
     place = Home.at(home)
     try:
@@ -157,13 +167,13 @@ def read_token(home: _Path | None = None) -> str:
 
 
 def require_engine() -> None:
-    """Raise `EngineNotInstalled` unless what the engine needs is installed."""
+    """Raise `EngineNotInstalled` unless the packages that the engine needs are installed."""
     missing = [name for name in _NEEDS if importlib.util.find_spec(name) is None]
     if missing:
         raise EngineNotInstalled(
             f"The embedded engine is not installed: {', '.join(missing)} missing.",
-            advice='Run `pip install "infinity-frames[engine]"`, or name a server in '
-            "$INFINITY_SERVER.",
+            advice='Run `pip install "infinity-frames[engine]"`, or set $INFINITY_SERVER to the '
+            "address of a server.",
         )
 
 
@@ -186,7 +196,7 @@ def _started(place: Home, workers: int | None, *, wanted: bool) -> str:
     except OSError as error:
         raise EngineNotStarted(
             f"The engine's home {place.path} cannot be used: {error.strerror or error}.",
-            advice="Name another folder in $INFINITY_HOME.",
+            advice="Set $INFINITY_HOME to another folder.",
         ) from None
 
 
@@ -197,7 +207,7 @@ def _start(place: Home, workers: int | None) -> str:
         url = find_engine(place.path)
         if url is not None:
             return url
-        # One that lives and does not answer yet is starting, or busy: it is waited for.
+        # An engine that holds the lock and does not answer yet is starting, or busy.
         if not _is_owned(place):
             if engine is None:
                 _refuse_if_stopped(place)
@@ -217,8 +227,8 @@ def _refuse_if_stopped(place: Home) -> None:
     if place.stopped_file.exists():
         raise EngineStopped(
             f"The engine of {place.path} was stopped.",
-            advice="Its jobs are kept, and go on when it is started again, by a new Session or "
-            "`infinity-frames serve`; then wait for the batch once more.",
+            advice="Its jobs are kept, and continue when a new Session or `infinity-frames serve` "
+            "starts it; then wait for the batch again.",
         )
 
 
@@ -236,7 +246,7 @@ def _launch(place: Home, workers: int | None) -> subprocess.Popen[bytes]:
             cwd=place.path,
             start_new_session=True,
         )
-    # Reaped when it ends, should we still be there.
+    # Collects the exit status, so that no zombie remains.
     threading.Thread(target=engine.wait, daemon=True).start()
     return engine
 
@@ -251,11 +261,11 @@ def _tail(path: Path) -> str:
         lines = path.read_text("utf-8", "replace").splitlines()
     except OSError:
         lines = []
-    return "\n".join(lines[-_LOG_LINES:]) or "(it wrote none)"
+    return "\n".join(lines[-_LOG_LINES:]) or "(the log is empty)"
 
 
 def _answers(url: str, place: Home) -> bool:
-    # Not at the top: an engine imports this module and never calls itself.
+    # Imported here: the engine imports this module but never calls another engine.
     from requests import RequestException
 
     from infinity_frames.client.http.proof import EngineProof
@@ -270,8 +280,36 @@ def _answers(url: str, place: Home) -> bool:
     return answer.status_code == HTTPStatus.OK
 
 
+def _refuse_if_old(address: dict[str, Any], place: Home) -> None:
+    """Raise if the engine is alive and lacks the endpoint with which engines prove their identity.
+
+    Without the proof the client must not send its token, so it would wait in vain.
+    """
+    from requests import RequestException
+
+    from infinity_frames.client.http.transport import Http
+
+    try:
+        os.kill(address["pid"], 0)
+    except OSError:
+        return  # a file that a crash left
+    with Http() as http:
+        try:
+            answer = http.get(
+                f"{address['url']}{PROOF_PATH}", params={"nonce": "0"}, timeout=_ANSWER_TIMEOUT_S
+            )
+        except RequestException:
+            return
+    if answer.status_code == HTTPStatus.NOT_FOUND:
+        raise EngineNotStarted(
+            f"The running engine of {place.path} is of an older version (process {address['pid']}),"
+            " which this version cannot use.",
+            advice="Stop it with `infinity-frames stop` and try again; its jobs are kept.",
+        )
+
+
 def _is_owned(place: Home) -> bool:
-    """Whether a living engine holds the home's lock."""
+    """Return whether a living engine holds the home's lock."""
     try:
         descriptor = os.open(place.owner_lock, os.O_RDWR)
     except (FileNotFoundError, NotADirectoryError):
@@ -279,7 +317,7 @@ def _is_owned(place: Home) -> bool:
     except OSError as error:
         raise EngineNotStarted(
             f"The engine's home {place.path} cannot be used: {error.strerror or error}.",
-            advice="Name another folder in $INFINITY_HOME.",
+            advice="Set $INFINITY_HOME to another folder.",
         ) from None
     try:
         return not _shareable(descriptor)
@@ -288,7 +326,7 @@ def _is_owned(place: Home) -> bool:
 
 
 def _shareable(descriptor: int) -> bool:
-    # A shared lock: clients that look at the same moment must not take each other for the engine.
+    # A shared lock, so that two clients that look at once do not take each other for the engine.
     if sys.platform == "win32":
         return True  # no engine runs here
     import fcntl
@@ -301,7 +339,7 @@ def _shareable(descriptor: int) -> bool:
 
 
 def _wait_for_address(place: Home) -> dict[str, int]:
-    """The address of an engine that lives: one that is just starting will write it soon."""
+    """Return the address of a running engine; one that is just starting will write it soon."""
     deadline = time.monotonic() + _STOP_TIMEOUT_S
     while time.monotonic() < deadline:
         address = place.address()
@@ -309,13 +347,13 @@ def _wait_for_address(place: Home) -> dict[str, int]:
             return address
         time.sleep(_POLL_S)
     raise EngineNotStarted(
-        f"The engine of {place.path} runs but does not say where.",
+        f"The engine of {place.path} is running but has not written its address.",
         advice=f"See its log, {place.log_file}.",
     )
 
 
 def _signal(address: dict[str, int], *, force: bool) -> None:
-    # Windows knows only the hard way; the store is made for that too.
+    # Windows has only the hard way; the store survives that too.
     hard = getattr(signal, "SIGKILL", signal.SIGTERM)
     try:
         os.kill(address["pid"], hard if force else signal.SIGTERM)

@@ -18,6 +18,7 @@ from wire_client import WireClient
 import infinity_frames as inf
 from infinity_frames.io.home import Home
 from infinity_frames.launcher import find_engine, read_token, stop_engine
+from infinity_frames.protocol import errors
 
 
 def test_another_clients_look_is_no_engine(tmp_path):
@@ -120,12 +121,12 @@ def test_an_engine_killed_under_a_waiting_client_is_started_again(engine):
 @pytest.mark.parametrize("start", ["a session", "serve"])
 def test_an_engine_stopped_under_a_waiting_client_stays_stopped(engine, start):
     client, batch_id = waiting(engine)
-    assert engine.command("stop").stdout == "stopped\n"
+    assert stop_engine(engine.home) is True
     out, err = client.communicate(timeout=60)
     assert (client.returncode, out) == (1, "")
     last = err.strip().splitlines()[-1]
     assert last.startswith("infinity_frames.protocol.errors.EngineStopped"), err
-    assert "go on when it is started again" in last
+    assert "continue when a new Session or" in last
     assert "During handling" not in err
     assert find_engine(engine.home) is None
 
@@ -136,3 +137,56 @@ def test_an_engine_stopped_under_a_waiting_client_stays_stopped(engine, start):
     kill(engine)
     out, err = client.communicate(timeout=60)
     assert (client.returncode, out) == (0, "10\n"), err
+
+
+OLD_ENGINE = """
+import fcntl, http.server, json, os, sys
+home = sys.argv[1]
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        print(self.path, self.headers.get("Authorization"), file=sys.stderr, flush=True)
+        body = b'{"detail": "Not Found"}'
+        self.send_response(404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+lock = open(home + "/engine.lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+url = f"http://127.0.0.1:{server.server_address[1]}"
+with open(home + "/engine.json", "w") as file:
+    json.dump({"url": url, "pid": os.getpid(), "version": "0.1.0"}, file)
+print(url, flush=True)
+server.serve_forever()
+"""
+
+
+def test_a_running_engine_of_an_old_version_is_named_and_can_be_stopped(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "token").write_text("secret")
+    (home / "proof.key").write_bytes(b"key")
+    monkeypatch.setenv("INFINITY_HOME", str(home))
+    with subprocess.Popen(
+        [sys.executable, "-c", OLD_ENGINE, str(home)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as engine:
+        assert engine.stdout.readline().startswith("http")
+        for verb in (inf.start_engine, find_engine, lambda: inf.Session("toy-v1.0.0")):
+            with pytest.raises(errors.EngineNotStarted, match="older version") as refusal:
+                verb()
+            assert "`infinity-frames stop`" in str(refusal.value)
+        assert inf.stop_engine() is True
+        assert engine.wait(10) != 0
+        said = engine.stderr.read()
+        assert "/api/proof/" in said
+        assert "secret" not in said
+    url = inf.start_engine(workers=1)
+    try:
+        assert find_engine() == url
+    finally:
+        inf.stop_engine()

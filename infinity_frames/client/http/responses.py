@@ -137,8 +137,7 @@ def num_unfinished(data: Any, *, columns: bool) -> int:
     """Count unfinished jobs in a summary: in its status column, or job by job."""
     found = json_object(data)
     if not columns:
-        states = statuses(objects(found.get("job_runs")))
-        return sum(states[state] for state in UNFINISHED)
+        return sum(status(job) in UNFINISHED for job in objects(found.get("job_runs")))
     column = json_object(found.get("changed")).get("status")
     if not isinstance(column, list):
         raise _fault("The server's answer lacks the status of the batch's jobs.")
