@@ -98,7 +98,7 @@ def read(path: str | Path, *, tables: bool, quiet: bool = False) -> Frame:
             else:
                 what = f"is a second copy of a job already read from {first}"
                 problems.append(Problem(row["job_id"], str(folder.root), what))
-        report(problems, stacklevel=4)
+        report(problems)
         frames.append(_frame(RESULTS, kept, folder))
     return frames[0] if len(frames) == 1 else _concatenated(frames)
 
@@ -123,7 +123,7 @@ def build(jobs: Sequence[JobFiles], *, quiet: bool = False) -> list[LabelCache]:
         cache = LabelCache(root)
         cache.refresh(of_root, tables=True, quiet=quiet)
         caches.append(cache)
-        report(cache.problems(job.job_id for job in of_root), stacklevel=4)
+        report(cache.problems(job.job_id for job in of_root))
     return caches
 
 
@@ -327,7 +327,7 @@ def _fitting(kind: Kind, own: pd.DataFrame, folder: Folder) -> pd.DataFrame:
         )
         for row, name, value in odd
     ]
-    report(problems, stacklevel=4)
+    report(problems)
     return out
 
 

@@ -311,5 +311,5 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
             return list(entries)
     except OSError as error:
         what = f"cannot be opened ({error.strerror})"
-        report([Problem(folder.name, str(folder), what)], stacklevel=2)
+        report([Problem(folder.name, str(folder), what)])
         return []

@@ -147,7 +147,7 @@ def _labels(job: JobFiles) -> LabelsFile | None:
     assert job.labels is not None
     labels, problem = open_labels(job.labels, job.job_id)
     if problem is not None:
-        report([problem], stacklevel=5)
+        report([problem])
     return labels
 
 

@@ -1,10 +1,11 @@
-"""What could not be read: reported as warnings, so that one bad job never hides the others."""
+"""Report files that cannot be read as warnings, so that one bad job never hides the others."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from infinity_frames.protocol.warnings import warn_user
 
 __all__ = ["Problem", "ResultsWarning", "report"]
 
@@ -20,7 +21,7 @@ class Problem:
     Parameters
     ----------
     job_id : str
-        The job, or the batch folder's name where the batch's own record is at fault.
+        The job, or the name of the batch's folder if the batch's own record cannot be read.
     file : str
         Absolute path of the file or folder.
     what : str
@@ -35,7 +36,7 @@ class Problem:
         return f"Skipped what cannot be read of {self.job_id}: {self.file} {self.what}."
 
 
-def report(problems: Iterable[Problem], *, stacklevel: int = 3) -> None:
-    """Warn of every problem once, pointing at the caller's caller unless told otherwise."""
+def report(problems: Iterable[Problem]) -> None:
+    """Warn of every problem once."""
     for problem in dict.fromkeys(problems):
-        warnings.warn(str(problem), ResultsWarning, stacklevel=stacklevel)
+        warn_user(str(problem), ResultsWarning)

@@ -20,6 +20,7 @@ from infinity_frames.experiments.factors import (
     one_row_per_unit,
 )
 from infinity_frames.protocol.errors import FrameError
+from infinity_frames.protocol.warnings import warn_user
 
 __all__ = ["DependentColumns", "sensitivity"]
 
@@ -420,10 +421,9 @@ def _warn_of_dependence(rows: pd.DataFrame, columns: list[str]) -> None:
         if abs(r[i, j]) > limit
     ]
     if found:
-        warnings.warn(
+        warn_user(
             f"Columns were not drawn independently: {'; '.join(found[:3])}"
             f"{f' and {len(found) - 3} more pairs' if len(found) > 3 else ''}. Their shares cannot "
             "be told apart; pass by= with one of each, or draw them independently.",
             DependentColumns,
-            stacklevel=4,
         )

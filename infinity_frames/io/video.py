@@ -8,7 +8,6 @@ sequence, because seeking by frame number lands on wrong frames.
 from __future__ import annotations
 
 import os
-import warnings
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,6 +28,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.io.pictures import MAX_PIXELS
 from infinity_frames.protocol.errors import MediaError
+from infinity_frames.protocol.warnings import warn_user
 
 __all__ = ["Picture", "VideoInfo", "VideoWriter", "count_frames", "read_frames", "video_info"]
 
@@ -228,15 +228,14 @@ class VideoWriter:
 
 
 def _encoder() -> str:
-    """The best encoder there is; only H.264 goes without a note."""
+    """Return the best available encoder; warn if it is not H.264."""
     found = next((name for name in ENCODERS if name in av.codecs_available), None)
     if found is None:
         raise ValueError(f"PyAV has none of the encoders {', '.join(ENCODERS)}")
     if found != "libx264":
-        warnings.warn(
+        warn_user(
             "This machine's PyAV cannot write H.264, so videos are VP9: browsers play them, some "
-            "other players do not. PyAV's own wheel (pip install av) writes H.264.",
-            stacklevel=5,
+            "other players do not. PyAV's own wheel (pip install av) writes H.264."
         )
     return found
 

@@ -73,7 +73,7 @@ session = inf.Session("toy-v1.0.0")
 if len(sys.argv) > 1:
     batch = session.batch_from_api(sys.argv[1])
 else:
-    batch = session.submit([{"seconds": 0.4}] * 10)
+    batch = session.submit([{}] * 10)
 print(batch.batch_id, flush=True)
 print(len(batch.await_completion(0.05)))
 """
@@ -82,12 +82,20 @@ print(len(batch.await_completion(0.05)))
 @pytest.fixture
 def engine(tmp_path, toys):
     """An engine for clients to start as their embedded one; stopped at the end."""
-    made = EngineProcess(tmp_path / "home", toys)
+    made = EngineProcess(tmp_path / "home", {**toys, "TOY_HOLD": str(tmp_path / "hold")})
     try:
         yield made
     finally:
         made.stop()
         stop_engine(made.home)
+
+
+@pytest.fixture
+def hold(tmp_path):
+    """No job of `engine` ends while this file exists."""
+    path = tmp_path / "hold"
+    path.touch()
+    return path
 
 
 def waiting(engine, *batch):
@@ -111,15 +119,16 @@ def kill(engine):
     psutil.Process(Home(engine.home).address()["pid"]).kill()
 
 
-def test_an_engine_killed_under_a_waiting_client_is_started_again(engine):
+def test_an_engine_killed_under_a_waiting_client_is_started_again(engine, hold):
     client, _ = waiting(engine)
     kill(engine)
+    hold.unlink()
     out, err = client.communicate(timeout=60)
     assert (client.returncode, out) == (0, "10\n"), err
 
 
 @pytest.mark.parametrize("start", ["a session", "serve"])
-def test_an_engine_stopped_under_a_waiting_client_stays_stopped(engine, start):
+def test_an_engine_stopped_under_a_waiting_client_stays_stopped(engine, hold, start):
     client, batch_id = waiting(engine)
     assert stop_engine(engine.home) is True
     out, err = client.communicate(timeout=60)
@@ -130,11 +139,12 @@ def test_an_engine_stopped_under_a_waiting_client_stays_stopped(engine, start):
     assert "During handling" not in err
     assert find_engine(engine.home) is None
 
-    # Started again by hand it goes on with its jobs, and is missed when it is killed.
+    # Started again explicitly, it continues with its jobs; a crash is then repaired.
     if start == "serve":
         engine.start()
     client, _ = waiting(engine, batch_id)
     kill(engine)
+    hold.unlink()
     out, err = client.communicate(timeout=60)
     assert (client.returncode, out) == (0, "10\n"), err
 

@@ -98,7 +98,7 @@ def load(job: Job, data: DataSet) -> LabelsFile | None:
         return None
     labels, problem = open_labels(job.files.labels, job.job_id)
     if problem is not None:
-        report([problem], stacklevel=7)
+        report([problem])
         data.losses[NO_LABELS] += 1
     return labels
 
@@ -109,7 +109,7 @@ def series(job: Job, data: DataSet) -> pa.Table | None:
     if job.files.series is not None:
         parsed = parse(job.files, tables=True)
         if parsed.problem is not None:
-            report([parsed.problem], stacklevel=6)
+            report([parsed.problem])
         table = parsed.series
     if table is None:
         data.losses[NO_SERIES] += 1

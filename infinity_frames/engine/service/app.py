@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from infinity_frames.engine.service import metrics, result_routes, routes, token_routes
-from infinity_frames.engine.service.origins import HostCheck
+from infinity_frames.engine.service.host_check import HostCheck
 from infinity_frames.engine.service.service import Service
 from infinity_frames.protocol.errors import (
     AuthenticationError,

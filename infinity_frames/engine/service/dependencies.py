@@ -12,7 +12,7 @@ from typing import Annotated
 from anyio.to_thread import run_sync
 from fastapi import Depends, Request
 
-from infinity_frames.engine.service.origins import SAFE_METHODS
+from infinity_frames.engine.service.host_check import SAFE_METHODS
 from infinity_frames.engine.service.repository import Linker
 from infinity_frames.engine.service.service import IdempotencyKey, Service
 from infinity_frames.engine.service.sign_in import cookie_name

@@ -30,7 +30,7 @@ from infinity_frames.engine.service.home import (
     publish,
     unusable_home,
 )
-from infinity_frames.engine.service.origins import HostCheck
+from infinity_frames.engine.service.host_check import HostCheck
 from infinity_frames.engine.service.ports import Archives, Store
 from infinity_frames.engine.service.retention import Expiry, Housekeeper, Retention, expire
 from infinity_frames.engine.service.runners.local import LocalRunner, available_cores
