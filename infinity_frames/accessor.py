@@ -27,11 +27,14 @@ if TYPE_CHECKING:
     from infinity_frames.batch import Batch
     from infinity_frames.client.origin import HasOrigin, Origin
     from infinity_frames.protocol import parameters
+    from infinity_frames.web import local as web
+    from infinity_frames.web.local import View
 else:  # imported when a verb first needs them
     batches = LazyModule("infinity_frames.batch")
     data = LazyModule("infinity_frames.data")
     parameters = LazyModule("infinity_frames.protocol.parameters")
     vis = LazyModule("infinity_frames.vis")
+    web = LazyModule("infinity_frames.web.local")
 
 __all__ = ["InfinityAccessor"]
 
@@ -671,6 +674,34 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
             default the job and the frame.
         """
         return vis.show(self._frame, k, draw, path, caption)
+
+    def explore(self, *, path: str | Path | None = None, browser: bool | None = None) -> View:
+        """Show these results in the explorer: pictures beside filters, videos with their labels.
+
+        A server on this machine serves the page; it needs no engine.
+
+        Parameters
+        ----------
+        path : path, optional
+            The folder that the results are in now, if they were moved.
+        browser : bool, optional
+            Open a browser tab. By default one is opened outside of notebooks; a notebook shows
+            the explorer when the view is the cell's last expression.
+
+        Returns
+        -------
+        View
+            Its ``selected`` is the frame of the rows that are selected on the page; its ``close()``
+            stops serving them.
+
+        Examples
+        --------
+        ::
+
+            view = results.infinity.explore()
+            view.selected
+        """
+        return web.explore(self._frame, path=path, browser=browser)
 
     def _jobs_origin(self, session: HasOrigin | None, verb: str) -> Origin:
         if self._submitted:

@@ -5,26 +5,34 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.responses import FileResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from infinity_frames.engine.service import ledger, repository, sign_in
+from infinity_frames.engine.service import ledger, registry, repository, sign_in
 from infinity_frames.engine.service.dependencies import AccountId, Engine, Link, account_of
 from infinity_frames.engine.service.responses import compressed_json_response, json_response
+from infinity_frames.protocol import parameters
 from infinity_frames.protocol.errors import (
     AuthenticationError,
     InfinityError,
+    MediaError,
     NotFound,
     RequestRejected,
+    UnknownJob,
 )
 from infinity_frames.web import engine_queries as queries
-from infinity_frames.web.engine_archives import Unpacked
-from infinity_frames.web.pages import render, security_headers, static_file
+from infinity_frames.web.engine_archives import Unpacked, picture
+from infinity_frames.web.pages import job_code, render, security_headers, static_file
+from infinity_frames.web.tables import table_json
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = ["add_pages"]
 
@@ -140,6 +148,100 @@ def show_batches(signed_in: SignedIn) -> Response:
     return _page("batches.html", **signed_in)
 
 
+@_pages.get("/batch/{batch_id}")
+def show_batch(
+    batch_id: str, request: Request, service: Engine, account: AccountId, signed_in: SignedIn
+) -> Response:
+    """Show the jobs of a batch as a grid beside filters."""
+    with service.store.read() as connection:
+        batch = repository.batch_row(connection, account, batch_id)
+        generator = queries.generator_of(connection, batch_id)
+    return _page(
+        "batch.html",
+        **{**signed_in, "here": "batches"},
+        title=batch.name or "Batch",
+        subtitle=f"{generator or 'no jobs yet'}, {batch.created[:16].replace('T', ' ')} UTC",
+        data=f"/pages/batch/{batch.id}",
+        links="/job/",
+        source=_session_code(request, generator)
+        + f'\njobs = session.batch_from_api("{batch.id}").frame',
+        live=batch.id,
+        selection=False,
+    )
+
+
+def _session_code(request: Request, generator: str | None) -> str:
+    """Python that opens a session like the one that this page belongs to."""
+    address = str(request.base_url).rstrip("/")
+    local = request.url.hostname in ("127.0.0.1", "localhost", "::1")
+    server = "" if local else f', server="{address}"'
+    return f'import infinity_frames as inf\nsession = inf.Session("{generator}"{server})'
+
+
+@_pages.get("/job/{job_id}")
+def show_job(
+    job_id: str, request: Request, service: Engine, account: AccountId, signed_in: SignedIn
+) -> Response:
+    """Show a job: its video with labels, its curves and its parameters."""
+    with service.store.read() as connection:
+        job = queries.job_of_account(connection, account, job_id)
+        copies = queries.siblings(connection, job)
+    for copy in copies:
+        completed = copy["status"] == "completed"
+        copy["href"] = f"/job/{copy['id']}"
+        copy["picture"] = f"/pages/batch/{job.batch_id}/picture/{copy['id']}" if completed else None
+    finished = job.status == "completed" and job.expired is None
+    code = _session_code(request, job.generator)
+    return _page(
+        "job.html",
+        **{**signed_in, "here": "batches"},
+        title=f"Job {job.id[:8]}",
+        back=f"/batch/{job.batch_id}",
+        back_title=job.batch_name or "its batch",
+        facts=queries.facts(job),
+        error=job.error,
+        trace=job.traceback,
+        data=f"/pages/job/{job.id}" if finished else "",
+        siblings=copies,
+        values=queries.values_of(job),
+        code=job_code(code, job.batch_id, job.id, queries.sweep_of(job.generator)),
+    )
+
+
+@_pages.get("/generators")
+def show_generators(signed_in: SignedIn) -> Response:
+    """Show the installed generators."""
+    usable = registry.usable_generators()
+    specs = [usable[name].spec for name in sorted(usable)]
+    broken = sorted(registry.broken_generators().items())
+    return _page("generators.html", **signed_in, specs=specs, broken=broken)
+
+
+@_pages.get("/generators/{name}")
+def show_generator(name: str, request: Request, service: Engine, signed_in: SignedIn) -> Response:
+    """Show the parameters of a generator as a form."""
+    spec = registry.generator(name).spec
+    # A preview is likely next: compile the rendering code meanwhile.
+    service.dispatcher.prepare(spec.name)
+    return _page(
+        "generator.html",
+        **signed_in,
+        spec=queries.described(spec),
+        rules=[rule.describe() for rule in spec.constraints],
+        source=_session_code(request, spec.name),
+    )
+
+
+@_pages.get("/accounts")
+def show_accounts(service: Engine, account: AccountId, signed_in: SignedIn) -> Response:
+    """Show the accounts, their samples and their tokens."""
+    with service.store.read() as connection:
+        rows = queries.account_rows(connection, account)
+        days = queries.samples_by_day(connection, account)
+    most = max((samples for _, samples in days), default=0)
+    return _page("accounts.html", **signed_in, accounts=rows, days=days, most=most)
+
+
 @_pages.get("/static/{name}")
 def get_static(name: str, request: Request) -> Response:
     """Return a script or a style sheet; browsers ask whether theirs is still the same."""
@@ -179,6 +281,120 @@ def get_batches(
         }
     )
     return compressed_json_response(body, request)
+
+
+# Data of the page of a batch
+
+
+@_data.get("/batch/{batch_id}/table")
+def get_table(
+    batch_id: str,
+    request: Request,
+    service: Engine,
+    account: AccountId,
+    column: Annotated[list[str] | None, Query()] = None,
+) -> Response:
+    """Return the columns of a batch, or the values of some of them."""
+    with service.store.read() as connection:
+        repository.batch_row(connection, account, batch_id)
+        ids, columns, revision = queries.batch_columns(connection, batch_id)
+    return compressed_json_response(table_json(ids, columns, column, revision=revision), request)
+
+
+@_data.get("/batch/{batch_id}/picture/{job_id}")
+def get_picture(
+    batch_id: str,
+    job_id: str,
+    request: Request,
+    service: Engine,
+    account: AccountId,
+    width: Annotated[int, Query(ge=16, le=1920)] = 240,
+) -> Response:
+    """Return the preview or the first frame of a job, small."""
+    from infinity_frames.web.job_data import thumbnail, thumbnail_of
+
+    with service.store.read() as connection:
+        job = queries.job_of_account(connection, account, job_id)
+    if job.batch_id != batch_id or job.status != "completed":
+        raise UnknownJob("This job has no picture.")
+    try:
+        found = picture(service.archives, job_id)
+        if found is not None:
+            return Response(thumbnail_of(found, width), 200, _KEPT, "image/jpeg")
+        unpacked: Unpacked = request.app.state.unpacked
+        return Response(thumbnail(unpacked.files(job_id), width), 200, _KEPT, "image/jpeg")
+    except MediaError as error:
+        raise NotFound(error.problem, advice=error.advice) from None
+
+
+# Data of the page of a job
+
+
+def _unpacked(job_id: str, request: Request, service: Engine, account: AccountId) -> Any:
+    """The files of a completed job of this account."""
+    with service.store.read() as connection:
+        job = queries.job_of_account(connection, account, job_id)
+    if job.status != "completed":
+        raise UnknownJob("This job has no results.")
+    unpacked: Unpacked = request.app.state.unpacked
+    return unpacked.files(job.id)
+
+
+Files = Annotated[Any, Depends(_unpacked)]
+
+
+@_data.get("/job/{job_id}/media")
+def get_media(files: Files, request: Request) -> Response:
+    """Describe the video and the labels of a job."""
+    from infinity_frames.web.job_data import media_json
+
+    return compressed_json_response(media_json(files), request)
+
+
+@_data.get("/job/{job_id}/labels")
+def get_labels(
+    files: Files,
+    request: Request,
+    start: Annotated[int, Query(ge=0)] = 0,
+    count: Annotated[int, Query(ge=1, le=1000)] = 60,
+) -> Response:
+    """Return the labels of some frames."""
+    from infinity_frames.web.job_data import labels_json
+
+    return compressed_json_response(labels_json(files, start, count), request)
+
+
+@_data.get("/job/{job_id}/curves")
+def get_curves(files: Files, request: Request) -> Response:
+    """Return the scalar labels and the sensor data of a job."""
+    from infinity_frames.web.job_data import curves_json
+
+    return compressed_json_response(curves_json(files), request)
+
+
+@_data.get("/job/{job_id}/video")
+def get_video(files: Files) -> Response:
+    """Return the video of a job, or a part of it."""
+    if files.video is None:
+        raise NotFound("This job has no video.")
+    return FileResponse(files.video, media_type="video/mp4", headers=_KEPT)
+
+
+@_data.get("/job/{job_id}/picture")
+def get_full_picture(files: Files) -> Response:
+    """Return the preview of a job in its own size."""
+    if files.picture is None:
+        raise NotFound("This job has no picture.")
+    return FileResponse(files.picture, media_type="image/png", headers=_KEPT)
+
+
+@_data.get("/generator/{name}/sample")
+def draw_job(name: str, _: AccountId) -> Response:
+    """Draw sensible values of a generator's parameters."""
+    spec = registry.generator(name).spec
+    (values,) = parameters.records(spec, parameters.sample(spec, 1))
+    values.pop("random_seed", None)  # else every preview would repeat the same decisions
+    return json_response({"values": values})
 
 
 @_data.post("/batch/{batch_id}/retry")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -11,18 +12,34 @@ from sqlalchemy import Connection, Row
 
 from infinity_frames.engine.service import ledger, registry
 from infinity_frames.engine.service.stores.tables import accounts, batches, jobs
+from infinity_frames.engine.service.stores.tables import ledger as ledger_table
 from infinity_frames.protocol.errors import InfinityError, UnknownJob
 from infinity_frames.protocol.schemas import TAG_PREFIX
-from infinity_frames.web.tables import Column
+from infinity_frames.protocol.spec import (
+    Choice,
+    Constant,
+    Generator,
+    Joint,
+    Normal,
+    Parameter,
+    Uniform,
+)
+from infinity_frames.web.tables import Column, shown
 
 __all__ = [
     "Overview",
     "account_name",
     "account_rows",
     "batch_columns",
+    "described",
+    "facts",
     "failed_jobs",
+    "generator_of",
     "job_of_account",
+    "samples_by_day",
     "siblings",
+    "sweep_of",
+    "values_of",
 ]
 
 _LISTED = 200
@@ -115,23 +132,28 @@ def _counted(connection: Connection, ids: Sequence[str]) -> dict[str, dict[str, 
     return out
 
 
+def generator_of(connection: Connection, batch_id: str) -> str | None:
+    """Return the generator of the first job of a batch, None if it has no jobs."""
+    query = sa.select(jobs.c.generator).where(jobs.c.batch_id == batch_id)
+    return connection.execute(query.order_by(jobs.c.seq).limit(1)).scalar()
+
+
 def batch_columns(connection: Connection, batch_id: str) -> tuple[list[str], list[Column], int]:
     """Return the job ids of a batch, its columns, and its revision.
 
     Columns are named as in a batch frame, so that code of the page runs on one.
     """
-    state = ["status", "error", "generator", "is_preview", "seed", "samples"]
+    state = ["status", "error", "generator", "is_preview", "samples"]
     rows = connection.execute(
         sa.select(
             *(jobs.c.id, jobs.c.status, jobs.c.error, jobs.c.generator, jobs.c.is_preview),
-            *(jobs.c.seed, jobs.c.samples, jobs.c.params, jobs.c.tags, jobs.c.revision),
+            *(jobs.c.samples, jobs.c.params, jobs.c.tags, jobs.c.revision),
         )
         .where(jobs.c.batch_id == batch_id)
         .order_by(jobs.c.seq)
     ).all()
     columns = [
-        Column(name, "state" if at < 2 else "label", [row[1 + at] for row in rows])
-        for at, name in enumerate(state)
+        Column(name, "state", [row[1 + at] for row in rows]) for at, name in enumerate(state)
     ]
     units = _units({row.generator for row in rows})
     columns[2:2] = [
@@ -194,9 +216,55 @@ def siblings(connection: Connection, job: Row[Any]) -> list[dict[str, Any]]:
     for row in rows:
         theirs = orjson.loads(row.params)
         names = [n for n in dict.fromkeys([*mine, *theirs]) if mine.get(n) != theirs.get(n)]
-        differs = [(name, theirs.get(name)) for name in names if name != "state"]
+        differs = [(name, shown(theirs.get(name))) for name in names if name != "state"]
         out.append({"id": row.id, "status": row.status, "differs": differs})
     return out
+
+
+def facts(job: Row[Any]) -> list[str]:
+    """Return what the page of a job says first."""
+    out = [job.generator, job.status, "preview" if job.is_preview else ""]
+    if job.samples is not None:
+        out.append(f"{job.samples} samples")
+    if job.started and job.finished:
+        took = datetime.fromisoformat(job.finished) - datetime.fromisoformat(job.started)
+        out.append(f"rendered in {took.total_seconds():.1f} s")
+    if job.expired:
+        out.append(f"the files expired at {job.expired[:16]}")
+    return [*filter(None, out), f"id {job.id}"]
+
+
+def values_of(job: Row[Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Return the tags and the parameters of a job, with units and descriptions."""
+    try:
+        known = registry.generator(job.generator).spec.by_name
+    except InfinityError:  # it was uninstalled since
+        known = {}
+    given = orjson.loads(job.params)
+    rows = []
+    for name, value in given.items():
+        about = known.get(name)
+        unit, text = (about.unit or "", about.description) if about else ("", "")
+        rows.append({"name": name, "value": shown(value), "unit": unit, "description": text})
+    tags = [
+        {"name": name, "value": shown(value), "unit": "", "description": ""}
+        for name, value in orjson.loads(job.tags).items()
+    ]
+    return [("Tags", tags), ("Parameters", rows)]
+
+
+def sweep_of(generator: str) -> str | None:
+    """Return example arguments of ``sweep()`` for a generator, None without a fitting parameter."""
+    try:
+        spec = registry.generator(generator).spec
+    except InfinityError:
+        return None
+    for parameter in sorted(spec.parameters, key=lambda item: item.name != "camera_height"):
+        low, high = parameter.min, parameter.max
+        if parameter.type == "float" and low is not None and high is not None:
+            values = [round(low + share * (high - low), 3) for share in (0.25, 0.5, 0.75)]
+            return f"{parameter.name}={values}"
+    return None
 
 
 def failed_jobs(connection: Connection, batch_id: str) -> list[dict[str, Any]]:
@@ -223,6 +291,53 @@ def failed_jobs(connection: Connection, batch_id: str) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def described(spec: Generator) -> dict[str, Any]:
+    """Return a generator's description for its form; how a value is sampled becomes a text."""
+    listed = [
+        {
+            "name": p.name,
+            "type": p.type,
+            "default": p.default,
+            "min": p.min,
+            "max": p.max,
+            "choices": p.choices,
+            "unit": p.unit,
+            "description": p.description,
+            "sampling": _sampling(p),
+        }
+        for p in spec.parameters
+    ]
+    return {"name": spec.name, "preview": spec.preview, "parameters": listed}
+
+
+def _sampling(parameter: Parameter) -> str:
+    match parameter.sampling:
+        case Constant(value):
+            return f"always {value}"
+        case Uniform(low, high):
+            return f"uniformly from {low:g} to {high:g}"
+        case Normal(mean, std):
+            return f"normally around {mean:g} with a standard deviation of {std:g}"
+        case Choice(values):
+            return f"one of {len(values)} values"
+        case Joint(names):
+            return f"together with {', '.join(n for n in names if n != parameter.name)}"
+    return ""
+
+
+def samples_by_day(connection: Connection, account: int) -> list[tuple[str, int]]:
+    """Return the samples that an account rendered on each of its last 30 days with any."""
+    day = sa.func.substr(ledger_table.c.created, 1, 10)
+    rows = connection.execute(
+        sa.select(day, sa.func.sum(ledger_table.c.settled))
+        .where(ledger_table.c.account_id == account, ledger_table.c.settled > 0)
+        .group_by(day)
+        .order_by(day.desc())
+        .limit(30)
+    )
+    return [(str(name), int(samples)) for name, samples in rows]
 
 
 def account_name(connection: Connection, account: int) -> str:

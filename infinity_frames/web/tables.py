@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["Column", "table_json"]
+__all__ = ["Column", "shown", "table_json"]
 
 _MOST_LEVELS = 200
 """Distinct values up to which a column that is not numeric has a histogram."""
@@ -77,6 +77,15 @@ def table_json(
     shown.update(first[:_FIRST_COLUMNS])
     values = {c.name: _encoded(c.values) for c in columns if c.name in shown}
     return orjson.dumps({"ids": list(ids), "columns": described, "values": values, **more})
+
+
+def shown(value: Any) -> str:
+    """Return a value as a page writes it."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return str(_level(value))
 
 
 def _is_number(value: Any) -> bool:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 from browsing import chromium, visiting
+from real_results import rendered
+
+__all__ = ["browser", "rendered", "visit"]
 
 
 @pytest.fixture(scope="package")

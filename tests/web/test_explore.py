@@ -1,0 +1,133 @@
+"""`results.infinity.explore()`: the explorer of a frame, without an engine; the selection back."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pandas as pd
+import pytest
+import requests
+import vis_factory as factory
+from browsing import accessibility_problems, needs_chromium
+
+import infinity_frames as inf
+from infinity_frames.protocol.errors import FrameError
+
+SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> pd.DataFrame:
+    root = tmp_path_factory.mktemp("batch")
+    for number, scene in enumerate(("GYM_1", "GYM_2", "GYM_1")):
+        factory.make_job(root / f"job-{number}", 6, scene=scene, num_reps=number)
+    return inf.read_results(root, quiet=True)
+
+
+@pytest.fixture
+def view(results):
+    made = results.infinity.explore(browser=False)
+    yield made
+    made.close()
+
+
+def test_only_frames_with_results(results) -> None:
+    with pytest.raises(FrameError, match="no rows"):
+        results.head(0).infinity.explore(browser=False)
+    with pytest.raises(FrameError, match="path"):
+        results.drop(columns="path").infinity.explore(browser=False)
+
+
+def test_the_address_is_the_permission(view, results) -> None:
+    other = results.head(1).infinity.explore(browser=False)
+    assert requests.get(view.url, timeout=30).status_code == 200
+    origin = "http://" + urlsplit(view.url).netloc
+    assert requests.get(f"{origin}/guess/", timeout=30).status_code == 404
+    foreign = requests.get(view.url, headers={"Host": "evil.example"}, timeout=30)
+    assert foreign.status_code == 403
+    for path in (
+        "../../etc/passwd",
+        "job/99",
+        "picture/-1",
+        "static/..%2fpages.py",
+        "job/0/secret",
+    ):
+        assert requests.get(view.url + path, timeout=30).status_code == 404, path
+    other.close()
+    assert requests.get(other.url, timeout=30).status_code == 404
+    assert requests.get(view.url, timeout=30).status_code == 200
+
+
+def test_only_its_own_page_selects(view, results) -> None:
+    path = f"{view.url}selection"
+    origin = "http://" + urlsplit(view.url).netloc
+
+    def select(rows, **headers) -> int:
+        return requests.post(path, json={"rows": rows}, headers=headers, timeout=30).status_code
+
+    assert select([0]) == 403
+    assert select([0], Origin="http://evil.example") == 403
+    for wrong in ([len(results)], [-1], ["0"], [True], "0", 3):
+        assert select(wrong, Origin=origin) == 400
+    assert len(view.selected) == len(results)
+    assert select([1, 0, 1], Origin=origin) == 200
+    pd.testing.assert_frame_equal(view.selected, results.iloc[[0, 1]])
+
+
+def test_videos_are_served_in_parts(view, results) -> None:
+    whole = Path(results["video"].iloc[0]).read_bytes()
+    url = f"{view.url}job/0/video"
+    for asked, part in (("bytes=0-9", slice(0, 10)), ("bytes=20-", slice(20, None))):
+        answer = requests.get(url, headers={"Range": asked}, timeout=30)
+        assert answer.status_code == 206
+        assert answer.content == whole[part]
+    assert requests.get(url, headers={"Range": "bytes=-5"}, timeout=30).content == whole[-5:]
+    for odd in ("bytes=9-3", "bytes=-", "lines=1-2", f"bytes={len(whole)}-"):
+        answer = requests.get(url, headers={"Range": odd}, timeout=30)
+        assert (answer.status_code, answer.content) == (200, whole), odd
+
+
+@needs_chromium
+def test_a_selection_in_the_iframe_of_a_notebook_is_a_frame(visit, view, results) -> None:
+    page = visit.page
+    html = f"<title>Notebook</title><main>{view._repr_html_()}</main>"
+    page.route(
+        "http://localhost:1/", lambda route: route.fulfill(body=html, content_type="text/html")
+    )
+    page.goto("http://localhost:1/")
+    inside = page.frame_locator("iframe")
+    inside.locator("body[data-ready]").wait_for()
+    assert inside.locator("#count").inner_text() == f"{len(results)} of {len(results)} jobs"
+    inside.locator(".tile[data-row='1'] input").check()
+    inside.locator("body[data-sent='1']").wait_for()
+    pd.testing.assert_frame_equal(view.selected, results.iloc[[1]])
+    inside.locator("#clear").click()
+    inside.locator("body[data-sent='all']").wait_for()
+    inside.locator("[data-column='scene'] .levels button").first.click()
+    inside.locator("body[data-sent='2']").wait_for()
+    assert list(view.selected["job_id"]) == ["job-0", "job-2"]
+    names = {"results": results}
+    exec(inside.locator("#python").text_content(), names)
+    assert list(names["chosen"]["job_id"]) == list(view.selected["job_id"])
+    found = results.infinity.sql(inside.locator("#sql").text_content())
+    assert list(found["job_id"]) == list(view.selected["job_id"])
+
+
+@needs_chromium
+def test_results_that_no_engine_made(visit, tmp_path) -> None:
+    if not SAMPLES.is_dir():
+        pytest.skip("the real samples are not on this machine")
+    for name in ("imu-random-motion", "spills-basic"):
+        shutil.copytree(SAMPLES / name, tmp_path / name)
+    view = inf.read_results(tmp_path, quiet=True).infinity.explore(browser=False)
+    visit.page.goto(view.url)
+    visit.page.wait_for_selector("body[data-ready]")
+    assert accessibility_problems(visit.page) == []
+    for row, drawn in ((0, ".curve"), (1, "#stage[data-drawn]")):
+        visit.page.goto(f"{view.url}job/{row}")
+        visit.page.wait_for_selector("body[data-ready]")
+        visit.page.wait_for_selector(drawn)
+        assert accessibility_problems(visit.page) == []
+    view.close()
