@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,6 +33,35 @@ def view(results):
     made = results.infinity.explore(browser=False)
     yield made
     made.close()
+
+
+@pytest.fixture
+def notebook():
+    """Serves a page as a notebook server on this machine does; returns its address."""
+    served = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(served[-1].encode())
+
+        def log_message(self, *_) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+
+    def serve(html: str) -> str:
+        served.append(html)
+        return f"http://localhost:{server.server_port}/"
+
+    yield serve
+    server.shutdown()
+    server.server_close()
+    thread.join()
 
 
 def test_only_frames_with_results(results) -> None:
@@ -90,13 +121,9 @@ def test_videos_are_served_in_parts(view, results) -> None:
 
 
 @needs_chromium
-def test_a_selection_in_the_iframe_of_a_notebook_is_a_frame(visit, view, results) -> None:
+def test_a_selection_in_the_iframe_of_a_notebook_is_a_frame(visit, view, results, notebook) -> None:
     page = visit.page
-    html = f"<title>Notebook</title><main>{view._repr_html_()}</main>"
-    page.route(
-        "http://localhost:1/", lambda route: route.fulfill(body=html, content_type="text/html")
-    )
-    page.goto("http://localhost:1/")
+    page.goto(notebook(f"<title>Notebook</title><main>{view._repr_html_()}</main>"))
     inside = page.frame_locator("iframe")
     inside.locator("body[data-ready]").wait_for()
     assert inside.locator("#count").inner_text() == f"{len(results)} of {len(results)} jobs"
