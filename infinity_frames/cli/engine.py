@@ -50,6 +50,7 @@ def serve(options: argparse.Namespace) -> None:
         retention=Retention(options.keep, options.keep_bytes),
         database=options.database,
         archives=options.archives,
+        runner=options.runner,
     )
     serve(Home.at(options.home), settings, lambda url: print(url, flush=True), add_pages)
 

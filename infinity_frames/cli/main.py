@@ -145,6 +145,13 @@ def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
     _add_home(serve)
     _add_database(serve)
     _add_archives(serve)
+    add(
+        "--runner",
+        metavar="URL",
+        default=os.environ.get("INFINITY_RUNNER"),
+        help="dask://host:8786 to render on a Dask cluster (default: $INFINITY_RUNNER, else this "
+        "machine)",
+    )
     serve.set_defaults(run=engine.serve)
 
 

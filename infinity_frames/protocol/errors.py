@@ -9,6 +9,7 @@
     ├── SessionError             no session, or more than one, fits a frame
     ├── ExtraNotInstalled        an optional dependency is missing (ImportError)
     ├── EngineError              the embedded engine
+    │   ├── ArchivesUnavailable  its archives cannot be reached, or refuse writes, for now
     │   ├── EngineNotInstalled   its extra is not installed (ImportError)
     │   ├── EngineNotStarted     it could not be started or reached
     │   └── EngineStopped        it was stopped on purpose, and nobody has started it since
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ArchiveError",
+    "ArchivesUnavailable",
     "AuthenticationError",
     "BatchTimeout",
     "DownloadError",
@@ -192,6 +194,10 @@ class ExtraNotInstalled(InfinityError, ImportError):
 
 class EngineError(InfinityError):
     """The embedded engine."""
+
+
+class ArchivesUnavailable(EngineError):
+    """The engine's archives cannot be reached, or refuse writes, for now."""
 
 
 class EngineNotInstalled(EngineError, ImportError):

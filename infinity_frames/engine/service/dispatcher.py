@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import socket
 import threading
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Set
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection, Row
@@ -26,7 +27,7 @@ from infinity_frames.engine.service.ports import (
     Store,
     Task,
 )
-from infinity_frames.protocol.errors import UnknownGenerator
+from infinity_frames.protocol.errors import ArchivesUnavailable, UnknownGenerator
 
 __all__ = ["Dispatcher"]
 
@@ -42,6 +43,14 @@ _FORGET_S = 3600.0
 _DATABASE_PROBLEM = "The engine's database cannot be written; check that its disk has room."
 _FULL_DISK = "The disk is full: jobs wait until it has room."
 _log = logging.getLogger(__name__)
+
+
+class _Deferred(NamedTuple):
+    """A queued job that waits: failed attempts so far, the time of the next one, and why."""
+
+    attempts: int
+    until: float
+    reason: str
 
 
 class Dispatcher:
@@ -84,12 +93,15 @@ class Dispatcher:
         self._next_beat = 0.0
         self._cancelled: deque[str] = deque()
         self._preparations: deque[Preparation] = deque()
+        # Outcomes as the runner reported them, and those that can be recorded.
+        self._reported: deque[Outcome] = deque()
         self._outcomes: deque[Outcome] = deque()
+        # Archives of stopped jobs to be deleted again: the time, and the job.
+        self._late_archives: deque[tuple[float, str]] = deque()
         self._running: set[str] = set()
         self._paused_until = 0.0
         self._problem: str | None = None
-        # Jobs that found the disk full: attempts so far, and the time of the next one.
-        self._deferred: dict[str, tuple[int, float]] = {}
+        self._deferred: dict[str, _Deferred] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
@@ -126,7 +138,7 @@ class Dispatcher:
 
     def idle(self) -> bool:
         """Return whether no job is queued, running, or waiting to be recorded."""
-        if self._running or self._outcomes:
+        if self._running or self._reported or self._outcomes:
             return False
         return not self._unfinished()
 
@@ -136,6 +148,12 @@ class Dispatcher:
         self._runner.wake()
         self._thread.join()
         self._runner.close()
+        try:
+            self._check_reported()
+            self._delete_late_archives(math.inf)
+        except ArchivesUnavailable as error:
+            # The unchecked jobs are rendered again, and the next start deletes the archives.
+            _log.warning("%s", error)
         try:
             with self._store.write() as connection:
                 for outcome in self._outcomes:
@@ -149,16 +167,21 @@ class Dispatcher:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                while self._cancelled:
-                    self._drop(self._cancelled.popleft())
                 if self._store.shared:
                     self._beat()
+                while self._cancelled:
+                    self._drop(self._cancelled[0])
+                    self._cancelled.popleft()
+                self._delete_late_archives(time.monotonic())
+                self._check_reported()
                 self._record_and_lease()
                 while self._preparations:
                     self._runner.prepare(self._preparations.popleft())
                 shared = self._store.shared
-                for outcome in self._runner.poll(_BEAT_S if shared else _IDLE_WAIT_S):
-                    self._outcomes.append(checked_outcome(outcome, self._archives))
+                self._reported.extend(self._runner.poll(_BEAT_S if shared else _IDLE_WAIT_S))
+            except ArchivesUnavailable as error:
+                self._pause(str(error))
+                self._stopping.wait(1.0)
             except OperationalError as error:
                 # Outcomes that could not be recorded stay in the list for the next attempt.
                 _log.warning("the database cannot be written: %s", error.orig)
@@ -181,12 +204,24 @@ class Dispatcher:
             queue.beat(connection, self._owner)
             queue.recover(connection)
             held = queue.still_leased(connection, self._owner, self._running)
-        ended = {outcome.job_id for outcome in self._outcomes}
+        ended = {outcome.job_id for outcome in (*self._reported, *self._outcomes)}
         for job_id in self._running - held - ended:
             # Its archive stays: another engine may have finished the job meanwhile.
             self._runner.stop(job_id)
             self._running.discard(job_id)
         self._next_beat = time.monotonic() + _BEAT_S
+
+    def _check_reported(self) -> None:
+        """Check outcomes one by one; those that cannot be checked now stay for the next attempt."""
+        while self._reported:
+            self._outcomes.append(checked_outcome(self._reported[0], self._archives))
+            self._reported.popleft()
+
+    def _delete_late_archives(self, now: float) -> None:
+        """Delete archives that jobs stored after they had been told to stop."""
+        while self._late_archives and self._late_archives[0][0] <= now:
+            self._archives.delete([self._late_archives[0][1]])
+            self._late_archives.popleft()
 
     def _record_and_lease(self) -> None:
         """Record outcomes and lease the next jobs in one transaction, as each costs a disk sync."""
@@ -241,23 +276,24 @@ class Dispatcher:
         except Exception as error:
             _log.exception("job %s could not be started", row.id)
             outcome = Outcome(row.id, "lost", f"The job could not be started: {error}")
-            self._outcomes.append(checked_outcome(outcome, self._archives))
+            self._reported.append(outcome)
 
     def _free(self) -> int:
         now = time.monotonic()
         if now < self._paused_until:
             return 0
-        # A job without room shows its reason while it waits, although other jobs run.
-        self._problem = _FULL_DISK if self._waiting() else None
+        # A waiting job shows its reason, although other jobs run.
+        waiting = self._waiting()
+        self._problem = self._deferred[waiting[0]].reason if waiting else None
         return self._runner.capacity()
 
     def _waiting(self) -> list[str]:
-        """Return the jobs that wait for room on the disk, so that others go before them."""
+        """Return the jobs whose next attempt is later, so that others go before them."""
         now = time.monotonic()
-        for job_id, (_, until) in list(self._deferred.items()):
-            if now > until + _FORGET_S:
+        for job_id, deferred in list(self._deferred.items()):
+            if now > deferred.until + _FORGET_S:
                 del self._deferred[job_id]
-        return [job_id for job_id, (_, until) in self._deferred.items() if until > now]
+        return [job_id for job_id, deferred in self._deferred.items() if deferred.until > now]
 
     def _unfinished(self) -> bool:
         with self._store.read() as connection:
@@ -304,12 +340,18 @@ class Dispatcher:
                 queue.release(connection, job_id, owner, outcome.error, counted=True)
             case "no_space":
                 self._settle_without_space(connection, job_id)
-        if outcome.kind != "no_space":
+            case "interrupted":
+                _log.warning("job %s was interrupted: %s", job_id, outcome.error)
+                until = time.monotonic() + _PAUSE_S
+                self._deferred[job_id] = _Deferred(0, until, outcome.error)
+                queue.release(connection, job_id, owner, "", counted=False)
+        if outcome.kind not in ("no_space", "interrupted"):
             self._deferred.pop(job_id, None)
 
     def _settle_without_space(self, connection: Connection, job_id: str) -> None:
         """Let a job that found the disk full wait, or fail once it is known to be too large."""
-        attempts, _ = self._deferred.get(job_id, (0, 0.0))
+        deferred = self._deferred.get(job_id)
+        attempts = deferred.attempts if deferred else 0
         if not self._disk_is_full():
             # Its files are deleted by now and there is room again: it was the job that filled it.
             attempts += 1
@@ -322,7 +364,8 @@ class Dispatcher:
             queue.fail(connection, job_id, self._owner, error)
             return
         _log.warning("job %s found the disk full", job_id)
-        self._deferred[job_id] = attempts, time.monotonic() + _PAUSE_S * max(attempts, 1)
+        until = time.monotonic() + _PAUSE_S * max(attempts, 1)
+        self._deferred[job_id] = _Deferred(attempts, until, _FULL_DISK)
         queue.release(connection, job_id, self._owner, "", counted=False)
 
     def _drop(self, job_id: str) -> None:
@@ -331,6 +374,8 @@ class Dispatcher:
         self._running.discard(job_id)
         self._deferred.pop(job_id, None)
         self._archives.delete([job_id])
+        if self._runner.stop_delay:
+            self._late_archives.append((time.monotonic() + self._runner.stop_delay, job_id))
 
     def _pause(self, reason: str) -> None:
         if reason != self._problem:

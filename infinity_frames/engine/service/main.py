@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
 import sqlalchemy as sa
 import uvicorn
 from fastapi import FastAPI
@@ -33,7 +32,7 @@ from infinity_frames.engine.service.home import (
 from infinity_frames.engine.service.host_check import HostCheck
 from infinity_frames.engine.service.ports import Archives, Store
 from infinity_frames.engine.service.retention import Expiry, Housekeeper, Retention, expire
-from infinity_frames.engine.service.runners.local import LocalRunner, available_cores
+from infinity_frames.engine.service.runners import open_runner
 from infinity_frames.engine.service.runners.worker import disk_is_full
 from infinity_frames.engine.service.service import Service
 from infinity_frames.engine.service.signing import Signer
@@ -61,7 +60,7 @@ class Settings:
     port : int
         0 chooses a free port.
     workers : int or None
-        Number of worker processes; one per core by default.
+        Number of jobs at once; one per core by default, of this machine or of the cluster.
     idle_timeout : float
         Seconds without jobs and requests after which the engine exits; 0 means never.
     job_timeout : float or None
@@ -76,6 +75,8 @@ class Settings:
         Address of a PostgreSQL database that engines may share; by default the home's SQLite file.
     archives : str or None
         ``s3://bucket/prefix`` or ``file:///folder``; by default the home's results folder.
+    runner : str or None
+        ``dask://host:port`` of a Dask scheduler; by default jobs run on this machine.
     """
 
     host: str = "127.0.0.1"
@@ -88,6 +89,7 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     database: str | None = field(default=None, repr=False)
     archives: str | None = None
+    runner: str | None = None
 
 
 def serve(
@@ -142,11 +144,9 @@ def _serve_owned(
     pages: Callable[[FastAPI], None] | None,
 ) -> None:
     ledger.ensure_own_token(store, home)
-    workers = settings.workers or available_cores()
-    memory = settings.job_memory or psutil.virtual_memory().total * 3 // 4 // workers
     listening = _listen(settings.host, settings.port)
     archives = open_archives(home, settings.archives)
-    runner = LocalRunner(home, archives, workers, memory)
+    runner = open_runner(home, archives, settings.runner, settings.workers, settings.job_memory)
     dispatcher = Dispatcher(
         store,
         runner,

@@ -12,7 +12,7 @@ __all__ = ["checked_outcome", "clean_text"]
 _ERROR_LENGTH = 2000
 _TRACEBACK_LENGTH = 50_000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_KINDS = ("completed", "failed", "lost", "no_space")
+_KINDS = ("completed", "failed", "lost", "no_space", "interrupted")
 
 
 def clean_text(text: object, length: int) -> str:
@@ -65,4 +65,9 @@ def _problem_of_completed(outcome: Outcome, archives: Archives) -> str | None:
     stored = archives.find(outcome.job_id)
     if stored is None or not stored.size:
         return "The job was reported as completed, but its archive is missing."
+    if outcome.archive_bytes and stored.size != outcome.archive_bytes:
+        return (
+            f"The job was reported as completed with an archive of {outcome.archive_bytes} bytes, "
+            f"but the stored one has {stored.size}."
+        )
     return None

@@ -1,12 +1,12 @@
 """The three interfaces that deployments replace: where jobs run, are recorded, and end up.
 
-========  =====================================  ==========================================
-port      implementation for one machine         module
-========  =====================================  ==========================================
-Runner    supervised worker processes            ``runners/local.py``
-Store     SQLite file                            ``stores/sqlite.py``; ``stores/postgresql.py``
-Archives  folder of zip files                    ``archives/folder.py``
-========  =====================================  ==========================================
+========  ============================  ==============================================
+port      for one machine               past one machine
+========  ============================  ==============================================
+Runner    ``runners/local.py``          ``runners/dask.py`` (Dask distributed)
+Store     ``stores/sqlite.py``          ``stores/postgresql.py``
+Archives  ``archives/folder.py``        ``archives/s3.py``, a folder on a shared disk
+========  ============================  ==============================================
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ __all__ = [
     "Outcome",
     "Preparation",
     "Runner",
+    "Sink",
     "Store",
     "StoredArchive",
     "Task",
@@ -33,6 +34,26 @@ __all__ = [
 
 MAX_SAMPLES = 1_000_000_000
 """Largest number of samples that one job can have."""
+
+
+class Sink(Protocol):
+    """Where workers put finished archives. Implementations pickle."""
+
+    def put(self, job_id: str, archive: Path) -> None:
+        """Store a finished zip durably and atomically, replacing an earlier one.
+
+        Parameters
+        ----------
+        job_id : str
+        archive : Path
+            A file of the caller's scratch folder; the implementation may move it away.
+
+        Raises
+        ------
+        ArchivesUnavailable
+            The place cannot be reached, or refuses to store anything, for now.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -48,6 +69,8 @@ class Task:
     """Seconds that rendering may take, without the preparation of the worker."""
     memory_limit: int | None = None
     """Bytes that the worker may use, if less than the runner's own limit."""
+    sink: Sink | None = None
+    """Where to put the archive; runners fill it in."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +86,12 @@ class Outcome:
 
     ``completed``: its archive is stored. ``failed``: the job cannot be made; `error` says why.
     ``lost``: the process that rendered it died. ``no_space``: the disk had no room for its files.
+    ``interrupted``: something outside the job failed, such as the network or the object store; the
+    job is tried again and the attempt does not count.
     """
 
     job_id: str
-    kind: Literal["completed", "failed", "lost", "no_space"]
+    kind: Literal["completed", "failed", "lost", "no_space", "interrupted"]
     error: str = ""
     samples: int = 0
     sha256: str = ""
@@ -80,6 +105,9 @@ class Runner(Protocol):
 
     The dispatcher's thread calls the methods; other threads may call `wake` and `activity`.
     """
+
+    stop_delay: float
+    """Seconds for which a stopped task may still run, and store its archive."""
 
     def capacity(self) -> int:
         """Return how many more tasks could start now."""
@@ -148,17 +176,16 @@ class StoredArchive:
     file: Path | None = None
 
 
-class Archives(Protocol):
-    """The finished archives, one zip per job. Implementations pickle, so that workers write."""
+class Archives(Sink, Protocol):
+    """The finished archives, one zip per job.
 
-    def put(self, job_id: str, archive: Path) -> None:
-        """Store a finished zip durably and atomically, replacing an earlier one.
+    Every method raises `ArchivesUnavailable` when the place cannot be reached for now.
+    """
 
-        Parameters
-        ----------
-        job_id : str
-        archive : Path
-            A file of the caller's scratch folder; the implementation may move it away.
+    def sink(self, job_id: str, lifetime: float) -> Sink:
+        """Return where a worker on another machine puts the archive of one job.
+
+        It holds no credentials other than the right to store this archive within `lifetime` s.
         """
         ...
 

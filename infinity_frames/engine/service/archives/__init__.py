@@ -46,4 +46,6 @@ def _shared_folder(folder: Path) -> FolderArchives:
             f"The folder {folder} for archives cannot be used: {error.strerror or error}.",
             advice="Choose another folder with --archives.",
         ) from None
-    return FolderArchives(folder)
+    archives = FolderArchives(folder)
+    archives.delete_stale()
+    return archives

@@ -19,7 +19,7 @@ from multiprocessing.process import BaseProcess
 
 import psutil
 
-from infinity_frames.engine.service.ports import Archives, Outcome, Preparation, Task
+from infinity_frames.engine.service.ports import Outcome, Preparation, Sink, Task
 from infinity_frames.engine.service.runners.processes import (
     FAMILY_VARIABLE,
     family,
@@ -90,17 +90,20 @@ class LocalRunner:
     ----------
     home : Home
         Holds the scratch folder.
-    archives : Archives
-        Stores the finished archives; the worker processes write to it.
+    sink : Sink or None
+        Stores the finished archives of tasks without a sink of their own; the worker processes
+        write to it.
     workers : int
         Maximum number of processes; they start with the first tasks and stay.
     memory_limit : int
         Bytes of resident memory that a worker may use.
     """
 
-    def __init__(self, home: Home, archives: Archives, workers: int, memory_limit: int) -> None:
+    stop_delay = 0.0
+
+    def __init__(self, home: Home, sink: Sink | None, workers: int, memory_limit: int) -> None:
         self._home = home
-        self._archives = archives
+        self._sink = sink
         self._limit = workers
         self._memory_limit = memory_limit
         self._workers: list[_Worker] = []
@@ -199,7 +202,7 @@ class LocalRunner:
 
     def _spawn(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=main, args=(theirs, self._home, self._archives))
+        process = self._context.Process(target=main, args=(theirs, self._home, self._sink))
         mark = os.environ[FAMILY_VARIABLE] = secrets.token_hex(16)
         process.start()
         del os.environ[FAMILY_VARIABLE]

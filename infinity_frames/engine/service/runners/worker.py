@@ -26,7 +26,7 @@ from filelock import FileLock
 from infinity_frames.engine.generators.base import Generator
 from infinity_frames.engine.service import registry
 from infinity_frames.engine.service.outcomes import clean_text
-from infinity_frames.engine.service.ports import Archives, Outcome, Preparation, Task
+from infinity_frames.engine.service.ports import Outcome, Preparation, Sink, Task
 from infinity_frames.engine.service.runners.output_checks import check_output, checked_samples
 from infinity_frames.engine.service.runners.processes import (
     FAMILY_VARIABLE,
@@ -34,7 +34,7 @@ from infinity_frames.engine.service.runners.processes import (
     kill_family,
 )
 from infinity_frames.io.home import Home
-from infinity_frames.protocol.errors import RenderError
+from infinity_frames.protocol.errors import ArchivesUnavailable, RenderError
 
 __all__ = ["Report", "disk_is_full", "main", "scratch_folder"]
 
@@ -50,7 +50,7 @@ _FULL_BELOW_BYTES = 1 << 20
 _STORED = {".png", ".mp4", ".zip", ".jpg", ".npz", ".parquet"}
 
 
-def main(connection: Connection, home: Home, archives: Archives) -> None:
+def main(connection: Connection, home: Home, sink: Sink | None) -> None:
     """Render tasks from `connection` until the engine closes it.
 
     Parameters
@@ -59,8 +59,8 @@ def main(connection: Connection, home: Home, archives: Archives) -> None:
         Delivers `Task` and `Preparation` objects, accepts `Report` objects.
     home : Home
         Holds the scratch folder.
-    archives : Archives
-        Stores the finished archives.
+    sink : Sink or None
+        Stores the finished archives of tasks without a sink of their own.
     """
     # A new session: Ctrl-C in the engine's terminal does not reach it, and one signal to its
     # process group also ends the processes that a generator starts.
@@ -75,7 +75,7 @@ def main(connection: Connection, home: Home, archives: Archives) -> None:
                 _prepare(order.generator, home, prepared, connection)
                 connection.send("idle")
             else:
-                connection.send(_outcome(order, home, archives, prepared, connection))
+                connection.send(_outcome(order, home, sink, prepared, connection))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
 
@@ -124,7 +124,7 @@ def _prepared(name: str, home: Home, prepared: set[str], connection: Connection)
 
 
 def _outcome(
-    task: Task, home: Home, archives: Archives, prepared: set[str], connection: Connection
+    task: Task, home: Home, sink: Sink | None, prepared: set[str], connection: Connection
 ) -> Outcome:
     scratch = scratch_folder(home, task.job_id, os.getpid())
     try:
@@ -134,7 +134,13 @@ def _outcome(
         archive = scratch / "archive.zip"
         sha256 = _pack(scratch / task.job_id, archive)
         size = archive.stat().st_size
-        archives.put(task.job_id, archive)
+        target = task.sink or sink
+        if target is None:
+            raise RuntimeError("the task names no place for its archive")
+        try:
+            target.put(task.job_id, archive)
+        except ArchivesUnavailable as error:
+            return Outcome(task.job_id, "interrupted", error=clean_text(error, _ERROR_LENGTH))
         return Outcome(task.job_id, "completed", samples=samples, sha256=sha256, archive_bytes=size)
     except (EOFError, BrokenPipeError, ConnectionResetError):
         raise
