@@ -3,15 +3,25 @@
 import hashlib
 import json
 import zipfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from io import BytesIO
 
 import pytest
 from dask_cluster import DaskCluster
 from engine_fixtures import EngineProcess, check_books, eventually
+from postgres import postgres_server, postgres_url
+from s3_server import bucket, s3
+from test_shared_store import check_ledger
 from wire_client import WireClient, fetch
 
+from infinity_frames.engine.service.archives import open_archives
+from infinity_frames.engine.service.stores import open_store
+from infinity_frames.io.home import Home
+
+__all__ = ["bucket", "postgres_server", "postgres_url", "s3"]
+
 pytest.importorskip("distributed")
+pytestmark = pytest.mark.slow
 
 
 @contextmanager
@@ -97,3 +107,63 @@ def test_cancel_stops_the_child_process_and_leaves_no_archive(shared):
     assert client.account()["samples_reserved"] in (0, None)
     assert psutil.pid_exists(engine.process.pid)
     check_books(engine.home)
+
+
+def test_a_node_without_the_generator_is_named_and_gets_no_jobs(cluster, shared):
+    _, client = shared
+    cluster.start_worker("bare", PYTHONPATH="")
+    try:
+        eventually(lambda: client.get("/health").json()["message"], timeout=60)
+        message = client.get("/health").json()["message"]
+        assert "toys is not installed, the engine has 1.0" in message
+        jobs = [{"frames": 1} for _ in range(4)]
+        ended = client.finished(client.submit(*jobs).json()["id"], timeout=60)
+        assert {job["status"] for job in ended["job_runs"]} == {"completed"}
+    finally:
+        cluster.kill_worker("bare")
+
+
+def test_an_unreachable_scheduler_and_a_wrong_address_are_refused(idle_engine):
+    for runner, reason in [
+        ("dask://127.0.0.1:1", "cannot be reached"),
+        ("dask://127.0.0.1", "not the address of a runner"),
+        ("ray://127.0.0.1:1", "not the address of a runner"),
+    ]:
+        refused = idle_engine.command("serve", "--runner", runner)
+        assert refused.returncode == 1
+        assert reason in refused.stderr
+        assert "Traceback" not in refused.stderr
+
+
+def test_nothing_is_lost_when_a_node_and_the_scheduler_die_and_no_secret_reaches_a_node(
+    tmp_path, toys, bucket, postgres_url
+):
+    cluster = DaskCluster(tmp_path / "dask", toys).start_scheduler()
+    shared = {"INFINITY_DATABASE": postgres_url, "INFINITY_ARCHIVES": f"s3://{bucket}/x"}
+    with closing(cluster), engine_on(cluster, tmp_path, toys, **shared) as (engine, client):
+        for name in ("a", "b", "c"):
+            cluster.start_worker(name)
+        slow = [{"seconds": 2.0, "random_seed": number} for number in range(9)]
+        made = client.submit(*slow, {"behaviour": "environment"}).json()
+
+        def count(status):
+            return [j["status"] for j in client.summary(made["id"])["job_runs"]].count(status)
+
+        eventually(lambda: count("running") == 3, timeout=90)
+        cluster.kill_worker("a")
+        eventually(lambda: count("completed") >= 3, timeout=90)
+        cluster.kill_scheduler()
+        cluster.start_scheduler()
+        # Dask workers end with their scheduler; what runs them starts them again.
+        for name in ("d", "e"):
+            cluster.start_worker(name)
+        ended = client.finished(made["id"], timeout=200)["job_runs"]
+        assert [job["status"] for job in ended] == ["completed"] * 10, cluster.log()
+        labels = [json.loads(archive(job)["labels.json"]) for job in ended]
+        seen = json.dumps(labels[-1]["environment"])
+        for secret in (engine.token, postgres_url, "test-secret"):
+            assert secret not in seen
+        stored = open_archives(Home(tmp_path), f"s3://{bucket}/x").job_ids()
+        assert set(stored) == {job["id"] for job in ended}
+    with closing(open_store(Home(tmp_path), postgres_url)) as store:
+        check_ledger(store)

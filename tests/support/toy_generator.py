@@ -11,7 +11,18 @@ import pandas as pd
 from infinity_frames.protocol.errors import RenderError
 from infinity_frames.protocol.spec import Constant, Generator, Linear, Parameter, Uniform
 
-BEHAVIOURS = ("work", "raise", "refuse", "die", "hang", "hoard", "overrun", "die_once", "full")
+BEHAVIOURS = (
+    "work",
+    "raise",
+    "refuse",
+    "die",
+    "hang",
+    "hoard",
+    "overrun",
+    "die_once",
+    "full",
+    "environment",
+)
 
 
 class Toy:
@@ -76,6 +87,8 @@ class Toy:
             case "full":
                 raise OSError(28, "No space left on device")
         labels = {"draws": rng.integers(0, 1000, samples).tolist(), "prepared": self.prepared}
+        if params["behaviour"] == "environment":
+            labels["environment"] = dict(os.environ)
         (directory / "labels.json").write_text(json.dumps(labels))
         (directory / "video.mp4").write_bytes(rng.bytes(params["kilobytes"] * 1024))
         return samples

@@ -136,10 +136,15 @@ class DaskRunner:
             return
         restricted = len(fit) < len(nodes)
         lifetime = task.time_limit + _EXTRA_LIFETIME_S
-        task = replace(task, sink=self._archives.sink(task.job_id, lifetime))
+        limits = [limit for limit in (task.memory_limit, self._memory_limit) if limit]
+        task = replace(
+            task,
+            sink=self._archives.sink(task.job_id, lifetime),
+            memory_limit=min(limits, default=None),
+        )
         future = self._client.submit(
             node.render,
-            node.Order(task, packages, self._memory_limit),
+            node.Order(task, packages),
             key=f"infinity-{task.job_id}-{uuid.uuid4().hex}",
             pure=False,
             # Without a restriction, Dask also uses nodes that join later.
@@ -291,8 +296,7 @@ class DaskRunner:
         if told:
             for address in told:
                 self._nodes[address].prepared.add(generator)
-            limit = self._memory_limit
-            self._client.run(node.prepare, generator, limit, workers=told, on_error="ignore")
+            self._client.run(node.prepare, generator, workers=told, on_error="ignore")
 
     def _give_up_stranded(self) -> None:
         """Return jobs to the queue that an earlier connection held, or that wait for no node."""

@@ -41,16 +41,13 @@ class Order:
     Parameters
     ----------
     task : Task
-        Its sink stores the archive.
+        Its sink stores the archive; without a memory limit, it gets its share of the node's.
     packages : mapping of str to str
         Packages and versions that the node must have, as `installed` returns them.
-    memory_limit : int or None
-        Bytes that the job may use; by default its share of the Dask worker's limit.
     """
 
     task: Task
     packages: Mapping[str, str]
-    memory_limit: int | None
 
 
 @dataclass(frozen=True)
@@ -82,9 +79,9 @@ def check(packages: Mapping[str, str]) -> str | None:
     return None
 
 
-def prepare(generator: str, memory_limit: int | None, dask_worker: Any = None) -> None:
+def prepare(generator: str, dask_worker: Any = None) -> None:
     """Let the node's supervisor prepare a generator; returns at once."""
-    _supervisor(dask_worker, memory_limit).send(Preparation(generator))
+    _supervisor(dask_worker).send(Preparation(generator))
 
 
 def render(order: Order) -> Outcome | Unfit:
@@ -95,7 +92,7 @@ def render(order: Order) -> Outcome | Unfit:
     missing = check(order.packages)
     if missing is not None:
         return Unfit(worker.address, missing)
-    supervisor = _supervisor(worker, order.memory_limit)
+    supervisor = _supervisor(worker)
     ended = supervisor.start(order)
     key = worker.get_current_task()
     while not ended.wait(_WATCH_S):
@@ -176,7 +173,7 @@ _current: _Supervisor | None = None
 _starting = threading.Lock()
 
 
-def _supervisor(worker: Any, memory_limit: int | None) -> _Supervisor:
+def _supervisor(worker: Any) -> _Supervisor:
     """Return the supervisor of this Dask worker; start it, also after it died."""
     global _current
     with _starting:
@@ -184,8 +181,7 @@ def _supervisor(worker: Any, memory_limit: int | None) -> _Supervisor:
             slots = worker.state.nthreads
             total = worker.memory_manager.memory_limit or psutil.virtual_memory().total
             folder = Path(worker.local_directory).parent / f"infinity-frames-{_owner()}"
-            share = int(total * _MEMORY_SHARE) // slots
-            _current = _Supervisor(folder, slots, min(memory_limit or share, share))
+            _current = _Supervisor(folder, slots, int(total * _MEMORY_SHARE) // slots)
         return _current
 
 
