@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from infinity_frames.data import remote
 from infinity_frames.data.label_tables import Summary
 from infinity_frames.data.layout import (
     BATCH_FILE,
@@ -51,13 +52,20 @@ __all__ = [
 ]
 
 
-def read_results(path: str | Path, *, quiet: bool = False) -> Frame:
-    """Read downloaded results as a results frame.
+def read_results(
+    path: str | Path, *, jobs: Iterable[str] | None = None, quiet: bool = False
+) -> Frame:
+    """Read downloaded results, or results in an object store, as a results frame.
 
     Parameters
     ----------
-    path : path
-        A batch folder, a folder of batch folders, or a published data set (flat files).
+    path : path or str
+        A batch folder, a folder of batch folders, or a published data set (flat files). Or the
+        address of an engine's archives: ``s3://bucket/prefix``, ``gs://``, ``az://`` or
+        ``file:///folder`` (extra ``s3``; credentials come from the environment). Of these, only
+        labels, parameters and sensor data are fetched, without videos, pictures and masks.
+    jobs : iterable of str, optional
+        Ids of the jobs to read; by default all.
     quiet : bool
         No progress bar.
 
@@ -71,13 +79,21 @@ def read_results(path: str | Path, *, quiet: bool = False) -> Frame:
     ------
     NoResults
         Nothing was downloaded there.
+    ResultsError
+        The object store cannot be read.
+    ExtraNotInstalled
+        The address needs the extra ``s3``.
 
     Warns
     -----
     ResultsWarning
         A job's files cannot be read; it names job and file. The rest of the batch is read.
     """
-    return read(path, tables=False, quiet=quiet)
+    wanted = None if jobs is None else {str(job) for job in jobs}
+    if remote.is_address(path):
+        path = remote.fetch_labels(str(path), wanted, quiet=quiet)
+    frame = read(path, tables=False, quiet=quiet)
+    return frame if wanted is None else as_frame(frame[frame["job_id"].isin(wanted)])
 
 
 def read(path: str | Path, *, tables: bool, quiet: bool = False) -> Frame:

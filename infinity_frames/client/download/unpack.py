@@ -37,6 +37,7 @@ def unpack(
     job_id: str,
     target: Path,
     reserve: Callable[[int], None] | None = None,
+    only: Callable[[str], bool] | None = None,
 ) -> dict[str, File]:
     """Unpack a job's archive as the new folder `target`.
 
@@ -53,6 +54,9 @@ def unpack(
         The folder to make.
     reserve : callable, optional
         Called with the total size of the files in bytes before anything is written; may raise.
+    only : callable, optional
+        Returns whether to unpack a file, by its path in the folder; by default all are unpacked.
+        Every member of the archive is checked all the same.
 
     Returns
     -------
@@ -69,6 +73,9 @@ def unpack(
             members = [member for member in opened.infolist() if not member.is_dir()]
             names = _names(members, job_id)
             _weigh(members, opened, job_id)
+            if only is not None:
+                kept = [pair for pair in zip(members, names, strict=True) if only(pair[1])]
+                members, names = [member for member, _ in kept], [name for _, name in kept]
             size = sum(member.file_size for member in members)
             if reserve is not None:
                 reserve(size)
