@@ -51,8 +51,20 @@ def serve(options: argparse.Namespace) -> None:
         database=options.database,
         archives=options.archives,
         runner=options.runner,
+        certificate=_certificate(options),
+        log_format=options.log_format,
     )
     serve(Home.at(options.home), settings, lambda url: print(url, flush=True), add_pages)
+
+
+def _certificate(options: argparse.Namespace) -> Any:
+    from infinity_frames.engine.service.tls import Certificate
+
+    if options.tls_cert is None:
+        if options.tls_key is not None:
+            raise EngineError("--tls-key needs --tls-cert.", advice="Give both PEM files.")
+        return None
+    return Certificate(options.tls_cert, options.tls_key)
 
 
 def stop(options: argparse.Namespace) -> None:

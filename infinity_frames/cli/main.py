@@ -141,6 +141,19 @@ def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
         metavar="NAME",
         help="accept requests for this host name too, for example behind a proxy; repeatable",
     )
+    add(
+        "--tls-cert",
+        type=Path,
+        metavar="FILE",
+        help="certificate chain (PEM): serve HTTPS, under the name of the first --allow-host",
+    )
+    add("--tls-key", type=Path, metavar="FILE", help="its private key (PEM), if in another file")
+    add(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="json writes an object per line with the ids of job and batch (default: text)",
+    )
     add("--config", type=Path, metavar="FILE", help="a TOML file with these options by their names")
     _add_home(serve)
     _add_database(serve)

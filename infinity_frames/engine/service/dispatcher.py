@@ -99,6 +99,8 @@ class Dispatcher:
         # Archives of stopped jobs to be deleted again: the time, and the job.
         self._late_archives: deque[tuple[float, str]] = deque()
         self._running: set[str] = set()
+        # Batches of recently started jobs, for the log.
+        self._batches: dict[str, str] = {}
         self._paused_until = 0.0
         self._problem: str | None = None
         self._deferred: dict[str, _Deferred] = {}
@@ -248,6 +250,7 @@ class Dispatcher:
             return
         self._running.difference_update(outcome.job_id for outcome in self._outcomes)
         self._outcomes.clear()
+        self._batches = {job: self._batches[job] for job in self._running if job in self._batches}
         for row in leased:
             self._start(row)
 
@@ -262,7 +265,11 @@ class Dispatcher:
             except OperationalError:
                 raise
             except Exception:
-                _log.exception("the outcome of job %s could not be recorded", outcome.job_id)
+                _log.exception(
+                    "the outcome of job %s could not be recorded",
+                    outcome.job_id,
+                    extra=self._ids(outcome.job_id),
+                )
                 with self._store.write() as connection:
                     error = "Internal engine error: the outcome of the job could not be recorded."
                     queue.fail(connection, outcome.job_id, self._owner, error)
@@ -271,12 +278,17 @@ class Dispatcher:
 
     def _start(self, row: Row[Any]) -> None:
         self._running.add(row.id)
+        self._batches[row.id] = row.batch_id
         try:
             self._runner.start(self._task(row))
         except Exception as error:
-            _log.exception("job %s could not be started", row.id)
+            _log.exception("job %s could not be started", row.id, extra=self._ids(row.id))
             outcome = Outcome(row.id, "lost", f"The job could not be started: {error}")
             self._reported.append(outcome)
+
+    def _ids(self, job_id: str) -> dict[str, str | None]:
+        """Return the ids that structured log lines about a job carry."""
+        return {"job": job_id, "batch": self._batches.get(job_id)}
 
     def _free(self) -> int:
         now = time.monotonic()
@@ -330,18 +342,20 @@ class Dispatcher:
                     # It was cancelled after rendering: its archive has to be deleted too.
                     self._cancelled.append(job_id)
             case "failed":
-                _log.warning("job %s failed: %s", job_id, outcome.error)
+                _log.warning("job %s failed: %s", job_id, outcome.error, extra=self._ids(job_id))
                 error, traceback = outcome.error, outcome.traceback or None
                 if queue.fail(connection, job_id, owner, error, traceback):
                     # It may have exceeded a limit after its archive was stored.
                     self._cancelled.append(job_id)
             case "lost":
-                _log.warning("job %s was lost: %s", job_id, outcome.error)
+                _log.warning("job %s was lost: %s", job_id, outcome.error, extra=self._ids(job_id))
                 queue.release(connection, job_id, owner, outcome.error, counted=True)
             case "no_space":
                 self._settle_without_space(connection, job_id)
             case "interrupted":
-                _log.warning("job %s was interrupted: %s", job_id, outcome.error)
+                _log.warning(
+                    "job %s was interrupted: %s", job_id, outcome.error, extra=self._ids(job_id)
+                )
                 until = time.monotonic() + _PAUSE_S
                 self._deferred[job_id] = _Deferred(0, until, outcome.error)
                 queue.release(connection, job_id, owner, "", counted=False)
@@ -363,7 +377,7 @@ class Dispatcher:
             )
             queue.fail(connection, job_id, self._owner, error)
             return
-        _log.warning("job %s found the disk full", job_id)
+        _log.warning("job %s found the disk full", job_id, extra=self._ids(job_id))
         until = time.monotonic() + _PAUSE_S * max(attempts, 1)
         self._deferred[job_id] = _Deferred(attempts, until, _FULL_DISK)
         queue.release(connection, job_id, self._owner, "", counted=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import secrets
 import signal
@@ -30,6 +29,8 @@ from infinity_frames.engine.service.home import (
     unusable_home,
 )
 from infinity_frames.engine.service.host_check import HostCheck
+from infinity_frames.engine.service.logs import LogFormat, set_up_logging
+from infinity_frames.engine.service.origins import HostCheck
 from infinity_frames.engine.service.ports import Archives, Store
 from infinity_frames.engine.service.retention import Expiry, Housekeeper, Retention, expire
 from infinity_frames.engine.service.runners import open_runner
@@ -39,6 +40,7 @@ from infinity_frames.engine.service.signing import Signer
 from infinity_frames.engine.service.stores import open_store
 from infinity_frames.engine.service.stores.tables import jobs
 from infinity_frames.engine.service.stores.tables import secrets as secrets_table
+from infinity_frames.engine.service.tls import Certificate
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import EngineError
 
@@ -77,6 +79,10 @@ class Settings:
         ``s3://bucket/prefix`` or ``file:///folder``; by default the home's results folder.
     runner : str or None
         ``dask://host:port`` of a Dask scheduler; by default jobs run on this machine.
+    certificate : Certificate or None
+        Serves HTTPS; clients on this machine then use the first of `allowed_hosts`.
+    log_format : {"text", "json"}
+        Format of the log on standard error.
     """
 
     host: str = "127.0.0.1"
@@ -90,6 +96,8 @@ class Settings:
     database: str | None = field(default=None, repr=False)
     archives: str | None = None
     runner: str | None = None
+    certificate: Certificate | None = None
+    log_format: LogFormat = "text"
 
 
 def serve(
@@ -116,7 +124,9 @@ def serve(
     EngineError
         Another engine owns the home, or the address cannot be used.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    set_up_logging(settings.log_format)
+    if settings.certificate is not None:
+        settings.certificate.check()
     # Uvicorn raises the signal again after it has stopped; the engine must still clean up then.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -171,7 +181,7 @@ def _serve_owned(
             publish(home, url, version("infinity-frames"))
             ready(url)
 
-        server = _Server(app, home, dispatcher, settings.idle_timeout, announce)
+        server = _Server(app, home, dispatcher, settings, announce)
         server.run(sockets=[listening])
     finally:
         home.address_file.unlink(missing_ok=True)
@@ -281,9 +291,10 @@ class _Server(uvicorn.Server):
         app: Application,
         home: Home,
         dispatcher: Dispatcher,
-        idle_timeout: float,
+        settings: Settings,
         ready: Callable[[str], None],
     ) -> None:
+        certificate = settings.certificate
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -293,11 +304,16 @@ class _Server(uvicorn.Server):
             lifespan="off",
             ws="none",
             timeout_graceful_shutdown=_GRACE_S,
+            ssl_certfile=certificate.chain if certificate else None,
+            ssl_keyfile=certificate.key if certificate else None,
         )
         super().__init__(config)
         self._app = app
         self._dispatcher = dispatcher
-        self._idle_timeout = idle_timeout
+        self._idle_timeout = settings.idle_timeout
+        self._scheme = "http" if certificate is None else "https"
+        # A certificate is for a name, not for the address on which the engine listens.
+        self._name = next(iter(settings.allowed_hosts), None) if certificate else None
         self._ready = ready
         self._home = home
         self._watch: asyncio.Task[None] | None = None
@@ -307,7 +323,8 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         host, port = (sockets or [])[0].getsockname()[:2]
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-        self._ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        host = self._name or (f"[{host}]" if ":" in host else host)
+        self._ready(f"{self._scheme}://{host}:{port}")
         self._watch = asyncio.create_task(self._watch_home_and_idleness())
 
     async def _watch_home_and_idleness(self) -> None:
