@@ -87,7 +87,9 @@ class EngineProcess:
         lines: queue.Queue[str] = queue.Queue()
         threading.Thread(target=lambda: lines.put(self.process.stdout.readline())).start()
         self.url = lines.get(timeout=START_TIMEOUT_S).strip()
-        assert self.url.startswith(("http://", "https://")), (self.home.parent / "engine.log").read_text()
+        assert self.url.startswith(("http://", "https://")), (
+            self.home.parent / "engine.log"
+        ).read_text()
         return self
 
     def family(self) -> list[psutil.Process]:

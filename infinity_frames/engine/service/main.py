@@ -30,7 +30,6 @@ from infinity_frames.engine.service.home import (
 )
 from infinity_frames.engine.service.host_check import HostCheck
 from infinity_frames.engine.service.logs import LogFormat, set_up_logging
-from infinity_frames.engine.service.origins import HostCheck
 from infinity_frames.engine.service.ports import Archives, Store
 from infinity_frames.engine.service.retention import Expiry, Housekeeper, Retention, expire
 from infinity_frames.engine.service.runners import open_runner
