@@ -138,7 +138,7 @@ def _fetch(
             else:
                 index[job] = archives[job]["version"]
             bar.update()
-    report(problems, stacklevel=5)
+    report(problems)
 
 
 def _is_label(name: str) -> bool:
