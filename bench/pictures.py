@@ -44,7 +44,7 @@ def looped_overlay(job: Path, out: Path) -> None:
                 cv2.rectangle(picture, (x, y), (x + w, y + h), (255, 0, 0), 2)
         drawn.append(picture)
     height, width = drawn[0].shape[:2]
-    writer = cv2.VideoWriter(str(out), cv2.VideoWriter_fourcc(*"mp4v"), 24, (width, height))
+    writer = cv2.VideoWriter(str(out), cv2.VideoWriter.fourcc(*"mp4v"), 24, (width, height))
     for picture in drawn:
         writer.write(picture)
     writer.release()

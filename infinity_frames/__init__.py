@@ -20,7 +20,6 @@ from infinity_frames import errors
 if TYPE_CHECKING:
     from infinity_frames import batch as batch
     from infinity_frames import data as data
-    from infinity_frames import generators as generators
     from infinity_frames import session as session
     from infinity_frames import vis as vis
     from infinity_frames.batch import Batch
@@ -28,10 +27,12 @@ if TYPE_CHECKING:
     from infinity_frames.data import database
     from infinity_frames.experiments import recipes
     from infinity_frames.frame import Frame, returning_frame
+    from infinity_frames.generators import CallableModule
     from infinity_frames.launcher import start_engine, stop_engine
     from infinity_frames.protocol import parameters as parameters
     from infinity_frames.session import SenseFitSession, Session, SpillsSession, VisionFitSession
 
+    generators: CallableModule  # lists a server's generators; holds what authors need
     query = returning_frame(data.query)
     read_results = returning_frame(data.read_results)
     replay = returning_frame(recipes.replay)

@@ -75,12 +75,25 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         -------
         Frame
             Violations frame: position, label, parameter, rule, value, message; empty if none.
+
+        Examples
+        --------
+        >>> draft = session.jobs({"num_reps": [1, 99]})
+        >>> draft.infinity.violations()[["position", "parameter", "rule"]].values.tolist()
+        [[1, 'num_reps', 'max']]
         """
         spec = self._jobs_origin(session, "violations").spec
         return as_frame(parameters.violations(spec, self._frame))
 
     def valid(self, *, session: HasOrigin | None = None) -> pd.Series[bool]:
-        """Which jobs break no rule: a boolean Series on the frame's index, to filter by."""
+        """Which jobs break no rule: a boolean Series on the frame's index, to filter by.
+
+        Examples
+        --------
+        >>> draft = session.jobs({"num_reps": [1, 99]})
+        >>> draft.infinity.valid().tolist()
+        [True, False]
+        """
         broken = set(self.violations(session=session)["position"])
         good = [position not in broken for position in range(len(self._frame))]
         return pd.Series(good, index=self._frame.index, dtype="boolean", name="valid")
@@ -92,6 +105,11 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         ------
         InvalidJobs
             Jobs break rules; the error's ``violations`` has every one.
+
+        Examples
+        --------
+        >>> jobs.infinity.validate().dtypes["num_reps"]
+        Int64Dtype()
         """
         spec = self._jobs_origin(session, "validate").spec
         return as_frame(parameters.validate(spec, self._frame))
@@ -105,6 +123,11 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         -------
         Series of int64
             On the frame's index.
+
+        Examples
+        --------
+        >>> jobs.infinity.estimate(preview=True).tolist()
+        [1, 1]
         """
         origin = self._jobs_origin(session, "estimate")
         return batches.estimate_samples(origin, self._frame, is_preview=preview)
@@ -120,6 +143,12 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
             Draw instead of taking defaults.
         seed : int, optional
             Makes the draws repeatable.
+
+        Examples
+        --------
+        >>> draft = session.jobs({"exercise": ["PUSHUP", "SITUP"]})
+        >>> draft.infinity.fill()["num_reps"].tolist()
+        [1, 1]
         """
         origin = self._jobs_origin(session, "fill")
         drafted = origin.jobs(self._frame)
@@ -156,6 +185,12 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         ------
         InvalidJobs, NotEnoughSamples, ServerError
             Nothing was created.
+
+        Examples
+        --------
+        >>> submitted = jobs.head(1).infinity.submit("first try", preview=True, reuse=True)
+        >>> submitted["is_preview"].tolist()
+        [True]
         """
         return batches.submit_frame(
             self._frame,
@@ -201,6 +236,12 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         ------
         DownloadError
             `path` holds another batch; without `reuse` this is found before anything is submitted.
+
+        Examples
+        --------
+        >>> again = submitted.infinity.seeded()
+        >>> again.infinity.run("again", preview=True)["status"].tolist()
+        ['completed']
         """
         origin = self._jobs_origin(session, "run")
         if not reuse:
@@ -233,6 +274,12 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         -------
         Frame
             Jobs frame.
+
+        Examples
+        --------
+        >>> swept = submitted.infinity.sweep(camera_height=[0.5, 1.0, 1.5])
+        >>> swept["camera_height"].tolist()
+        [0.5, 1.0, 1.5]
         """
         origin = batches.origin_for(self._frame, session)
         swept = parameters.sweep(origin.spec, self._frame, how, values)
@@ -245,6 +292,10 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         ----------
         stratify_var : str, optional
             A column whose values are told apart by color.
+
+        Examples
+        --------
+        >>> jobs.infinity.visualize()
         """
         if "path" in self._frame.columns:
             return vis.visualize_batch_results(self._frame, stratify_var=stratify_var)
@@ -254,11 +305,23 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
 
     @property
     def batch(self) -> Batch:
-        """The batch that all rows belong to."""
+        """The batch that all rows belong to.
+
+        Examples
+        --------
+        >>> submitted.infinity.batch.num_jobs
+        1
+        """
         return batches.batch_of(self._frame)
 
     def refresh(self, *, session: HasOrigin | None = None) -> Frame:
-        """Ask the server for the present state of these jobs."""
+        """Ask the server for the present state of these jobs.
+
+        Examples
+        --------
+        >>> submitted.infinity.refresh()["status"].tolist()
+        ['completed']
+        """
         return batches.refresh_frame(self._frame, session)
 
     def await_completion(
@@ -280,11 +343,22 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         ------
         BatchTimeout
             Some had not finished in time; they go on.
+
+        Examples
+        --------
+        >>> submitted.infinity.await_completion(timeout=60)["status"].unique().tolist()
+        ['completed']
         """
         return batches.await_frame(self._frame, session, timeout=timeout)
 
     def cancel(self, *, session: HasOrigin | None = None) -> Frame:
-        """Stop what has not finished."""
+        """Stop what has not finished.
+
+        Examples
+        --------
+        >>> submitted.infinity.cancel()["status"].tolist()  # finished jobs stay as they are
+        ['completed']
+        """
         return batches.cancel_frame(self._frame, session)
 
     def download(
@@ -314,6 +388,11 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         ------
         DownloadIncomplete
             Some jobs could not be fetched; the others are safe.
+
+        Examples
+        --------
+        >>> submitted.infinity.download("downloaded", quiet=True)["video"].isna().all()
+        True
         """
         return batches.download_frame(
             self._frame, path, session, overwrite=overwrite, check=check, quiet=quiet
@@ -323,6 +402,11 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         """The same jobs again: a jobs frame whose ``state`` names the job of each row.
 
         Only the account that submitted the jobs can repeat them so; see :meth:`recipe`.
+
+        Examples
+        --------
+        >>> submitted.infinity.seeded()["state"].tolist() == submitted["job_id"].tolist()
+        True
         """
         return batches.seeded(self._frame, session)
 
@@ -337,25 +421,51 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
             Number of jobs of each row.
         seed : int, optional
             Makes the new seeds repeatable.
+
+        Examples
+        --------
+        >>> len(jobs.infinity.renew(3, seed=1))
+        6
         """
         return batches.renew(self._frame, n, seed, session)
 
     def retry(self, *, session: HasOrigin | None = None) -> Frame:
-        """The failed jobs once more: a jobs frame with fresh seeds."""
+        """The failed jobs once more: a jobs frame with fresh seeds.
+
+        Examples
+        --------
+        >>> len(submitted.infinity.retry())  # nothing failed
+        0
+        """
         return batches.retry(self._frame, session)
 
     # Results
 
     def scenes(self, *, path: str | Path | None = None) -> Frame:
-        """What each video says of itself: camera, avatar, matrices as lists; a row per job."""
+        """What each video says of itself: camera, avatar, matrices as lists; a row per job.
+
+        Examples
+        --------
+        >>> looks.infinity.scenes()[["job_id", "camera_height"]]
+        """
         return as_frame(data.table(self._frame, "scenes", path=path))
 
     def images(self, *, path: str | Path | None = None) -> Frame:
-        """A row per frame of each video: time, size, rep counts."""
+        """A row per frame of each video: time, size, rep counts.
+
+        Examples
+        --------
+        >>> results.infinity.images().groupby("job_id")["time"].max()
+        """
         return as_frame(data.table(self._frame, "images", path=path))
 
     def annotations(self, category: str | None = None, *, path: str | Path | None = None) -> Frame:
-        """A row per labeled object and frame: box, area, occlusion, segmentation."""
+        """A row per labeled object and frame: box, area, occlusion, segmentation.
+
+        Examples
+        --------
+        >>> results.infinity.annotations("person")[["frame_number", "bbox_width", "area"]]
+        """
         return as_frame(data.table(self._frame, "annotations", category=category, path=path))
 
     def keypoints(
@@ -364,15 +474,32 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         *,
         path: str | Path | None = None,
     ) -> Frame:
-        """A row per keypoint and frame: pixels, visibility v, depth, global position in m."""
+        """A row per keypoint and frame: pixels, visibility v, depth, global position in m.
+
+        Examples
+        --------
+        >>> points = results.infinity.keypoints("coco")
+        >>> points.query("keypoint == 'nose' and v == 2")[["frame_number", "x", "y"]]
+        """
         return as_frame(data.table(self._frame, "keypoints", skeleton=skeleton, path=path))
 
     def cuboids(self, *, path: str | Path | None = None) -> Frame:
-        """A row per corner of each object's 3D box and frame."""
+        """A row per corner of each object's 3D box and frame.
+
+        Examples
+        --------
+        >>> results.infinity.cuboids().groupby("category").size()
+        """
         return as_frame(data.table(self._frame, "cuboids", path=path))
 
     def timeseries(self, *, path: str | Path | None = None) -> Frame:
-        """A row per sample of each job's sensor data."""
+        """A row per sample of each job's sensor data.
+
+        Examples
+        --------
+        >>> results.infinity.timeseries().empty  # VisionFit has no sensors
+        True
+        """
         return as_frame(data.table(self._frame, "timeseries", required=True, path=path))
 
     def wide(self, values: Sequence[str] = ("x", "y", "v"), by: str | Sequence[str] = ()) -> Frame:
@@ -384,6 +511,11 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
             Columns to keep of each point.
         by : str or sequence of str
             Further columns of the index, for frames with several people: ``"annotation_id"``.
+
+        Examples
+        --------
+        >>> results.infinity.keypoints("coco").infinity.wide()["nose"].columns.tolist()
+        ['x', 'y', 'v']
         """
         return as_frame(data.wide(self._frame, values, by))
 
@@ -416,11 +548,21 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         frame_number : int
         mask : ndarray
             RGB, (height, width, 3) uint8; of ``kind="index"`` (height, width) int32.
+
+        Examples
+        --------
+        >>> for job_id, frame_number, mask in looks.infinity.masks(kind="index"):
+        ...     people = (mask == 1).sum()
         """
         return data.masks(self._frame, job_id, kind=kind, of=of, path=path)
 
     def colors(self, *, path: str | Path | None = None) -> Frame:
-        """List the colors and numbers in masks, with the category and instance that each names."""
+        """List the colors and numbers in masks, with the category and instance that each names.
+
+        Examples
+        --------
+        >>> results.infinity.colors()[["category", "number"]]
+        """
         return as_frame(data.colors(self._frame, path=path))
 
     def sql(
@@ -455,6 +597,11 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         ------
         QueryError
             The query is wrong; for an unknown name the error suggests near ones.
+
+        Examples
+        --------
+        >>> results.infinity.sql("SELECT count(*) AS jobs FROM jobs")["jobs"].item()
+        2
         """
         found = data.run_sql(
             self._frame, query, params=params, tables=tables, sandboxed=sandboxed, path=path
@@ -469,11 +616,22 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         Frame
             A row per discrepancy; empty where all is right. Its ``.infinity.verification()`` says
             how much was compared.
+
+        Examples
+        --------
+        >>> len(results.infinity.verify(quiet=True))
+        0
         """
         return as_frame(data.verify(self._frame, path=path, quiet=quiet))
 
     def verification(self) -> Frame:
-        """What ``verify()`` compared and found, a row per check; call it on what that returned."""
+        """What ``verify()`` compared and found, a row per check; call it on what that returned.
+
+        Examples
+        --------
+        >>> results.infinity.verify(quiet=True).infinity.verification()["comparisons"].sum() > 0
+        True
+        """
         return as_frame(data.verification_summary(self._frame))
 
     def split(
@@ -504,6 +662,12 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
             Columns whose values should be equally frequent in every part; implies `exact`.
         exact : bool
             Keep the shares as closely as possible, instead of within the chance of hashing.
+
+        Examples
+        --------
+        >>> parts = results.infinity.split({"train": 0.5, "test": 0.5}, seed=1, exact=True)
+        >>> sorted(parts["split"])
+        ['test', 'train']
         """
         return as_frame(
             data.split(
@@ -553,6 +717,10 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         -------
         Frame
             What was left out and how many; empty if nothing.
+
+        Examples
+        --------
+        >>> results.infinity.export("dataset", "coco", pictures="jpg", stride=5, quiet=True)
         """
         losses = data.export(
             self._frame,
@@ -617,6 +785,10 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
 
             train = parts[parts.split == "train"].infinity.torch(("boxes", "masks"), size=320)
             loader = DataLoader(train, batch_size=8, num_workers=2, collate_fn=list)
+
+        Examples
+        --------
+        >>> dataset = results.infinity.torch(("boxes", "masks"))  # doctest: +SKIP
         """
         return data.torch_dataset(
             self._frame,
@@ -649,6 +821,10 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
             Columns to write under each picture; by default the job's id.
         boxes, keypoints : bool
             Draw the labels over the pictures.
+
+        Examples
+        --------
+        >>> looks.infinity.previews(k=2, caption="exercise")
         """
         return vis.view_previews(self._frame, k, caption, boxes, keypoints)
 
@@ -672,6 +848,11 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         caption : str or sequence of str, optional
             Columns to write under each picture, of this frame or else of its jobs' results; by
             default the job and the frame.
+
+        Examples
+        --------
+        >>> worst = results.infinity.annotations("person").nsmallest(4, "percent_in_fov")
+        >>> worst.infinity.show(draw=("boxes", "skeleton"), caption="percent_in_fov")
         """
         return vis.show(self._frame, k, draw, path, caption)
 
@@ -700,6 +881,10 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
 
             view = results.infinity.explore()
             view.selected
+
+        Examples
+        --------
+        >>> results.infinity.explore(browser=False)  # doctest: +SKIP
         """
         return web.explore(self._frame, path=path, browser=browser)
 

@@ -91,16 +91,33 @@ class Batch(BatchVocabulary):
 
     @property
     def frame(self) -> Frame:
-        """Batch frame in its last known state; :meth:`refresh` asks the server."""
+        """Batch frame in its last known state; :meth:`refresh` asks the server.
+
+        Examples
+        --------
+        >>> batch.frame[["job_id", "status"]]
+        """
         return as_frame(self._frame.copy())
 
     @property
     def is_preview(self) -> bool:
-        """Whether its jobs render only one frame."""
+        """Whether its jobs render only one frame.
+
+        Examples
+        --------
+        >>> batch.is_preview
+        True
+        """
         return bool(self._frame["is_preview"].all())
 
     def refresh(self) -> Frame:
-        """Fetch the present state of the jobs; return the batch frame."""
+        """Fetch the present state of the jobs; return the batch frame.
+
+        Examples
+        --------
+        >>> batch.refresh()["status"].tolist()
+        ['completed']
+        """
         self._frame = refresh_frame(self._frame, self.origin)
         return self.frame
 
@@ -127,6 +144,11 @@ class Batch(BatchVocabulary):
             Not done in time; the jobs continue, and waiting again is fine.
         EngineStopped
             The embedded engine was stopped; its jobs continue when it is started again.
+
+        Examples
+        --------
+        >>> batch.await_completion(timeout=60)["status"].tolist()
+        ['completed']
         """
         self._frame = await_frame(
             self._frame, self.origin, polling_interval=polling_interval, timeout=timeout
@@ -140,6 +162,11 @@ class Batch(BatchVocabulary):
         ------
         RequestRejected
             This server cannot cancel.
+
+        Examples
+        --------
+        >>> batch.cancel()["status"].tolist()  # a finished job stays as it is
+        ['completed']
         """
         self._frame = cancel_frame(self._frame, self.origin)
         return self.frame
@@ -152,7 +179,13 @@ class Batch(BatchVocabulary):
         *,
         check: bool = False,
     ) -> Frame:
-        """Fetch the results into the folder `path`; see :func:`download_frame`."""
+        """Fetch the results into the folder `path`; see :func:`download_frame`.
+
+        Examples
+        --------
+        >>> batch.download("by_batch", quiet=True)["status"].tolist()
+        ['completed']
+        """
         return download_frame(
             self._frame, path, self.origin, overwrite=overwrite, check=check, quiet=quiet
         )

@@ -28,11 +28,23 @@ class SessionVocabulary:
 
     @property
     def parameter_info(self) -> dict[str, dict[str, Any]]:
-        """``{name: {"type", "default_value", "options"}}``; options may be empty, never None."""
+        """``{name: {"type", "default_value", "options"}}``; options may be empty, never None.
+
+        Examples
+        --------
+        >>> session.parameter_info["num_reps"]["default_value"]
+        1
+        """
         return parameter_info(self.origin.spec)
 
     def validate_job_params(self, jobs: Jobs) -> pd.Series[Any]:
-        """Check jobs; for each, None or the text of what is wrong, on the frame's index."""
+        """Check jobs; for each, None or the text of what is wrong, on the frame's index.
+
+        Examples
+        --------
+        >>> session.validate_job_params([{"num_reps": 2}, {"num_reps": 99}]).isna().tolist()
+        [True, False]
+        """
         draft = self.origin.jobs(jobs)
         broken = parameters.violations(self.origin.spec, draft)
         texts: list[str | None] = [None] * len(draft)
@@ -61,6 +73,14 @@ class SessionVocabulary:
         ------
         UnknownJob
             The server has no preview job with one of these ids.
+
+        Examples
+        --------
+        >>> jobs = session.expand_overrides_across_each_preview_state(
+        ...     batch.job_ids, [{"camera_height": 0.5}, {"camera_height": 1.5}]
+        ... )
+        >>> jobs["camera_height"].tolist()
+        [0.5, 1.5]
         """
         variants = [override_params] if isinstance(override_params, Mapping) else override_params
         return as_frame(expand_overrides(self.origin, base_state_ids, variants, is_preview=True))
@@ -68,7 +88,16 @@ class SessionVocabulary:
     def expand_overrides_across_each_video_state(
         self, base_state_ids: Sequence[str], override_params: Jobs
     ) -> Frame:
-        """Like :meth:`expand_overrides_across_each_preview_state`, for standard jobs."""
+        """Like :meth:`expand_overrides_across_each_preview_state`, for standard jobs.
+
+        Examples
+        --------
+        >>> jobs = session.expand_overrides_across_each_video_state(
+        ...     videos.job_ids, [{"num_reps": 2}]
+        ... )
+        >>> jobs["num_reps"].tolist()
+        [2, 2]
+        """
         variants = [override_params] if isinstance(override_params, Mapping) else override_params
         return as_frame(expand_overrides(self.origin, base_state_ids, variants, is_preview=False))
 
@@ -82,30 +111,66 @@ class BatchVocabulary:
 
     @property
     def job_ids(self) -> list[str]:
-        """Ids of its jobs, in the order submitted."""
+        """Ids of its jobs, in the order submitted.
+
+        Examples
+        --------
+        >>> len(batch.job_ids)
+        1
+        """
         return [str(job) for job in self._frame["job_id"]]
 
     @property
     def job_params(self) -> list[dict[str, Any]]:
-        """Parameters of its jobs, in the order submitted; copies."""
+        """Parameters of its jobs, in the order submitted; copies.
+
+        Examples
+        --------
+        >>> batch.job_params[0]["num_reps"]
+        1
+        """
         spec = self.origin.spec
         return parameters.records(spec, parameters.jobs_of(spec, self._frame))
 
     @property
     def num_jobs(self) -> int:
-        """Number of its jobs."""
+        """Number of its jobs.
+
+        Examples
+        --------
+        >>> batch.num_jobs
+        1
+        """
         return len(self._frame)
 
     def get_num_jobs_remaining(self) -> int:
-        """Ask the server how many jobs have not finished."""
+        """Ask the server how many jobs have not finished.
+
+        Examples
+        --------
+        >>> batch.get_num_jobs_remaining()
+        0
+        """
         return self.origin.rest.num_unfinished(self.batch_id)
 
     def get_batch_data(self) -> dict[str, Any]:
-        """Fetch the server's batch object, jobs with their parameters."""
+        """Fetch the server's batch object, jobs with their parameters.
+
+        Examples
+        --------
+        >>> len(batch.get_batch_data()["job_runs"])
+        1
+        """
         return self.origin.rest.batch(self.batch_id)
 
     def get_batch_summary_data(self) -> dict[str, Any]:
-        """Fetch the server's batch object, jobs without their parameters."""
+        """Fetch the server's batch object, jobs without their parameters.
+
+        Examples
+        --------
+        >>> "param_values" in batch.get_batch_summary_data()["job_runs"][0]
+        False
+        """
         return self.origin.rest.batch_summary(self.batch_id)
 
     def get_job_summary_data(self, job_id: str) -> dict[str, Any]:
@@ -115,6 +180,11 @@ class BatchVocabulary:
         ------
         UnknownJob
             The batch has no such job.
+
+        Examples
+        --------
+        >>> batch.get_job_summary_data(batch.job_ids[0])["in_progress"]
+        False
         """
         for job in self.get_batch_summary_data()["job_runs"]:
             if job["id"] == str(job_id):
@@ -127,17 +197,35 @@ class BatchVocabulary:
         )
 
     def get_completed_jobs(self) -> Frame:
-        """Batch frame of the jobs that have finished by now, successfully or not."""
+        """Batch frame of the jobs that have finished by now, successfully or not.
+
+        Examples
+        --------
+        >>> len(batch.get_completed_jobs())
+        1
+        """
         self.refresh()
         return as_frame(self._frame[~self._frame["status"].isin(UNFINISHED)].copy())
 
     def get_valid_completed_jobs(self) -> Frame:
-        """Batch frame of the jobs that have results by now."""
+        """Batch frame of the jobs that have results by now.
+
+        Examples
+        --------
+        >>> len(batch.get_valid_completed_jobs())
+        1
+        """
         self.refresh()
         return as_frame(self._frame[self._frame["status"] == "completed"].copy())
 
     def get_job_params_seeded_for_rerun(self) -> list[dict[str, Any]]:
-        """Parameters of its jobs with ``state`` set to the job's id: the same scenes again."""
+        """Parameters of its jobs with ``state`` set to the job's id: the same scenes again.
+
+        Examples
+        --------
+        >>> batch.get_job_params_seeded_for_rerun()[0]["state"] == batch.job_ids[0]
+        True
+        """
         return [
             {**values, "state": job}
             for values, job in zip(self.job_params, self.job_ids, strict=True)

@@ -77,6 +77,10 @@ def start_engine(home: _Path | None = None, workers: int | None = None) -> str:
         The extra ``engine`` is not installed.
     EngineNotStarted
         It did not start (the message quotes the end of its log), or an older version is running.
+
+    Examples
+    --------
+    >>> address = inf.start_engine()  # doctest: +SKIP
     """
     place = Home.at(home)
     return find_engine(place.path) or _started(place, workers, wanted=True)
@@ -128,6 +132,10 @@ def stop_engine(home: _Path | None = None) -> bool:
     ------
     EngineNotStarted
         It is running and cannot be stopped.
+
+    Examples
+    --------
+    >>> inf.stop_engine()  # doctest: +SKIP
     """
     place = Home.at(home)
     if not _is_owned(place):

@@ -89,6 +89,12 @@ class Session(SessionVocabulary):
         Needed only where one process opens several sessions for a generator, on several servers or
         with several tokens. Jobs that were submitted continue. ``with Session(...) as session:``
         closes it at the end.
+
+        Examples
+        --------
+        >>> with inf.Session("visionfit") as short:
+        ...     short.generator
+        'visionfit-v0.4.0'
         """
         forget(self.origin)
         self.origin.close()
@@ -119,37 +125,79 @@ class Session(SessionVocabulary):
 
     @property
     def server(self) -> str:
-        """``"embedded"`` or the server's address."""
+        """``"embedded"`` or the server's address.
+
+        Examples
+        --------
+        >>> session.server
+        'embedded'
+        """
         return self.origin.server
 
     @property
     def generator(self) -> str:
-        """Full name of the generator."""
+        """Full name of the generator.
+
+        Examples
+        --------
+        >>> session.generator
+        'visionfit-v0.4.0'
+        """
         return self.origin.generator
 
     @property
     def spec(self) -> Generator:
-        """The generator's description."""
+        """The generator's description.
+
+        Examples
+        --------
+        >>> session.spec.by_name["num_reps"].max
+        20
+        """
         return self.origin.spec
 
     @property
     def rest(self) -> RestClient:
-        """The connection to the server."""
+        """The connection to the server.
+
+        Examples
+        --------
+        >>> session.rest.generator("visionfit-v0.4.0")["version"]
+        '0.4.0'
+        """
         return self.origin.rest
 
     @property
     def parameters(self) -> Frame:
-        """Parameters frame: a row per parameter, indexed by name."""
+        """Parameters frame: a row per parameter, indexed by name.
+
+        Examples
+        --------
+        >>> session.parameters.loc["camera_height", ["default", "unit"]].tolist()
+        [0.75, 'm']
+        """
         return as_frame(parameter_frame(self.spec))
 
     @property
     def constraints(self) -> tuple[Constraint, ...]:
-        """Joint rules of the generator's parameters."""
+        """Joint rules of the generator's parameters.
+
+        Examples
+        --------
+        >>> len(session.constraints) > 0
+        True
+        """
         return self.spec.constraints
 
     @property
     def default_job(self) -> dict[str, Any]:
-        """A whole job of default values; None where the generator decides."""
+        """A whole job of default values; None where the generator decides.
+
+        Examples
+        --------
+        >>> session.default_job["num_reps"]
+        1
+        """
         return dict(self.spec.defaults)
 
     # Describing jobs
@@ -158,15 +206,31 @@ class Session(SessionVocabulary):
         """Build a draft jobs frame of this session.
 
         Nothing is rejected; columns whose values all fit their parameter become typed.
+
+        Examples
+        --------
+        >>> session.jobs([{"num_reps": 2}, {"num_reps": 3}])["num_reps"].tolist()
+        [2, 3]
         """
         return as_frame(self.origin.jobs(jobs))
 
     def random_job(self) -> dict[str, Any]:
-        """Draw one job uniformly from all that is allowed."""
+        """Draw one job uniformly from all that is allowed.
+
+        Examples
+        --------
+        >>> session.random_job()["exercise"]
+        """
         return self._record(parameters.fill(self.spec, self.jobs([{}]), random=True))
 
     def sample_input(self, **fixed: Any) -> dict[str, Any]:
-        """Draw one sensible job; `fixed` parameters are kept, the joint rules hold."""
+        """Draw one sensible job; `fixed` parameters are kept, the joint rules hold.
+
+        Examples
+        --------
+        >>> session.sample_input(num_reps=3)["num_reps"]
+        3
+        """
         drawn = parameters.sample_one(self.spec, fixed)
         return self._record(self.sample(1, **fixed)) if drawn is None else drawn
 
@@ -256,6 +320,11 @@ class Session(SessionVocabulary):
             The same seed, the same jobs.
         **fixed
             Values of other parameters.
+
+        Examples
+        --------
+        >>> len(session.design("morris", 2, by=["camera_height", "num_reps"]))
+        6
         """
         made = designs.design(self.spec, kind, n, by=by, seed=seed, fixed=fixed)
         return as_frame(self.origin.with_context(made))
@@ -302,6 +371,11 @@ class Session(SessionVocabulary):
         -------
         Series of int64
             On the frame's index.
+
+        Examples
+        --------
+        >>> session.estimate_samples([{"num_reps": 1}, {"num_reps": 2}]).is_monotonic_increasing
+        True
         """
         return estimate_samples(self.origin, jobs, is_preview)
 
@@ -337,6 +411,12 @@ class Session(SessionVocabulary):
             Nothing was created.
         SubmissionUnknown
             The connection broke while sending to a server that cannot recognize repeats.
+
+        Examples
+        --------
+        >>> batch = session.submit(jobs.head(1), is_preview=True, batch_name="one", reuse=True)
+        >>> batch.num_jobs
+        1
         """
         data, sent = submit_jobs(
             self.origin,
@@ -359,18 +439,33 @@ class Session(SessionVocabulary):
             This account has no such batch.
         SessionError
             The batch belongs to another generator.
+
+        Examples
+        --------
+        >>> session.batch_from_api(batch.batch_id).num_jobs
+        1
         """
         return Batch(self, self.rest.batch(str(batch_id)))
 
     def get_batches_last_n_days(self, n: float) -> Frame:
-        """List the batches of the last `n` days: batch_id, batch_name, created; oldest first."""
+        """List the batches of the last `n` days: batch_id, batch_name, created; oldest first.
+
+        Examples
+        --------
+        >>> session.get_batches_last_n_days(1)[["batch_id", "batch_name"]]
+        """
         columns = {"batch_id": "id", "batch_name": "name", "created": "created"}
         listed = self.rest.batches(*last_days(n))
         found = {column: [row.get(key) for row in listed] for column, key in columns.items()}
         return as_frame(conformed(pd.DataFrame(found, dtype="object"))[[*columns]])
 
     def get_usage_stats_last_n_days(self, n: float) -> Frame:
-        """Count samples and jobs per generator in the last `n` days."""
+        """Count samples and jobs per generator in the last `n` days.
+
+        Examples
+        --------
+        >>> session.get_usage_stats_last_n_days(1)
+        """
         counts = self.rest.counts(*last_days(n))
         frame = pd.DataFrame([{"generator": name, **count} for name, count in counts.items()])
         first = ["generator", "samples", "jobs"]
@@ -384,6 +479,10 @@ class Session(SessionVocabulary):
         ------
         RequestRejected
             The server does not report it.
+
+        Examples
+        --------
+        >>> session.account()["samples_remaining"]
         """
         if not self.rest.has("account"):
             raise RequestRejected(

@@ -28,11 +28,21 @@ class VisVerbs:
     _frame: pd.DataFrame
 
     def visualize_job_params(self, stratify_var: str | None = None) -> Figure:
-        """Plot how each parameter is distributed; see :func:`infinity_frames.vis`."""
+        """Plot how each parameter is distributed; see :func:`infinity_frames.vis`.
+
+        Examples
+        --------
+        >>> jobs.infinity.visualize_job_params()
+        """
         return vis.visualize_job_params(self._frame, stratify_var)
 
     def visualize_batch_results(self, stratify_var: str | None = None) -> Figure:
-        """Plot the outcomes of a batch and its parameters; see :func:`infinity_frames.vis`."""
+        """Plot the outcomes of a batch and its parameters; see :func:`infinity_frames.vis`.
+
+        Examples
+        --------
+        >>> results.infinity.visualize_batch_results()
+        """
         return vis.visualize_batch_results(self._frame, stratify_var)
 
     def visualize_effect(
@@ -43,13 +53,23 @@ class VisVerbs:
         *,
         ax: Axes | None = None,
     ) -> Figure:
-        """Plot the effect of a parameter on an outcome; see :func:`infinity_frames.vis`."""
+        """Plot the effect of a parameter on an outcome; see :func:`infinity_frames.vis`.
+
+        Examples
+        --------
+        >>> sweep.infinity.visualize_effect("camera_height", "avg_percent_in_fov")
+        """
         return vis.visualize_effect(self._frame, x, y, stratify_var, ax=ax)
 
     def visualize_joint(
         self, x: str, y: str, stratify_var: str | None = None, *, ax: Axes | None = None
     ) -> Figure:
-        """Plot how two parameters are distributed together; see :func:`infinity_frames.vis`."""
+        """Plot how two parameters are distributed together; see :func:`infinity_frames.vis`.
+
+        Examples
+        --------
+        >>> scored.infinity.visualize_joint("camera_height", "oks")
+        """
         return vis.visualize_joint(self._frame, x, y, stratify_var, ax=ax)
 
     def view_previews(
@@ -59,34 +79,68 @@ class VisVerbs:
         boxes: bool = False,
         keypoints: bool = False,
     ) -> Figure:
-        """Draw a captioned grid of what the first `k` jobs look like; the same as ``previews``."""
+        """Draw a captioned grid of what the first `k` jobs look like; the same as ``previews``.
+
+        Examples
+        --------
+        >>> looks.infinity.view_previews(k=2)
+        """
         return vis.view_previews(self._frame, k, caption, boxes, keypoints)
 
     def visualize_videos(
         self, path: str | Path, k: int = 16, label: str | Sequence[str] | None = None
     ) -> Path:
-        """Write one video that plays the first `k` videos side by side."""
+        """Write one video that plays the first `k` videos side by side.
+
+        Examples
+        --------
+        >>> results.infinity.visualize_videos("side_by_side.mp4").name
+        'side_by_side.mp4'
+        """
         return vis.visualize_videos(self._frame, path, k, label)
 
     def visualize_all_labels(self, path: str | Path | None = None) -> Path:
-        """Write a video with all labels of the job of this one row."""
+        """Write a video with all labels of the job of this one row.
+
+        Examples
+        --------
+        >>> results.iloc[[0]].infinity.visualize_all_labels("all_labels.mp4").name
+        'all_labels.mp4'
+        """
         return vis.visualize_all_labels(self._row("visualize_all_labels"), path)
 
     def visualize_timeseries(
         self, path: str | Path | None = None, columns: Sequence[str] | None = None
     ) -> Path:
-        """Write a video of the job of this one row beside its sensor data."""
+        """Write a video of the job of this one row beside its sensor data.
+
+        Examples
+        --------
+        >>> results.iloc[[0]].infinity.visualize_timeseries("imu.mp4")  # doctest: +SKIP
+        """
         return vis.visualize_timeseries(self._row("visualize_timeseries"), path, columns)
 
     def draw_labels(
         self, path: str | Path | None = None, annotators: Sequence[Any] | None = None
     ) -> Path:
-        """Write the video of the job of this one row with its labels drawn over it."""
+        """Write the video of the job of this one row with its labels drawn over it.
+
+        Examples
+        --------
+        >>> results.iloc[[0]].infinity.draw_labels("first.mp4").name
+        'first.mp4'
+        """
         drawn = (vis.BoxAnnotator(),) if annotators is None else annotators
         return vis.draw_labels(self._row("draw_labels"), path, drawn)
 
     def compare(self, path: str | Path | None = None) -> Path:
-        """Write a video of the jobs of these two rows side by side, with their difference."""
+        """Write a video of the jobs of these two rows side by side, with their difference.
+
+        Examples
+        --------
+        >>> results.iloc[[0, 1]].infinity.compare("compared.mp4").name
+        'compared.mp4'
+        """
         if len(self._frame) != 2:
             raise FrameError(
                 f"compare() takes two rows, and this frame has {len(self._frame)}.",
@@ -95,7 +149,12 @@ class VisVerbs:
         return vis.compare(self._frame.iloc[[0]], self._frame.iloc[[1]], path)
 
     def display_video(self, width: int | None = None) -> Any:
-        """Embed the video of the job of this one row in a notebook."""
+        """Embed the video of the job of this one row in a notebook.
+
+        Examples
+        --------
+        >>> results.iloc[[0]].infinity.display_video()
+        """
         row = self._row("display_video")
         video = row["video"].iloc[0] if "video" in row.columns else pd.NA
         if pd.isna(video):

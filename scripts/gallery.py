@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -27,7 +27,7 @@ from scripts.overview import overview
 
 SAMPLES = Path(__file__).parents[2] / "shared" / "samples"
 EXERCISES = ("SQUAT-BODYWEIGHT", "PUSHUP", "UPPERCUT-LEFT", "BICEP_CURL-ALTERNATING-DUMBBELL")
-QUALITY = {"format": "jpg", "pil_kwargs": {"quality": 82}}
+QUALITY: dict[str, Any] = {"format": "jpg", "pil_kwargs": {"quality": 82}}
 TIMEOUT_S = 900
 
 ATTRIBUTION = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -91,6 +92,7 @@ def _previews(figure: Figure, looks: pd.DataFrame) -> None:
     for index, files in enumerate(job_files(looks)):
         row, column = divmod(index, 3)
         axes = _axes(figure, 5.95 + column * (TILE + 0.04), TOP - row * (TILE + 0.04), TILE, TILE)
+        assert files.picture is not None
         axes.imshow(read_picture(files.picture), interpolation="lanczos")
 
 
@@ -99,4 +101,4 @@ def _labeled(figure: Figure, large: pd.DataFrame) -> None:
     _heading(figure, 12.2, "Labels exact to the pixel", code)
     axes = _axes(figure, 12.2, TOP, TALL, TALL)
     drawn = vis.show(large, draw=("boxes", "skeleton"))
-    axes.imshow(drawn.axes[0].images[0].get_array(), interpolation="lanczos")
+    axes.imshow(np.asarray(drawn.axes[0].images[0].get_array()), interpolation="lanczos")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import infinity_frames as inf
 
@@ -29,8 +30,17 @@ def main() -> None:
 def rendered(root: Path) -> inf.Frame:
     """Four short videos."""
     session = inf.Session("visionfit")
-    small = {"image_width": 160, "image_height": 160, "num_reps": 1, "frame_rate": 6}
-    fast = {"rel_baseline_speed": 3.0, "inter_rep_delay_avg": 0.0, "inter_rep_delay_var": 0.0}
+    small: dict[str, Any] = {
+        "image_width": 160,
+        "image_height": 160,
+        "num_reps": 1,
+        "frame_rate": 6,
+    }
+    fast: dict[str, Any] = {
+        "rel_baseline_speed": 3.0,
+        "inter_rep_delay_avg": 0.0,
+        "inter_rep_delay_var": 0.0,
+    }
     jobs = session.sample(4, seed=2, allowable_occlusion=60.0, **small, **fast)
     return jobs.infinity.run(root / "videos", name="peers")
 

@@ -88,6 +88,12 @@ def read_results(
     -----
     ResultsWarning
         A job's files cannot be read; it names job and file. The rest of the batch is read.
+
+    Examples
+    --------
+    >>> results = inf.read_results("videos", quiet=True)
+    >>> results["status"].tolist()
+    ['completed', 'completed']
     """
     wanted = None if jobs is None else {str(job) for job in jobs}
     if remote.is_address(path):
@@ -164,6 +170,11 @@ def job_files(results: pd.DataFrame, *, path: str | Path | None = None) -> list[
         The frame lacks these columns and no folder is known.
     NoResults
         A job's folder is not where the frame says.
+
+    Examples
+    --------
+    >>> [files.video.name for files in inf.data.job_files(results)]
+    ['video.mp4', 'video.mp4']
     """
     frame = with_columns(results)
     remembered = [] if "path" in frame.columns else folders(results) or _still_there()
@@ -313,6 +324,11 @@ def recorded_parameters(results: pd.DataFrame) -> list[Parameter]:
     """Parameters that the batch records next to a frame's jobs describe, one list for all batches.
 
     Empty if no folder of the frame is known, or the folders hold no such record.
+
+    Examples
+    --------
+    >>> "camera_height" in [p.name for p in inf.data.recorded_parameters(results)]
+    True
     """
     if "path" in results.columns:
         paths = results["path"].dropna().astype(str).unique()

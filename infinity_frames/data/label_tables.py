@@ -52,7 +52,7 @@ class Summary:
 class Parsed:
     """The labels of a job: rows by table, and the sensor data, which is a table already.
 
-    `problem` says what could not be read.
+    `problem` names the file that could not be read.
     """
 
     summary: Summary
@@ -151,7 +151,7 @@ def _summary(labels: LabelsFile | None, series: pa.Table | None) -> Summary:
 def _rows(
     job: JobFiles, labels: LabelsFile, record: Mapping[str, Any]
 ) -> tuple[dict[str, RowBuilder], int]:
-    """Build the rows of every table, and count what has no usable id."""
+    """Build the rows of every table, and count labels without a usable id."""
     rows = {name: RowBuilder(kind) for name, kind in TABLES.items() if name != "timeseries"}
     identity = {"job_id": job.job_id}
     rows["scenes"].add(identity, _scalars_and_lists(labels.info))
@@ -269,7 +269,7 @@ def _series_table(job_id: str, series: pa.Table) -> pa.Table:
     else:
         own["time"] = series["time"].cast(pa.float64())
     more = {n: _measured(series[n]) for n in series.column_names if n not in own}
-    # A column without a value has no type of its own.
+    # The type of a column without values cannot be inferred.
     return pa.table(own | {n: c for n, c in more.items() if not pa.types.is_null(c.type)})
 
 
@@ -291,7 +291,7 @@ def _scalars_and_lists(info: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _frame_rate(job: JobFiles, labels: LabelsFile, record: Mapping[str, Any]) -> float | None:
-    """Frames per second: the job's parameter, else what the video says."""
+    """Frames per second: the job's parameter, else the value in the video's header."""
     params = record.get("params")
     for name in _FRAME_RATES:
         if isinstance(params, dict) and params.get(name) is not None:

@@ -63,6 +63,12 @@ class JobFiles:
     record, labels, video, picture, segmentation, series : Path or None
         Parameters (JSON), labels (COCO JSON), video, preview picture, masks (zip), sensor data
         (CSV).
+
+    Examples
+    --------
+    >>> files = inf.data.job_files(results)[0]
+    >>> files.labels.name, files.video.name
+    ('labels.json', 'video.mp4')
     """
 
     job_id: str
@@ -101,7 +107,7 @@ class Folder:
 
     @cached_property
     def batch(self) -> tuple[dict[str, Any] | None, Problem | None]:
-        """The batch's own record, and what is wrong with it if it cannot be read."""
+        """The batch's record, and the problem if it cannot be read."""
         file = self.root / BATCH_FILE
         if not file.is_file():
             return None, None
@@ -151,7 +157,7 @@ def find_folders(path: str | Path) -> list[Folder]:
     Raises
     ------
     NoResults
-        There is no such folder, or nothing of that kind in it.
+        The folder does not exist, or contains no such files.
     """
     try:
         root = Path(path).expanduser().absolute()
@@ -197,14 +203,14 @@ def locate(places: Iterable[tuple[str, str]]) -> list[JobFiles]:
 
 
 def find_jobs(paths: Iterable[str | Path], job_ids: Iterable[str]) -> list[JobFiles]:
-    """Those of the jobs that lie at or below some paths, wherever they were downloaded to once.
+    """Select the jobs at or below the given paths, also after their folders have moved.
 
     A job that lies at several of them is taken from the first.
 
     Raises
     ------
     NoResults
-        None of them does.
+        No job lies there.
     """
     places = list(paths)
     there: dict[str, JobFiles] = {}
@@ -224,7 +230,7 @@ def find_jobs(paths: Iterable[str | Path], job_ids: Iterable[str]) -> list[JobFi
 
 
 def read_json(file: Path, job_id: str) -> tuple[dict[str, Any] | None, Problem | None]:
-    """Read a JSON object, or say what is wrong with the file."""
+    """Read a JSON object, or return the problem with the file."""
     try:
         content = _parse(file.read_bytes())
     except RecursionError:

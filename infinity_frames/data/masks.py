@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -32,8 +32,30 @@ _MEMBER = re.compile(r"(?:.*/)?image\.(?P<frame>\d+)\.(?P<kind>[ci]seg)(?:\.(?P<
 
 
 KINDS = ("instance", "semantic", "index")
-"""What the pixels of a mask hold: colors of instances, colors of categories, or numbers."""
+"""Pixel values of a mask: colors of instances, colors of categories, or numbers."""
 Mask = NDArray[np.uint8] | NDArray[np.int32]
+
+
+@overload
+def masks(
+    results: pd.DataFrame,
+    job_id: str,
+    kind: str = "instance",
+    *,
+    of: str = "category",
+    path: str | Path | None = None,
+) -> Iterator[tuple[int, Mask]]: ...
+
+
+@overload
+def masks(
+    results: pd.DataFrame,
+    job_id: None = None,
+    kind: str = "instance",
+    *,
+    of: str = "category",
+    path: str | Path | None = None,
+) -> Iterator[tuple[str, int, Mask]]: ...
 
 
 def masks(
@@ -56,7 +78,7 @@ def masks(
     kind : {"instance", "semantic", "index"}
         Colors of instances (an annotation's ``color``), colors of categories, or numbers.
     of : {"category", "instance"}
-        What the numbers of ``kind="index"`` stand for; :func:`colors` names them. 0 is no object.
+        Meaning of the numbers of ``kind="index"``; :func:`colors` names them. 0 is no object.
     path : path, optional
         The folder that the results are in now, if they were moved.
 
@@ -71,7 +93,7 @@ def masks(
     Raises
     ------
     NoResults
-        The frame has no such job, or none of its jobs has masks.
+        The frame has no such job, or no job with masks.
     ResultsError
         There is no such kind of mask, or an archive of masks cannot be read.
 
@@ -117,6 +139,10 @@ def colors(results: pd.DataFrame, *, path: str | Path | None = None) -> Frame:
     DataFrame
         A row per color of each job: job_id, kind (instance or semantic), number (in masks of
         ``kind="index"``), category, instance_id, red, green, blue (0 to 255).
+
+    Examples
+    --------
+    >>> inf.data.colors(looks)[["category", "number"]]
     """
     jobs = job_files(results, path=path)
     rows: list[dict[str, Any]] = []

@@ -314,7 +314,7 @@ def _stale(manifest: Mapping[str, Any], sources: Mapping[str, Any], tables: bool
 
 
 def _is_entry(entry: Any, intact: Mapping[str, Any]) -> bool:
-    """Whether a job's entry is of this reader's shape and its shard, if it has one, is intact."""
+    """Whether a job's cache entry has this version's format and its shard, if any, is intact."""
     if not isinstance(entry, dict) or entry.keys() != _ENTRY:
         return False
     summary, problem = entry["summary"], entry["problem"]
@@ -341,7 +341,7 @@ def _is_intact(folder: Path, shard: str, state: Any) -> bool:
 
 
 def _state(file: Path) -> list[int] | None:
-    """Size of a regular file; None of anything else, a symbolic link too."""
+    """Size of a regular file; None for anything but a regular file, including symbolic links."""
     try:
         found = file.lstat()
     except OSError:

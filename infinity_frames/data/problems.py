@@ -25,7 +25,7 @@ class Problem:
     file : str
         Absolute path of the file or folder.
     what : str
-        What is wrong with it, the rest of a sentence that starts with the file.
+        The problem, as the end of a sentence that starts with the file name.
     """
 
     job_id: str

@@ -1,8 +1,8 @@
 """A function over many items in processes of their own.
 
 The standard pools start their processes by importing the caller's main module again, which breaks
-scripts without a ``__main__`` guard, or by forking, which breaks threaded programs. These import
-this package and nothing of the caller's.
+scripts without a ``__main__`` guard, or by forking, which breaks threaded programs. The processes
+here import this package only.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ R = TypeVar("R")
 def in_processes(
     work: Callable[[T], R], items: Sequence[T], *, processes: int | None = None
 ) -> Iterator[R]:
-    """Apply a function to items in several processes, and yield what it returns as it comes.
+    """Apply a function to items in several processes and yield its results as they arrive.
 
     Parameters
     ----------
     work : callable
-        A function of a module of this package; what it takes and returns pickles.
+        A function of a module of this package; its argument and result must be picklable.
     items : sequence
         What to apply it to; each process holds one at a time.
     processes : int, optional
@@ -92,9 +92,9 @@ def _next(work: Callable[[T], R], todo: queue.SimpleQueue[T], done: queue.Simple
 
 
 def main() -> None:
-    """Serve one parent: a function's name, then items; each answered by what it returns."""
+    """Serve one parent: a function's name, then items; each answered with the result."""
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    # What the work prints must not end up between the answers.
+    # Output that the function prints must not mix with the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     module, name = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the parent alone
     work = getattr(importlib.import_module(module), name)

@@ -50,6 +50,10 @@ def query(name: str, path_or_results: str | Path | pd.DataFrame, **params: Any) 
     QueryError
         There is no such query or parameter, a parameter is missing, or nothing is found because a
         value occurs nowhere in the labels.
+
+    Examples
+    --------
+    >>> inf.query("class_balance", results)
     """
     wanted = named_query(name)
     values = {**wanted.defaults, **params}

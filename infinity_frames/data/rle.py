@@ -91,6 +91,11 @@ def decode_rle(code: Mapping[str, Any]) -> NDArray[np.bool_]:
     ------
     MediaError
         The runs do not add up to the size, or the size is larger than a picture can be.
+
+    Examples
+    --------
+    >>> inf.vis.decode_rle({"size": [2, 2], "counts": [1, 2, 1]}).tolist()
+    [[False, True], [True, False]]
     """
     height, width = map(int, code["size"])
     check_size(width, height)

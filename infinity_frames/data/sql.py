@@ -53,6 +53,12 @@ def database(path_or_results: str | Path | pd.DataFrame) -> duckdb.DuckDBPyConne
         In memory, with the views ``jobs``, ``batch``, ``scenes``, ``images``, ``annotations``,
         ``keypoints``, ``cuboids``, ``timeseries`` and ``categories``. Use one ``cursor()`` per
         thread, and close the connection when done.
+
+    Examples
+    --------
+    >>> with inf.database(results) as connection:
+    ...     connection.sql("SELECT count(*) FROM jobs").fetchone()
+    (2,)
     """
     results = as_results(path_or_results)
     return connect(results, job_files(results))
@@ -133,7 +139,7 @@ def table(
     skeleton : {"armature", "vertex", "coco"}, optional
         Only keypoints of this skeleton.
     required : bool
-        Raise if none of the jobs has the file that the table is read from.
+        Raise an error if no job has the file that the table is read from.
     path : path, optional
         The folder that the results are in now, if they were moved.
     quiet : bool
@@ -151,6 +157,10 @@ def table(
         `results` lacks a column, or there is no such table, category or skeleton.
     NoResults
         A job's folder is not where the frame says, or none has the labels that are required.
+
+    Examples
+    --------
+    >>> inf.data.table(results, "images")[["job_id", "frame_number", "time"]]
     """
     if name not in TABLES:
         raise FrameError(f"There is no table {name!r}.", advice=nearest(name, TABLES))
@@ -421,7 +431,7 @@ def _require_harmless(statements: Iterable[Any]) -> None:
 
 
 def _interruptibly(connection: duckdb.DuckDBPyConnection, work: Callable[[], pa.Table]) -> pa.Table:
-    """Do work on a connection in a thread of its own, so that Ctrl-C ends the wait at once.
+    """Run a query in a separate thread, so that Ctrl-C ends the wait at once.
 
     DuckDB itself looks for Ctrl-C between some of its tasks only.
     """

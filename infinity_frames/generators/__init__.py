@@ -105,7 +105,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-class _CallableModule(ModuleType):
+class CallableModule(ModuleType):
     """The type of this module."""
 
     def __call__(self, token: str | None = None, server: str | None = None) -> Frame:
@@ -122,8 +122,13 @@ class _CallableModule(ModuleType):
         -------
         Frame
             Name, version and whatever else the server publishes, a row per generator.
+
+        Examples
+        --------
+        >>> "visionfit-v0.4.0" in inf.generators()["name"].tolist()
+        True
         """
         return as_frame(list_generators(token, server))
 
 
-sys.modules[__name__].__class__ = _CallableModule
+sys.modules[__name__].__class__ = CallableModule

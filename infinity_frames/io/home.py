@@ -1,7 +1,7 @@
 """The folder an embedded engine lives in, as both sides of the protocol see it.
 
-The engine writes it, clients only read ``engine.json`` and ``token`` there, so the names stand here
-and neither side imports the other.
+The engine writes it; clients only read ``engine.json`` and ``token``. The file names are defined
+here so that neither side imports the other.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Home:
         return self.path / "scratch"
 
     def address(self) -> dict[str, Any] | None:
-        """What a running engine wrote: ``url``, ``pid`` and ``version``; None if there is none."""
+        """What a running engine wrote: ``url``, ``pid`` and ``version``; None without an engine."""
         try:
             found = json.loads(self.address_file.read_text("utf-8"))
         except (OSError, ValueError):

@@ -19,14 +19,14 @@ _LOG_LINE = "{desc}: {n_fmt} of {total_fmt} after {elapsed}, {remaining} left{po
 
 
 def progress(total: int, what: str, *, delay: float = 0.5, quiet: bool = False) -> tqdm[Any]:
-    """A progress bar that may be updated as often as one likes, also by 0 to show a new postfix.
+    """A progress bar with cheap updates; an update by 0 shows a new postfix.
 
     Parameters
     ----------
     total : int
         How many updates there will be.
     what : str
-        What is under way.
+        Description of the task.
     delay : float
         Seconds before it shows at all: short work leaves nothing on the screen.
     quiet : bool
@@ -54,7 +54,7 @@ def progress(total: int, what: str, *, delay: float = 0.5, quiet: bool = False) 
 
 @contextmanager
 def busy(what: str, *, delay: float = 1.0) -> Iterator[None]:
-    """Say on stderr what a step does if it takes longer than `delay` seconds, and when it ends.
+    """Print the name of a step to stderr if it takes longer than `delay` seconds, and its end.
 
     For steps without countable parts; others show :func:`progress`.
     """

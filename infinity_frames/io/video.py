@@ -49,7 +49,7 @@ _BT709 = 1  # the code of ITU-R BT.709 for matrix, primaries and transfer alike 
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video file says of itself: pixels, Hz, number of frames (0 if unsaid), codec.
+    """Properties from a video file's header: pixels, Hz, number of frames (0 if unknown), codec.
 
     `container` has the format's names, as FFmpeg lists them: ``"matroska,webm"``.
     """
@@ -68,7 +68,7 @@ class VideoWriter:
     It is H.264, or VP9 (with a warning) where this machine's PyAV has no encoder for that.
 
     Use it as a context manager: an error inside leaves no file, and whatever stood at `path` before
-    stays. Odd widths and heights get one more column or row, a copy of the last: H.264 with
+    stays. Odd widths and heights are padded with a copy of the last column or row: H.264 with
     4:2:0 color, the kind that every player knows, has only even ones.
 
     Parameters
@@ -317,7 +317,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, Vide
 
 @contextmanager
 def _explained(verb: str, path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn what the codec library and the file system raise into a sentence."""
+    """Convert errors of the codec library and the file system into a MediaError."""
     try:
         yield
     except (av.error.FFmpegError, OSError, ValueError) as error:

@@ -35,8 +35,8 @@
     ├── MediaError               a picture or video cannot be read or written
     └── RenderError              a generator could not make a job (raised inside the engine)
 
-An error is data: ``problem`` says what was wrong, ``where`` says at which job, parameter, file or
-address, ``advice`` what to do next. All of them pickle.
+An error is data: ``problem`` states the fault, ``where`` names the job, parameter, file or address,
+and ``advice`` suggests the next step. All of them pickle.
 """
 
 from __future__ import annotations
@@ -108,12 +108,12 @@ class InfinityError(Exception):
     Parameters
     ----------
     problem : str
-        What was wrong, a sentence.
+        The fault, as a sentence.
     advice : str, optional
         What to do next, a sentence.
     **where
         Where it was wrong: ``job=``, ``parameter=``, ``file=``, ``url=``, ``status=`` and the like.
-        Never a token, nor a URL that carries a signature.
+        Never contains a token or a signed URL.
     """
 
     def __init__(self, problem: str, *, advice: str | None = None, **where: Any) -> None:

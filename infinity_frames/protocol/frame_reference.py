@@ -24,7 +24,7 @@ FRAMES: Final[dict[str, str]] = {
     "colors": "A row per color in a job's masks: `results.infinity.colors()`.",
     "discrepancies": "A row per failed comparison of the audit: `results.infinity.verify()`.",
 }
-"""What a row of each kind of frame is, and what returns it."""
+"""Meaning of a row of each kind of frame, and the functions that return it."""
 
 _ID = "-"
 _PERCENT = "%"

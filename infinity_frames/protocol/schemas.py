@@ -63,9 +63,10 @@ class Kind:
     Parameters
     ----------
     name : str
-        What the kind is called in messages.
+        Name of the kind of frame in messages.
     columns : mapping of str to str or tuple of str
-        Column to dtype; a tuple stands for a category of these values. More columns may follow:
+        Column to dtype; a tuple means a categorical column of these values. More columns may
+        follow:
         parameters, tags, further labels, whatever a user added.
     optional : mapping of str to str
         Dtypes of known labels that are columns only where the data has them.
@@ -140,7 +141,8 @@ class Kind:
         Raises
         ------
         FrameError
-            Naming the verb, what is missing and what kind of frame the verb works on.
+            The message names the verb, the missing columns and the kind of frame that the verb
+            needs.
         """
         missing = [column for column in columns if column not in frame.columns]
         if missing:
@@ -432,7 +434,7 @@ def as_frame(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def context(frame: pd.DataFrame) -> dict[str, str]:
-    """What a frame remembers: ``server`` and ``generator``, or an empty dict.
+    """Return the context that a frame remembers: ``server`` and ``generator``, or an empty dict.
 
     Attributes come from files too, so anything that is not two short texts is ignored.
     """

@@ -1,8 +1,8 @@
-"""What a generator takes: parameters, joint rules, and how sensible values are drawn.
+"""Description of a generator: parameters, joint rules, and how sensible values are drawn.
 
 The one truth about parameters. The engine publishes a :class:`Generator` as JSON, the client reads
 it back, and everything that checks, fills or draws job parameters works from it. Rules and sampling
-are data, never code, so that a server can describe a generator the client has never heard of.
+are data, never code, so that a server can describe a generator that the client does not know.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ Sampling = Constant | Uniform | Normal | Choice | Joint
 def sampling_from_json(data: Mapping[str, Any] | None) -> Sampling | None:
     """Read a parameter's ``sampling``; a distribution this version does not know reads as None.
 
-    A newer server may publish distributions we have not heard of, or give them otherwise. Drawing
+    A newer server may publish distributions that this version does not know, or encode them
+    differently. Drawing
     from the whole range is then still right, only less sensible, so this is no error.
     """
     match data or {}:
@@ -131,7 +132,7 @@ def sampling_from_json(data: Mapping[str, Any] | None) -> Sampling | None:
 
 
 def _scalars(values: Any) -> bool:
-    """Whether this is a list of what a parameter can be; of finite numbers, where of numbers."""
+    """Whether this is a list of possible values of a parameter; numbers must be finite."""
     return isinstance(values, list | tuple) and all(
         isinstance(value, bool | int | str) or (isinstance(value, float) and isfinite(value))
         for value in values
@@ -169,7 +170,7 @@ class Parameter:
     sampling : Sampling or None
         How a sensible random value is drawn, where that is not the whole range.
     groups : mapping of str to tuple of str
-        Names that stand for several choices when sampling: ``"PRESS"`` for every press.
+        Names for groups of choices when sampling: ``"PRESS"`` for every press.
     extension : bool
         Whether the parameter is an extension of the public protocol: servers list and fill it only
         for clients that announce that they know extensions.
@@ -219,8 +220,8 @@ class Parameter:
         Raises
         ------
         SpecError
-            The description has no name, a type that is none of the protocol's, or limits, choices
-            or a default that no value is.
+            The description has no name, an unknown type, or limits, choices or a default that are
+            not values of the type.
         """
         name: Any = data.get("name") if _mapping(data) else None
         kind: Any = data.get("type") if _mapping(data) else None
@@ -262,7 +263,7 @@ def _mapping(data: Any) -> bool:
 def _unreadable(said: str) -> SpecError:
     return SpecError(
         f"The server {said}.",
-        advice="Update infinity_frames, or report this to whoever runs the server.",
+        advice="Update infinity_frames, or report this to the server's administrator.",
     )
 
 
@@ -360,7 +361,7 @@ def constraint_from_json(data: Mapping[str, Any]) -> Constraint | None:
 class Generator:
     """A generator's public description: ``GET /api/jobs/{name}/``.
 
-    Compared by identity, so that what is derived from one can be cached by it.
+    Compared by identity, so that it can be the key of a cache.
     """
 
     name: str

@@ -93,7 +93,16 @@ _NEAREST_DEPTH = 0.05
 
 
 class Annotator(Protocol):
-    """Protocol of an object that draws one frame's labels over its picture."""
+    """Protocol of an object that draws one frame's labels over its picture.
+
+    Examples
+    --------
+    >>> class Middle:
+    ...     def draw(self, picture, labels, mask):
+    ...         picture[labels.height // 2] = 255
+    >>> isinstance(Middle(), inf.vis.Annotator)
+    True
+    """
 
     def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
         """Return the picture with the labels drawn over it."""
@@ -109,6 +118,10 @@ class BoxAnnotator:
         Pixels, growing inwards; by default it suits the picture's size.
     names : bool
         Write each box's category.
+
+    Examples
+    --------
+    >>> inf.vis.show(looks, draw=(inf.vis.BoxAnnotator(thickness=3, names=False),))
     """
 
     def __init__(self, thickness: int | None = None, *, names: bool = True) -> None:
@@ -152,6 +165,10 @@ class MaskAnnotator:
     ----------
     opacity : float
         0 leaves the picture, 1 hides it.
+
+    Examples
+    --------
+    >>> inf.vis.show(looks, draw=(inf.vis.MaskAnnotator(opacity=0.8),))
     """
 
     def __init__(self, opacity: float = 0.5) -> None:
@@ -188,6 +205,10 @@ class SkeletonAnnotator:
     ------
     FrameError
         The skeleton is unknown.
+
+    Examples
+    --------
+    >>> inf.vis.show(looks, draw=(inf.vis.SkeletonAnnotator("coco"),))
     """
 
     def __init__(self, skeleton: str = "armature") -> None:
@@ -221,6 +242,10 @@ class KeypointAnnotator:
     ------
     FrameError
         The skeleton is unknown.
+
+    Examples
+    --------
+    >>> inf.vis.show(looks, draw=(inf.vis.KeypointAnnotator("vertex"),))
     """
 
     VISIBLE, HIDDEN = rgb("#009E73"), rgb("#D55E00")
@@ -250,7 +275,12 @@ class KeypointAnnotator:
 
 
 class CuboidAnnotator:
-    """Draw 3D boxes; the bottom face has thinner lines, so that up and down can be told apart."""
+    """Draw 3D boxes; the bottom face has thinner lines, which shows the orientation.
+
+    Examples
+    --------
+    >>> inf.vis.show(looks, draw=(inf.vis.CuboidAnnotator(),))
+    """
 
     def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
         """Return the picture with the cuboids drawn over it."""
@@ -272,7 +302,12 @@ class CuboidAnnotator:
 
 
 class RepCountAnnotator:
-    """Write the repetition count, with a bar that fills once per repetition."""
+    """Write the repetition count, with a bar that fills once per repetition.
+
+    Examples
+    --------
+    >>> inf.vis.show(looks, draw=(inf.vis.RepCountAnnotator(),))
+    """
 
     def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
         """Return the picture with the count drawn over it."""
@@ -302,6 +337,11 @@ class TextAnnotator:
     ------
     FrameError
         The corner is unknown.
+
+    Examples
+    --------
+    >>> number = inf.vis.TextAnnotator(lambda labels: f"frame {labels.frame_number}")
+    >>> inf.vis.show(looks, draw=("boxes", number))
     """
 
     FILL = (32, 34, 40)

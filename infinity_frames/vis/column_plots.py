@@ -41,7 +41,7 @@ def tile(axis: Axes, values: pd.Series[Any], groups: pd.Series[Any] | None, head
     groups : categorical Series or None
         The stratum of each row.
     heading : str
-        What the column is called above the plot.
+        Title of the plot.
     """
     known = values.dropna()
     if is_time(known):

@@ -68,6 +68,11 @@ def compare(
     ------
     MediaError
         A job has no video, or its record cannot be read; `path` is one of their files.
+
+    Examples
+    --------
+    >>> inf.vis.compare(results["path"][0], results["path"][1], "both.mp4").name
+    'both.mp4'
     """
     pair = job_files(job_a), job_files(job_b)
     videos = [require_video(files) for files in pair]
@@ -126,6 +131,11 @@ def visualize_videos(
         The column is unknown, or `k` is out of range.
     MediaError
         No job has a video, or `path` is one of them.
+
+    Examples
+    --------
+    >>> inf.vis.visualize_videos(results, "all.mp4", k=2).name
+    'all.mp4'
     """
     if not isinstance(k, (int, np.integer)) or not 1 <= k <= _MOST_VIDEOS:
         raise FrameError(f"k must be 1 to {_MOST_VIDEOS} videos, not {k}.")

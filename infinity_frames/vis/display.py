@@ -35,7 +35,7 @@ class Player:
 
     def _repr_html_(self) -> str:
         name = html.escape(self.name)
-        # Code hosts take the video out and leave what is inside it.
+        # Code hosts remove the video element and keep its content.
         return (
             f'<video controls loop muted playsinline width="{self.width}" style="max-width: 100%" '
             f'title="{name}" src="data:video/{self.container};base64,{_base64(self.data)}">'
@@ -67,6 +67,10 @@ def display_video(path: str | os.PathLike[str], width: int | None = None) -> Pla
     ------
     MediaError
         The file is no video.
+
+    Examples
+    --------
+    >>> inf.vis.display_video(f"{results['path'][0]}/video.mp4", width=320)
     """
     file = Path(path)
     info = video_info(file)

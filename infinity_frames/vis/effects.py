@@ -54,7 +54,7 @@ def visualize_effect(
 
     Over numbers the medians are a line, and the band reaches from the 10th to the 90th percentile
     of the jobs. Copies of one job in a sweep (``tag_base``) are joined by thin lines: they differ
-    in nothing but what was swept. A parameter with many values is cut into classes of equally many
+    only in the swept parameter. A parameter with many values is cut into classes of equally many
     jobs. Choices have nothing between them that a line could cross: each has its median, a bar from
     the 10th to the 90th percentile, and a dot per job, in the order in which the parameter lists
     them. Axes name the units that the generator's parameters have, where the frame remembers its
@@ -81,6 +81,10 @@ def visualize_effect(
     ------
     FrameError
         A column is unknown or empty, or `y` is not numeric.
+
+    Examples
+    --------
+    >>> inf.vis.visualize_effect(sweep, "camera_height", "avg_percent_in_fov")
     """
     frame = as_results(results)
     x = x or next(iter(swept(frame)), None)
@@ -111,8 +115,8 @@ def visualize_joint(
 ) -> Figure:
     """Plot how two parameters are distributed together.
 
-    Two numbers become dots (from 3,000 jobs on, a map of their density), a number beside choices a
-    row of dots with their quartiles for each, two choices a table of counts.
+    Two numbers are drawn as dots (from 3,000 jobs on as a density map), a number and a choice as a
+    row of dots with quartiles for each choice, and two choices as a table of counts.
 
     Parameters
     ----------
@@ -133,6 +137,10 @@ def visualize_joint(
     ------
     FrameError
         The frame is empty, or a column is unknown.
+
+    Examples
+    --------
+    >>> inf.vis.visualize_joint(scored, "camera_height", "oks")
     """
     frame = as_jobs(jobs)
     pair = [require_column(frame, name, "to plot") for name in (x, y)]

@@ -30,7 +30,13 @@ _MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, Re
 
 @dataclass(frozen=True)
 class Keypoint:
-    """A named point: pixels, visibility (0 outside, 1 hidden, 2 visible), meters in the scene."""
+    """A named point: pixels, visibility (0 outside, 1 hidden, 2 visible), meters in the scene.
+
+    Examples
+    --------
+    >>> inf.vis.Keypoint(12.5, 40.0, 2).v
+    2
+    """
 
     x: float
     y: float
@@ -40,7 +46,13 @@ class Keypoint:
 
 @dataclass(frozen=True)
 class Annotation:
-    """One object in one frame; missing values are None or empty."""
+    """One object in one frame; missing values are None or empty.
+
+    Examples
+    --------
+    >>> one = inf.vis.Labels(results["path"][0])[0].annotations[0]
+    >>> one.category, len(one.coco)
+    """
 
     category: str
     category_id: int
@@ -80,7 +92,14 @@ class Annotation:
 
 @dataclass(frozen=True)
 class FrameLabels:
-    """All labels of one frame."""
+    """All labels of one frame.
+
+    Examples
+    --------
+    >>> first = inf.vis.Labels(results["path"][0])[0]
+    >>> first.width, first.height
+    (128, 128)
+    """
 
     frame_number: int
     width: int
@@ -110,6 +129,12 @@ class Labels:
     ------
     MediaError
         The file is missing, is no COCO labels file, or is cut.
+
+    Examples
+    --------
+    >>> labels = inf.vis.Labels(results["path"][0])
+    >>> labels[0].frame_number
+    0
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

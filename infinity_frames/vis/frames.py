@@ -104,6 +104,11 @@ def get_subdirectories(path: Folder) -> list[str]:
     ------
     MediaError
         The folder does not exist.
+
+    Examples
+    --------
+    >>> len(inf.vis.get_subdirectories("videos"))
+    2
     """
     folder = Path(path)
     if not folder.is_dir():

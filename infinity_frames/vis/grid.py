@@ -35,7 +35,7 @@ _WIDEST, _NARROWEST = 480, 360
 def visualize_all_labels(job: Job, path: str | os.PathLike[str] | None = None) -> Path:
     """Write a video that shows all of a job's labels side by side.
 
-    What the job has decides the cells: picture, masks, boxes with cuboids, skeleton with keypoints,
+    The job's files decide the cells: picture, masks, boxes with cuboids, skeleton with keypoints,
     joints in 3D, and what changes over time (repetition counts, sensor readings).
 
     Parameters
@@ -54,6 +54,11 @@ def visualize_all_labels(job: Job, path: str | os.PathLike[str] | None = None) -
     ------
     MediaError
         The job has no video, has neither labels nor sensor data, or they do not belong together.
+
+    Examples
+    --------
+    >>> inf.vis.visualize_all_labels(results["path"][0], "labels.mp4").name
+    'labels.mp4'
     """
     files = job_files(job)
     info = video_info(require_video(files))
@@ -79,7 +84,7 @@ def visualize_timeseries(
     path: str | os.PathLike[str] | None = None,
     columns: Sequence[str] | None = None,
 ) -> Path:
-    """Write a video of a job beside its sensor data, with a cursor that moves along.
+    """Write a video of a job next to plots of its sensor data, with a moving cursor.
 
     Parameters
     ----------
@@ -99,6 +104,10 @@ def visualize_timeseries(
     ------
     MediaError
         The job has no video or no sensor data, or there is no such column.
+
+    Examples
+    --------
+    >>> inf.vis.visualize_timeseries("imu_job", "imu.mp4")  # doctest: +SKIP
     """
     files = job_files(job)
     info = video_info(require_video(files))
@@ -214,7 +223,7 @@ def _label_panels(labels: Labels, info: VideoInfo, width: int, height: int) -> l
     scalars = pd.DataFrame.from_records([dict(image) for image in labels.images])
     counts = scalars[[name for name in labels.scalar_names if scalars[name].nunique() > 1]]
     charts = {"labels of the frame": counts, "area in pixels": areas}
-    # People hardly change their area; what grows or shrinks is worth a chart beside a state.
+    # People hardly change their area; values that change over time are drawn as a chart.
     switches = counts.columns[counts.nunique() > 2]
     shown = {
         title: curves

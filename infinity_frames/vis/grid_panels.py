@@ -120,7 +120,7 @@ class TurningPanel:
         up = z * math.cos(self.ELEVATION) + away * math.sin(self.ELEVATION)
         scale = min(self.height, self.width) / self.REACH
         pixels = np.stack([self.width / 2 + right * scale, self.height * 0.86 - up * scale], 1)
-        # As far as OpenCV's integers reach: somebody may stand a light-year away.
+        # As far as OpenCV's integers reach: positions may be extremely far away.
         return pixels.round().clip(-30_000, 30_000).astype(np.int64), away
 
     def _floor(self, cell: Picture, angle: float) -> None:
@@ -200,7 +200,7 @@ def _curves(axes: Axes, times: NDArray[np.float64], curves: pd.DataFrame) -> Non
     axes.grid()
     beside = 0.0 if length else 0.5
     axes.set_xlim(times.min() - beside, times.max() + beside)
-    # On paper of its own: where there is no free corner, it stays readable over the curves.
+    # On a separate canvas: where there is no free corner, it stays readable over the curves.
     paper = {"frameon": True, "framealpha": 0.85, "edgecolor": "none", "facecolor": now.paper}
     axes.legend(loc="best", ncols=1 if len(curves.columns) < 3 else 3, **paper)
 

@@ -45,6 +45,12 @@ def draw_labels(
     ------
     MediaError
         The job has no video or labels, or they do not belong together; `path` is one of its files.
+
+    Examples
+    --------
+    >>> boxes = inf.vis.BoxAnnotator()
+    >>> inf.vis.draw_labels(results["path"][0], "boxes.mp4", [boxes]).name
+    'boxes.mp4'
     """
     files = job_files(job)
     info = video_info(require_video(files))

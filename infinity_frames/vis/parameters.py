@@ -39,7 +39,7 @@ def visualize_job_params(
         A row per job: jobs, batch and results frames all do.
     stratify_var : str, optional
         A column to split by: each of its values has a color and a row of its own in every plot,
-        or its shares side by side. Only its seven commonest values are told apart.
+        or its shares side by side. Only its seven most frequent values get their own color.
 
     Returns
     -------
@@ -50,6 +50,10 @@ def visualize_job_params(
     ------
     FrameError
         The frame is empty, or `stratify_var` is an unknown column.
+
+    Examples
+    --------
+    >>> inf.vis.visualize_job_params(scored, stratify_var="scene")
     """
     frame = as_jobs(jobs)
     groups = None if stratify_var is None else grouped(frame, stratify_var)
@@ -81,6 +85,10 @@ def visualize_batch_results(
     ------
     FrameError
         The frame is empty, or `stratify_var` is an unknown column.
+
+    Examples
+    --------
+    >>> inf.vis.visualize_batch_results(results)
     """
     frame = as_results(results)
     first = ["status", *OUTCOMES]

@@ -85,6 +85,10 @@ def view_previews(
     ------
     FrameError
         The frame holds no jobs, or a column is unknown.
+
+    Examples
+    --------
+    >>> inf.vis.view_previews(looks, k=2, boxes=True)
     """
     frame = as_results(results).head(_positive(k))
     drawn = [LABELS[name] for name, on in {"boxes": boxes, "keypoints": keypoints}.items() if on]
@@ -126,6 +130,10 @@ def show(
     FrameError
         The frame does not say which jobs it holds or where they are, or `draw` or `caption`
         holds an unknown name.
+
+    Examples
+    --------
+    >>> inf.vis.show(results, k=1, draw=("boxes", "skeleton"), caption="exercise")
     """
     annotators = _annotators(draw)
     rows = _asked(with_columns(as_jobs(frame)), _positive(k))

@@ -62,7 +62,7 @@ def of_frame(frame: pd.DataFrame) -> dict[str, Any]:
         return {**summary, "varying": [], "rest": 0}
     columns = [n for n in frame.columns if n not in _STATE and not identifies(frame[n])]
     varying = [name for name in columns if constant(frame[name]) is None]
-    varying.sort(key=lambda name: not moved(frame, name))  # what a sweep changed comes first
+    varying.sort(key=lambda name: not moved(frame, name))  # swept parameters come first
     summary["varying"] = [(str(name), _values(frame[name])) for name in varying[:_MOST_PARAMETERS]]
     summary["more"] = max(0, len(varying) - _MOST_PARAMETERS)
     summary["rest"] = len(columns) - len(varying)
@@ -80,7 +80,7 @@ def previews(frame: pd.DataFrame) -> list[tuple[str, bytes]]:
             (files,) = locate([(str(job_id), str(path))])
             found.append((str(job_id)[:8], _thumbnail(files)))
         except (InfinityError, LookupError, OSError):
-            continue  # a face shows what there is; show() and previews() say what is missing
+            continue  # a face shows what there is; show() and previews() explain missing files
         if len(found) == _MOST_PREVIEWS:
             break
     return found

@@ -98,7 +98,7 @@ DARK = Theme(
     ("#56B4E9", "#E69F00", "#1BB38A", "#CC79A7", "#3F8FD2", "#E8702A", "#F0E442"),
 )
 _THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
-# Of the process, not of a thread or task: notebooks may run each cell in a context of its own.
+# Of the process, not of a thread or task: notebooks may run each cell in a separate context.
 _current: dict[str, Any] = {"theme": LIGHT, "chosen": False}
 
 

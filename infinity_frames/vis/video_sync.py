@@ -26,7 +26,7 @@ class Clip:
     path : Path
         The video.
     width, height : int
-        Size of its pictures, in pixels; one of another shape has black beside it.
+        Size of its pictures, in pixels; other aspect ratios are padded with black.
     """
 
     def __init__(self, path: Path, width: int, height: int) -> None:

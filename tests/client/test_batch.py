@@ -61,6 +61,7 @@ def finish(server: BaseServer, jobs: list[str], after: float) -> None:
 
 def test_a_batch_frame_is_typed_on_every_server(server: FaultServer) -> None:
     batch = submit(server)
+    assert isinstance(batch.session, Session)
     for frame in (batch.frame, batch.refresh(), batch.session.batch_from_api(batch.batch_id).frame):
         BATCH.schema.validate(frame)
         assert frame["status"].tolist() == ["running"] * 3
@@ -159,7 +160,7 @@ def test_waiting_survives_a_restart(base: FaultServer) -> None:
         base.unfinished.clear()
         base.start()
 
-    batch.session.rest._http.close()
+    batch.origin.rest._http.close()
     threading.Timer(0.3, restart).start()
     base.fail("GET", "/api/batch/", drop, drop, answer(502, {}), answer(500, {"detail": "Oops."}))
     assert len(batch.await_completion(timeout=30)) == 3
@@ -290,6 +291,7 @@ def test_a_server_that_cannot_cancel_is_not_asked(base: FaultServer) -> None:
 
 def test_jobs_are_run_again_with_their_state_or_with_fresh_seeds(extended: FaultServer) -> None:
     batch = submit(extended)
+    assert isinstance(batch.session, Session)
     extended.unfinished.clear()
     extended.failing[batch.job_ids[1]] = "The renderer died."
     frame = batch.refresh()

@@ -278,12 +278,14 @@ def test_what_failed_is_named_after_everything_else_is_safe(
     assert_whole(tmp_path, batch.job_ids)
 
 
-def test_a_server_that_restarts_elsewhere_is_followed(tmp_path: Path) -> None:
+def test_a_server_that_restarts_elsewhere_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = BaseServer(archive=big_archive).start()
     batch = submit(first)
     second = BaseServer(archive=big_archive)
     second.batches, second.permits = first.batches, {}
-    rest = batch.session.rest
+    rest = batch.origin.rest
     data = rest.batch(batch.batch_id)
     first.stop()
     rest._http.close()
@@ -292,7 +294,7 @@ def test_a_server_that_restarts_elsewhere_is_followed(tmp_path: Path) -> None:
         # The batch as it was told before the restart: its URLs name the old port.
         told = iter([data])
         ask = rest.batch
-        rest.batch = lambda batch_id: next(told, None) or ask(batch_id)  # type: ignore[method-assign]
+        monkeypatch.setattr(rest, "batch", lambda batch_id: next(told, None) or ask(batch_id))
         batch.download(tmp_path, quiet=True)
     assert_whole(tmp_path, batch.job_ids)
 

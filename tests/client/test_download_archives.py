@@ -23,6 +23,7 @@ from fault_server import FaultServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infinity_frames import Session
 from infinity_frames.client.download import unpack as archive
 from infinity_frames.client.download.unpack import unpack
 from infinity_frames.data import ResultsWarning
@@ -117,7 +118,11 @@ def test_a_damaged_archive_is_named_and_touches_nothing_else(
     batch = submit(base, 2)
     bad, good = batch.job_ids
     body = json.dumps({"name": TEST_GENERATOR.name, "params": {}}).encode()
-    members = {f"{bad}/job.json": body, f"{bad}/a/b.txt": b"abc" * 40, f"{bad}/c.bin": b"x"}
+    members: dict[str | zipfile.ZipInfo, bytes] = {
+        f"{bad}/job.json": body,
+        f"{bad}/a/b.txt": b"abc" * 40,
+        f"{bad}/c.bin": b"x",
+    }
     whole = zip_of(members, compression)
     outcomes = Counter[str]()
 
@@ -168,6 +173,7 @@ def test_a_job_id_that_is_a_path_is_refused(base: FaultServer, tmp_path: Path) -
     data = base.batches[batch.batch_id]["job_runs"][0]
     data["id"] = "../../evil"
     session = batch.session
+    assert isinstance(session, Session)
     with pytest.raises(errors.DownloadIncomplete, match="Invalid job id"):
         session.batch_from_api(batch.batch_id).download(tmp_path / "a" / "b", quiet=True)
     assert not (tmp_path / "evil").exists()

@@ -136,7 +136,8 @@ def test_archives_of_unknown_length_on_a_full_disk(small_disk: Path) -> None:
             return getattr(self._handler, name)
 
     def unsized(server: FaultServer, handler: Any, headers: dict[str, str], body: bytes) -> None:
-        BaseServer.handle(server, Unsized(handler), headers, body)
+        other: Any = Unsized(handler)
+        BaseServer.handle(server, other, headers, body)
         handler.close_connection = True
 
     with FaultServer(archive=random_archive) as server:
@@ -217,7 +218,7 @@ def test_a_server_that_sends_a_little_and_hangs_ends_too(tmp_path: Path) -> None
     with FaultServer(archive=big_archive) as server:
         batch = submit(server, 1)
         whole = big_archive(server.batches[batch.batch_id]["job_runs"][0])
-        batch.session.rest.limits = Limits(connect=1, read=0.3, total=1)
+        batch.origin.rest.limits = Limits(connect=1, read=0.3, total=1)
         server.fail("GET", "/results/", *[send_then_hang] * 50)
         with pytest.raises(errors.DownloadIncomplete, match="next to nothing"):
             batch.download(tmp_path, quiet=True)

@@ -107,16 +107,21 @@ def waiting(engine, *batch):
         stderr=subprocess.PIPE,
         text=True,
     )
+    assert client.stdout is not None
     batch_id = client.stdout.readline().strip()
     assert batch_id, client.communicate()
-    with WireClient(find_engine(engine.home), read_token(engine.home)) as wire:
+    url = find_engine(engine.home)
+    assert url is not None
+    with WireClient(url, read_token(engine.home)) as wire:
         eventually(lambda: "running" in {j["status"] for j in wire.summary(batch_id)["job_runs"]})
     return client, batch_id
 
 
 def kill(engine):
     """As a crash would: the engine that clients started, by its process id."""
-    psutil.Process(Home(engine.home).address()["pid"]).kill()
+    address = Home(engine.home).address()
+    assert address is not None
+    psutil.Process(address["pid"]).kill()
 
 
 def test_an_engine_killed_under_a_waiting_client_is_started_again(engine, hold):
@@ -185,6 +190,8 @@ def test_a_running_engine_of_an_old_version_is_named_and_can_be_stopped(tmp_path
         stderr=subprocess.PIPE,
         text=True,
     ) as engine:
+        assert engine.stdout is not None
+        assert engine.stderr is not None
         assert engine.stdout.readline().startswith("http")
         for verb in (inf.start_engine, find_engine, lambda: inf.Session("toy-v1.0.0")):
             with pytest.raises(errors.EngineNotStarted, match="older version") as refusal:

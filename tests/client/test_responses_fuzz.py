@@ -11,6 +11,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,9 +77,11 @@ class Day:
     def finish(self, session: Session, batch: Any) -> None:
         again = self.step(lambda: session.batch_from_api(batch.batch_id)) or batch
         for taken in (batch, again):
-            self.step(lambda taken=taken: taken.await_completion(0.01, timeout=0.05))
+            self.step(partial(taken.await_completion, 0.01, timeout=0.05))
             self.step(taken._repr_html_)
-            self.step(lambda taken=taken: (taken.frame, repr(taken), taken.job_params))
+            self.step(partial(getattr, taken, "frame"))
+            self.step(partial(repr, taken))
+            self.step(partial(getattr, taken, "job_params"))
             self.step(taken.cancel)
         self.step(lambda: batch.frame.infinity.retry(session=session))
         self.step(
@@ -108,7 +111,7 @@ def test_what_a_server_should_not_say_is_an_error_of_ours(server, tmp_path):
     healthy.work()
     assert not healthy.errors
     usual = dict(server.answers)
-    outcomes = Counter()
+    outcomes: Counter[str] = Counter()
 
     @settings(
         max_examples=EXAMPLES,

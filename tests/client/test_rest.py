@@ -15,10 +15,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from base_server import TEST_GENERATOR, TOKEN, TOO_DEAR, UNLUCKY, BaseServer
 from fault_server import (
+    Fault,
     FaultServer,
     answer,
     cut_after,
@@ -141,7 +143,7 @@ def test_other_answers(
         RestClient(base.url, TOKEN).batch("b")
 
 
-QUEUED = {
+QUEUED: dict[str, list[Any]] = {
     "id": ["x"], "status": ["queued"], "error": [None], "num_samples": [None], "started": [None],
     "finished": [None],
 }  # fmt: skip
@@ -171,7 +173,7 @@ def test_columns_that_do_not_fit_are_a_fault(changed: object) -> None:
 
 
 def test_a_page_that_is_no_api_is_a_fault_not_a_traceback(base: FaultServer) -> None:
-    def page(server, handler, *_):  # type: ignore[no-untyped-def]
+    def page(server, handler, *_):
         handler.send_response(200)
         handler.send_header("Content-Length", "6")
         handler.end_headers()
@@ -285,8 +287,8 @@ def test_nobody_there() -> None:
 
 
 @pytest.mark.parametrize("fault", [hang(5), dribble(0.05), dribble_head(0.05, 5)])
-def test_a_server_that_hangs_is_given_up_in_time(base: FaultServer, fault: object) -> None:
-    base.fail("GET", "/api/jobs/", *[fault] * 9)  # type: ignore[list-item]
+def test_a_server_that_hangs_is_given_up_in_time(base: FaultServer, fault: Fault) -> None:
+    base.fail("GET", "/api/jobs/", *[fault] * 9)
     started = time.monotonic()
     with pytest.raises(errors.RequestTimeout) as caught:
         quick(base).generators()
@@ -359,7 +361,7 @@ def test_a_large_batch_goes_over_a_slow_line() -> None:
             head = b""
             while b"\r\n\r\n" not in head:
                 head += connection.recv(4096)
-            length = int(re.search(rb"Content-Length: (\d+)", head)[1])
+            (length,) = map(int, re.findall(rb"Content-Length: (\d+)", head))
             left = length - len(head.split(b"\r\n\r\n", 1)[1])
             while left > 0:
                 left -= len(connection.recv(min(65536, left)))
@@ -438,7 +440,7 @@ def test_a_connection_that_cannot_be_shut_down_leaves_the_others_watched():
             raise AttributeError("shutdown")
 
     watch, late = punctual._Watch(), threading.Event()
-    with watch.hanging_up(Stubborn(), 0.01, late):
+    with watch.hanging_up(cast("socket.socket", Stubborn()), 0.01, late):
         assert late.wait(5)
     here, there = socket.socketpair()
     with here, there, watch.hanging_up(here, 0.01, threading.Event()):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,10 @@ from infinity_frames.protocol.schemas import PARAMETERS, context
 
 ALL = ("idempotency", "tags", "cancel", "account", "status", "batch_id")
 NAME = TEST_GENERATOR.name
+
+
+def dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return cast("list[dict[str, Any]]", frame.to_dict("records"))
 
 
 @pytest.fixture(params=[(), ALL], ids=["base", "extended"])
@@ -79,7 +83,7 @@ def test_a_script_of_today(server: FaultServer, tmp_path: Path) -> None:
 
     frame = pd.DataFrame.from_records(previews.job_params)
     frame["num_reps"] = [2.0, np.nan, 1.0, 4.0, 5.0]
-    again = sesh.submit(frame.to_dict("records"), is_preview=True, batch_name="changed")
+    again = sesh.submit(dicts(frame), is_preview=True, batch_name="changed")
     assert [job["num_reps"] for job in again.job_params] == [2, 1, 1, 4, 5]
 
     rerun = previews.get_job_params_seeded_for_rerun()
@@ -145,7 +149,7 @@ def test_what_a_generator_takes_is_a_frame(session: inf.Session) -> None:
     frame = session.parameters
     PARAMETERS.schema.validate(frame)
     assert frame.index.tolist() == [parameter.name for parameter in TEST_GENERATOR.parameters]
-    assert frame.loc["num_reps", ["default", "min", "max"]].tolist() == [1, 1, 20]
+    assert frame.loc[["num_reps"]].iloc[0][["default", "min", "max"]].tolist() == [1, 1, 20]
     assert session.parameter_info["state"]["options"] == {}
     listed = inf.generators(token=TOKEN, server=session.server)
     assert listed[["name", "version"]].values.tolist() == [[NAME, "0.4.0"]]
@@ -211,9 +215,7 @@ def test_reuse_finds_the_same_jobs_and_only_those(session: inf.Session) -> None:
     jobs = session.sample(3, seed=1)
     first = session.submit(jobs, batch_name="n")
     assert session.submit(jobs, batch_name="n", reuse=True).batch_id == first.batch_id
-    assert session.submit(jobs.to_dict("records"), batch_name="n", reuse=True).batch_id == (
-        first.batch_id
-    )
+    assert session.submit(dicts(jobs), batch_name="n", reuse=True).batch_id == (first.batch_id)
     others: list[dict[str, Any]] = [
         {"jobs": jobs, "batch_name": "m"},
         {"jobs": jobs.head(2), "batch_name": "n"},
@@ -486,7 +488,7 @@ def test_sessions_of_a_generator_open_its_newest_version() -> None:
     names = ("sensefit-v0.9.0", "sensefit-v0.10.0", "spills-v0.1.0", "spills-v0.2.0")
     known = tuple(replace(TEST_GENERATOR, name=name) for name in names)
     with BaseServer(generators=known) as server:
-        options = {"token": TOKEN, "server": server.url}
+        options: dict[str, Any] = {"token": TOKEN, "server": server.url}
         assert inf.SenseFitSession(**options).generator == "sensefit-v0.10.0"
         assert inf.SpillsSession(**options).generator == "spills-v0.2.0"
         assert inf.SpillsSession("spills-v0.1.0", **options).generator == "spills-v0.1.0"
@@ -552,7 +554,7 @@ def test_an_engine_that_restarted_on_another_port_is_found(
 ) -> None:
     batch = inf.Session().submit([{}])
     engine.stop()
-    batch.session.rest._http.close()
+    batch.origin.rest._http.close()
     engine.port = 0
     engine.start()
     assert batch.refresh()["status"].tolist() == ["completed"]
@@ -592,6 +594,7 @@ def test_ctrl_c_is_heard_within_a_second_and_leaves_all_in_order(work: str) -> N
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         ) as idle:  # fmt: skip
+            assert idle.stdout is not None
             idle.stdout.readline()
             # On a busy machine even an idle process needs a while to end.
             for process in (idle, child):

@@ -29,5 +29,5 @@ def test_nothing_half_written_stays_and_nothing_is_overwritten(tmp_path, real):
     with pytest.raises(ResultsError, match="nothing to export"):
         export(real.head(0), tmp_path / "new")
     with pytest.raises(ResultsError, match="bmp"):
-        export(real, tmp_path / "new", pictures="bmp")
+        export(real, tmp_path / "new", pictures="bmp")  # type: ignore[arg-type]
     assert [p.name for p in tmp_path.iterdir()] == ["out"]

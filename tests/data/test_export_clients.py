@@ -46,7 +46,7 @@ def series(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     return read_results(root).assign(split=["train", "val"])
 
 
-def in_silence(work):  # type: ignore[no-untyped-def]
+def in_silence(work):
     with redirect_stdout(io.StringIO()):
         return work()
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from exported import exported, opened, raw_labels
+from pictures import read_bgr
 from real_results import SAMPLES, needs_samples, real, rendered
 
 from infinity_frames.data import export, read_results, table
@@ -53,13 +54,13 @@ def test_coco_pictures_are_the_frames(exported):
         for job in jobs.itertuples():
             images = [i for i in data.imgs.values() if i["job_id"] == job.job_id]
             assert [i["frame_number"] for i in images] == list(range(job.num_frames))
-            found = [cv2.imread(str(folder / "images" / part / i["file_name"])) for i in images]
+            found = [read_bgr(folder / "images" / part / i["file_name"]) for i in images]
             frames = (
-                [cv2.imread(f"{job.path}/video_preview.png")]
+                [read_bgr(f"{job.path}/video_preview.png")]
                 if pd.isna(job.video)
                 else [frame[..., ::-1] for frame in read_frames(job.video)]
             )
-            assert all(map(np.array_equal, found, frames))
+            assert all(np.array_equal(*pair) for pair in zip(found, frames, strict=True))
 
 
 def test_a_category_that_is_not_listed_is_counted_and_ends_nothing(tmp_path, real):

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 from exported import exported, raw_labels
+from pictures import decode_bgr
 from real_results import rendered
 
 
@@ -35,6 +36,6 @@ def test_huggingface_rows_are_the_frames(exported):
                     k: v for k, v in annotation.items() if k not in ("image_id", "category_id")
                 }
             assert json.loads(row["scene"]) == labels["info"]
-            picture = cv2.imdecode(np.frombuffer(row["image"]["bytes"], np.uint8), 1)
+            picture = decode_bgr(row["image"]["bytes"])
             assert picture.shape == (row["height"], row["width"], 3)
     assert f"path: data/{part}-*.parquet" in (folder / "README.md").read_text()

@@ -244,10 +244,15 @@ def _other_types(batch: Path) -> None:
     manifest.write_text(json.dumps(known))
 
 
+def _unlink_shards(batch: Path) -> None:
+    for file in _shards(batch):
+        file.unlink()
+
+
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda batch: [file.unlink() for file in _shards(batch)],
+        _unlink_shards,
         lambda batch: [file.write_bytes(file.read_bytes()[:50]) for file in _shards(batch)],
         lambda batch: [file.write_bytes(b"") for file in _shards(batch)],
         lambda batch: (batch / ".infinity" / "manifest.json").write_text('{"jobs": 1}'),

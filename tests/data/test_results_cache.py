@@ -12,11 +12,14 @@ from pathlib import Path
 import label_factory as factory
 import orjson
 import pandas as pd
+import platformdirs
 import pytest
 
 from infinity_frames.data import ResultsWarning, database, read_results, table
 from infinity_frames.data import parquet_cache as cache
 from infinity_frames.data import row_builder as rows
+from infinity_frames.data.label_tables import TABLES, parse
+from infinity_frames.data.processes import in_processes
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ def batch(tmp_path):
 def parsed(monkeypatch):
     """The ids of jobs whose files are read, as they are."""
     read: list[str] = []
-    original = cache.parse
+    original = parse
 
     def counting(job, *, tables):
         read.append(job.job_id)
@@ -149,9 +152,7 @@ def test_old_shards_go_a_day_after_the_last_reader_could_open_them(batch):
 
 
 def test_a_folder_that_is_read_only_gets_its_tables_elsewhere(batch, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        cache.platformdirs, "user_cache_path", lambda *_, **__: tmp_path / "home-cache"
-    )
+    monkeypatch.setattr(platformdirs, "user_cache_path", lambda *_, **__: tmp_path / "home-cache")
     batch.chmod(0o555)
     try:
         images = table(read_results(batch), "images")
@@ -202,14 +203,14 @@ def test_times_follow_the_parameters_file(batch):
     record = {"name": "visionfit-v0.4.0", "params": factory.params(frame_rate=10)}
     (batch / "job-0" / "job.json").write_text(json.dumps(record))
     images = table(results, "images").set_index("job_id")
-    assert images.loc["job-0", "time"].tolist() == [0, 0.1]
-    assert images.loc["job-1", "time"].tolist() == [0, 1 / 24]
+    assert images["time"]["job-0"].tolist() == [0, 0.1]
+    assert images["time"]["job-1"].tolist() == [0, 1 / 24]
 
 
 def test_an_interrupted_build_keeps_what_was_done_and_goes_on_later(batch, monkeypatch):
     results = read_results(batch)
     monkeypatch.setattr(cache, "_CHUNK_BYTES", 1)
-    original, read = cache.parse, []
+    original, read = parse, []
 
     def interrupted(job, *, tables):
         read.append(job.job_id)
@@ -273,7 +274,7 @@ def uneven(tmp_path):
 def test_jobs_read_together_give_the_tables_they_give_apart(uneven, monkeypatch):
     def tables():
         results = read_results(uneven)
-        return {name: table(results, name) for name in cache.TABLES}
+        return {name: table(results, name) for name in TABLES}
 
     together = tables()
     for file in (uneven / ".infinity").iterdir():
@@ -307,7 +308,7 @@ def test_rows_packed_while_a_file_is_read_are_the_same_rows(batch, monkeypatch):
 @pytest.mark.parametrize(("largest", "processes"), [(1, 1), (2**20, 2)])
 def test_large_files_are_read_by_one_process(batch, monkeypatch, largest, processes):
     started = []
-    original = cache.in_processes
+    original = in_processes
 
     def counting(work, items, *, processes):
         started.append(processes)

@@ -98,7 +98,7 @@ def read_all(root: Path) -> tuple[dict[str, pd.DataFrame], list[str]]:
         frames = {kind.name: table(results, kind.name) for kind in TABLES}
         with inf.database(results) as connection:
             for kind in TABLES:
-                (count,) = connection.execute(f"select count(*) from {kind.name}").fetchone()
+                ((count,),) = connection.execute(f"select count(*) from {kind.name}").fetchall()
                 assert count == len(frames[kind.name])
     assert {warning.category for warning in told} <= {ResultsWarning}, told
     return {"results": results, **frames}, [str(warning.message) for warning in told]
@@ -130,7 +130,7 @@ def undamaged(request, tmp_path_factory):
 def test_one_damaged_job_is_nobody_elses_trouble(undamaged):
     root, victim, expected = undamaged
     assert all(expected[kind] for kind in ("results", "annotations", "keypoints", "categories"))
-    outcomes = Counter()
+    outcomes: Counter[str] = Counter()
 
     @ANY_DAMAGE
     @given(st.data())
@@ -156,7 +156,7 @@ def test_one_damaged_job_is_nobody_elses_trouble(undamaged):
 def test_a_damaged_record_of_the_batch_is_read_or_named(tmp_path):
     root = tmp_path / "run"
     write_batch(root)
-    outcomes = Counter()
+    outcomes: Counter[str] = Counter()
 
     @ANY_DAMAGE
     @given(st.data())

@@ -8,6 +8,7 @@ import re
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import label_factory as factory
 import numpy as np
@@ -61,7 +62,7 @@ def test_averages_are_of_the_person_and_leave_out_what_is_unknown(batch):
         if hidden:
             assert results.loc[job_id, "avg_percent_occlusion"] == pytest.approx(np.mean(hidden))
         else:
-            assert pd.isna(results.loc[job_id, "avg_percent_occlusion"])
+            assert pd.isna(results["avg_percent_occlusion"][job_id])
     assert results.loc[["job-f", "job-d"], "num_frames"].isna().all()
 
 
@@ -115,7 +116,10 @@ def test_a_copy_of_a_batch_does_not_double_its_jobs(tmp_path):
 
 
 def test_job_folders_without_a_batch_record_are_read_from_their_own(tmp_path):
-    jobs = [{"id": "job-1", "params": factory.params(num_reps=7)}, {"id": "job-2"}]
+    jobs: list[dict[str, Any]] = [
+        {"id": "job-1", "params": factory.params(num_reps=7)},
+        {"id": "job-2"},
+    ]
     factory.write_batch(tmp_path / "loose", jobs, record=False)
     results = read_results(tmp_path / "loose")
     assert results["num_reps"].tolist() == [7, 2]

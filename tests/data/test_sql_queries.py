@@ -353,9 +353,9 @@ def test_imu_summary(tmp_path):
         frame.to_csv(tmp_path / f"{stem}.csv")
         (tmp_path / f"{stem}_params.json").write_text('{"params": {}}')
         tilts = np.degrees(np.arccos([min(m[2, 2], 1.0) for m in matrices]))
-        row = query("imu_summary", tmp_path).set_index("job_id").loc[f"{tmp_path.name}-{stem}"]
+        row = query("imu_summary", tmp_path).set_index("job_id").loc[[f"{tmp_path.name}-{stem}"]]
         expected = [30, 29 / 20, 20, tilts.min(), tilts.max(), speed * 29 / 20, speed, speed]
-        assert row.astype(float).tolist() == pytest.approx(expected, rel=1e-4, abs=1e-4)
+        assert row.iloc[0].astype(float).tolist() == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
 def test_the_queries_run_over_exported_parquet_without_this_package(tmp_path, real):  # noqa: F811

@@ -63,7 +63,7 @@ def test_a_video_is_decoded_once(results: pd.DataFrame, monkeypatch: pytest.Monk
     reads: Counter[str] = Counter()
     read = videos.read_frames
 
-    def counted(path):  # type: ignore[no-untyped-def]
+    def counted(path):
         reads[str(path)] += 1
         return read(path)
 

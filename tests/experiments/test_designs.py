@@ -81,7 +81,7 @@ def test_wrong_rules_and_designs_are_explained():
     with pytest.raises(FrameError, match="cannot be applied"):
         sample(KITCHEN, 5, where="heat >")
     with pytest.raises(FrameError, match=r"Unknown design 'grid'.*sobol"):
-        sample(KITCHEN, 5, design="grid")
+        sample(KITCHEN, 5, design="grid")  # type: ignore[arg-type]
 
 
 def test_like_resembles_the_shared_columns():

@@ -119,9 +119,9 @@ def test_average_precision_of_masks_and_keypoints_equals_cocoeval(seed):
 
     truth, found = with_points(truth, 1.0), with_points(found, 1.0)
     sigmas = [0.05, 0.1, 0.026, 0.08, 0.06, 0.09]
-    ours = Matches("keypoints", truth, found, sizes, sigmas).precision(np.zeros(8, dtype=int))
+    points = Matches("keypoints", truth, found, sizes, sigmas).precision(np.zeros(8, dtype=int))
     theirs = coco(truth, found, 8, "keypoints", sigmas, max_dets=20)
-    assert np.allclose(ours.iloc[0], theirs, atol=1e-6)
+    assert np.allclose(points.iloc[0], theirs, atol=1e-6)
 
 
 def test_real_labels_against_shifted_copies_equal_cocoeval(results):

@@ -6,14 +6,14 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import cv2
 import numpy as np
 import orjson
 import pytest
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
+from pictures import decode_bgr, read_bgr
 from pycocotools import mask as coco_mask
 from scipy.spatial.transform import Rotation
 
@@ -25,6 +25,7 @@ from infinity_frames.engine.generators.visionfit.labels import SceneAnnotator
 from infinity_frames.engine.generators.visionfit.stage import build_stage
 from infinity_frames.engine.people.skeleton import JOINTS, PARENTS
 from infinity_frames.engine.render import Renderer
+from infinity_frames.engine.render.labels import LabelPass
 from infinity_frames.engine.scene.camera import look, project
 from infinity_frames.engine.scene.scene import Object, Scene
 from infinity_frames.io.video import read_frames, video_info
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 SEED = 5
 # Odd sizes, a turned avatar, something held, something before it, something at the image's edge.
-PARAMS = {
+PARAMS: dict[str, Any] = {
     **VisionFit.spec.defaults,
     "scene": "BEDROOM_4",
     "exercise": "BICEP_CURL-ALTERNATING-DUMBBELL",
@@ -64,8 +65,7 @@ class Job:
         with zipfile.ZipFile(io.BytesIO((self.folder / "segmentation.zip").read_bytes())) as pack:
             assert pack.testzip() is None
             for name in pack.namelist():
-                data = np.frombuffer(pack.read(name), np.uint8)
-                self.masks[name] = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+                self.masks[name] = decode_bgr(pack.read(name))[..., ::-1]
 
     @property
     def annotations(self) -> list[dict[str, Any]]:
@@ -297,7 +297,8 @@ def test_quaternions_make_the_joints_of_every_frame_from_one_skeleton(job: Job) 
     upright = Rotation.from_euler("x", 90, degrees=True)  # y up becomes Z up, ahead becomes -Y
     bones = []
     for person in (one for one in job.annotations if one["category_id"] == 1):
-        turns, offsets = {}, []
+        turns: dict[str, Rotation] = {}
+        offsets = []
         at = {
             name: np.array([point[f"{axis}_global"] for axis in "xyz"])
             for name, point in person["armature_keypoints"].items()
@@ -370,7 +371,7 @@ def skin_seen(params: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 def test_the_video_has_the_frames_and_the_preview_is_the_first(job: Job) -> None:
     info = video_info(job.folder / "video.mp4")
     assert (info.num_frames, info.frame_rate) == (job.samples, 6)
-    picture = cv2.imread(str(job.folder / "video_preview.png"))[..., ::-1]
+    picture = read_bgr(job.folder / "video_preview.png")[..., ::-1]
     assert picture.shape == (129, 161, 3)
     first = next(iter(read_frames(job.folder / "video.mp4")))[:129, :161]
     assert np.abs(first.astype(float) - picture).mean() < 4
@@ -443,7 +444,14 @@ def test_a_point_is_visible_where_nothing_but_its_own_flesh_is_before_it(
     camera = look((0, 0, 0), 0, 90, 64, 64)
     points = np.array([point])
     inner = np.array([False])
-    states = visibility(camera, _Seen(), 1, *project(camera, points), np.array([tolerance]), inner)
+    states = visibility(
+        camera,
+        cast("LabelPass", _Seen()),
+        1,
+        *project(camera, points),
+        np.array([tolerance]),
+        inner,
+    )
     assert states.tolist() == [state]
     label = named(("it",), camera, points, states)["it"]
     assert (label["z"], label["v"]) == (point[1], state)

@@ -159,7 +159,7 @@ def test_255_instances_have_different_colors(tmp_path):
 def test_the_module_of_authors_lists_a_servers_generators_when_called(monkeypatch):
     import infinity_frames as inf
 
-    asked = {}
+    asked: dict[str, object] = {}
 
     def stub(token=None, server=None):
         asked.update(token=token, server=server)

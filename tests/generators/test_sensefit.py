@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,18 +24,18 @@ from infinity_frames.protocol import parameters
 SPEC = SenseFit.spec
 MATRIX = [f"rotation_matrix_m{row}{column}" for row in (1, 2, 3) for column in (1, 2, 3)]
 COUNTS = ["rep_count_from_start", "rep_count_from_intermediate"]
-QUICK = {"rel_baseline_speed": 3.0, "image_width": 224, "image_height": 224}
+QUICK: dict[str, Any] = {"rel_baseline_speed": 3.0, "image_width": 224, "image_height": 224}
 
 
-def wearer(seed: int = 100, **over) -> Wearer:
+def wearer(seed: int = 100, **over: Any) -> Wearer:
     return Wearer({**SPEC.defaults, **over}, seed)
 
 
-def matrices(seed: int = 100, **over) -> np.ndarray:
+def matrices(seed: int = 100, **over: Any) -> np.ndarray:
     return np.array([moment.matrix for moment in wearer(seed, **over).moments()])
 
 
-def rendered(folder: Path, seed: int = 100, **over) -> pd.DataFrame:
+def rendered(folder: Path, seed: int = 100, **over: Any) -> pd.DataFrame:
     folder.mkdir()
     generator = SenseFit()
     generator.prepare()
@@ -218,7 +219,7 @@ def test_axes_are_drawn_where_the_series_says(tmp_path):
     from infinity_frames.engine.people.actor import extent
     from infinity_frames.engine.scene.camera import project
 
-    job = {"exercise": "OVERHEAD_PRESS-DUMBBELL", "ref_xy_rotation": 0.4}
+    job: dict[str, Any] = {"exercise": "OVERHEAD_PRESS-DUMBBELL", "ref_xy_rotation": 0.4}
     series = rendered(tmp_path / "a", **job, image_width=480, image_height=480)
     worn = wearer(**job, **QUICK)
     room = extent(worn.actor.exercise)
@@ -237,7 +238,9 @@ def test_axes_are_drawn_where_the_series_says(tmp_path):
                 continue
             x, y = np.round(ends[0] + 0.7 * along).astype(int)
             hue, saturation, _ = hues[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).T
-            asked = cv2.cvtColor(np.uint8([[AXIS_COLORS[axis]]]), cv2.COLOR_RGB2HSV)[0, 0, 0]
+            asked = cv2.cvtColor(np.array([[AXIS_COLORS[axis]]], np.uint8), cv2.COLOR_RGB2HSV)[
+                0, 0, 0
+            ]
             away = np.abs((hue - int(asked) + 90) % 180 - 90)
             assert ((away < 12) & (saturation > 110)).any()
             seen += 1

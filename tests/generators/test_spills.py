@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pictures import decode_bgr, read_bgr
 from pycocotools import mask as coco_mask
 
 import infinity_frames as inf
@@ -48,7 +50,7 @@ def area(points: np.ndarray) -> float:
     return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
 
 
-def rendered(folder: Path, preview: bool = True, seed: int = 3, **over) -> dict:
+def rendered(folder: Path, preview: bool = True, seed: int = 3, **over: Any) -> dict[str, Any]:
     folder.mkdir()
     generator = Spills()
     generator.prepare()
@@ -58,12 +60,7 @@ def rendered(folder: Path, preview: bool = True, seed: int = 3, **over) -> dict:
 
 def masks(folder: Path) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(io.BytesIO((folder / "segmentation.zip").read_bytes())) as pack:
-        return {
-            name: cv2.imdecode(np.frombuffer(pack.read(name), np.uint8), cv2.IMREAD_COLOR)[
-                ..., ::-1
-            ]
-            for name in pack.namelist()
-        }
+        return {name: decode_bgr(pack.read(name))[..., ::-1] for name in pack.namelist()}
 
 
 def test_the_parameters_are_those_of_the_documentation():
@@ -156,7 +153,12 @@ def on_the_floor(camera, pixels: np.ndarray) -> np.ndarray:
 
 
 def test_labels_agree_with_masks_and_grow_with_the_video(tmp_path):
-    job = {"scene": "GROCERY_0002", "frame_rate": 6, "video_duration": 1.0, "aspect_ratio": 2.0}
+    job: dict[str, Any] = {
+        "scene": "GROCERY_0002",
+        "frame_rate": 6,
+        "video_duration": 1.0,
+        "aspect_ratio": 2.0,
+    }
     labels = rendered(tmp_path / "a", preview=False, **job)
     found = masks(tmp_path / "a")
     frames = list(read_frames(tmp_path / "a" / "video.mp4"))
@@ -204,7 +206,12 @@ def test_what_changes_in_the_picture_is_what_is_labelled():
 
 
 def test_a_preview_is_the_last_frame(tmp_path):
-    job = {"scene": "OFFICE_0001", "color": "BROWN", "frame_rate": 6, "video_duration": 1.0}
+    job: dict[str, Any] = {
+        "scene": "OFFICE_0001",
+        "color": "BROWN",
+        "frame_rate": 6,
+        "video_duration": 1.0,
+    }
     video = rendered(tmp_path / "video", preview=False, **job)
     preview = rendered(tmp_path / "preview", preview=True, **job)
     assert not (tmp_path / "preview" / "video.mp4").exists()
@@ -227,14 +234,13 @@ def test_a_preview_is_the_last_frame(tmp_path):
 
 def test_what_a_spill_looks_like_leaves_its_labels_alone(tmp_path):
     plain = rendered(tmp_path / "plain", scene="OFFICE_0001")
-    looks = {"color": "WHITE", "depth": 3.0, "frame_rate": 6, "video_duration": 9.0}
+    looks: dict[str, Any] = {"color": "WHITE", "depth": 3.0, "frame_rate": 6, "video_duration": 9.0}
     other = rendered(tmp_path / "other", scene="OFFICE_0001", **looks)
     segments = [[a["segmentation"] for a in labels["annotations"]] for labels in (plain, other)]
     assert segments[0] == segments[1]
     wet = coco_mask.decode(segments[0][0]).astype(bool)
     pictures = [
-        cv2.imread(str(tmp_path / name / "video_preview.png")).astype(int)
-        for name in ("plain", "other")
+        read_bgr(tmp_path / name / "video_preview.png").astype(int) for name in ("plain", "other")
     ]
     inner = cv2.erode(wet.astype(np.uint8), np.ones((9, 9), np.uint8)).astype(bool)
     blue, green, red = (pictures[0][inner].mean(axis=0)).tolist()

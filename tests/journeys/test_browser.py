@@ -27,9 +27,9 @@ from infinity_frames.vis import (
     visualize_videos,
 )
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and "CI" not in os.environ,
+    not CHROMIUM and "CI" not in os.environ,
     reason="chromium is not installed (apt-get install chromium)",
 )
 

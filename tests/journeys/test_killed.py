@@ -85,9 +85,15 @@ def check_nothing_is_lost(engine, name, folder):
     assert not [path for path in (folder / ".infinity").rglob("*") if path.suffix == ".part"]
 
 
+class EngineAtPort(EngineProcess):
+    """An engine that is started at one port again and again."""
+
+    port = "0"
+
+
 @pytest.fixture
 def engine(tmp_path, toys):
-    made = EngineProcess(tmp_path / "home", toys)
+    made = EngineAtPort(tmp_path / "home", toys)
     with socket.create_server(("127.0.0.1", 0)) as free:
         made.port = str(free.getsockname()[1])
     yield made
@@ -110,7 +116,8 @@ def _started(engine):
 def test_a_client_killed_at_any_moment_loses_nothing(engine, tmp_path):
     start(engine)
     rng = random.Random(0)
-    kills, rounds, longest = Counter(), 0, 1.0
+    kills: Counter[str] = Counter()
+    rounds, longest = 0, 1.0
     while kills.total() < KILLS:
         name, folder = f"round {rounds}", tmp_path / f"round-{rounds}"
         rounds += 1
@@ -136,7 +143,8 @@ def test_a_client_killed_at_any_moment_loses_nothing(engine, tmp_path):
 def test_an_engine_killed_at_any_moment_loses_nothing(engine, tmp_path):
     start(engine)
     rng = random.Random(1)
-    kills, rounds, told = Counter(), 0, 0
+    kills: Counter[str] = Counter()
+    rounds, told = 0, 0
     began = time.monotonic()
     child, _ = client_process(engine, "undisturbed", tmp_path / "undisturbed")
     child.join()

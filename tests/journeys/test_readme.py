@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pytest
@@ -18,7 +19,7 @@ def test_the_tour(tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
     assert len(blocks) >= 6
     for _ in range(2):  # as in a notebook that is run again
-        names: dict[str, object] = {}
+        names: dict[str, Any] = {}
         for block in blocks:
             exec(compile(block, str(README), "exec"), names)
     assert len(names["videos"]) == 2

@@ -1,5 +1,7 @@
 """When each rep happens: counts, repeatability, and the frame estimate."""
 
+from typing import Any, cast
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -123,7 +125,9 @@ def test_the_estimate_comes_within_3_percent_over_200_jobs():
         }
     )
     actual = [
-        Timeline.from_params(job, exercise(job["exercise"]), seed).num_frames
+        Timeline.from_params(
+            cast("dict[str, Any]", job), exercise(job["exercise"]), seed
+        ).num_frames
         for seed, job in enumerate(jobs.to_dict("records"))
     ]
     assert expected_frames(jobs).sum() == pytest.approx(sum(actual), rel=0.03)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import uuid
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -147,7 +148,11 @@ def test_a_draft_keeps_what_does_not_fit():
     jobs = parameters.frame(KITCHEN, [{"servings": 2}, {"servings": 2.5}, {"servings": "x"}])
     assert jobs["servings"].tolist() == [2, 2.5, "x"]
     with pytest.raises(FrameError, match="Job 1 is a NoneType"):
-        parameters.frame(KITCHEN, [{"servings": 2}, None])
+        parameters.frame(KITCHEN, [{"servings": 2}, None])  # type: ignore[list-item]
+
+
+def _dicts(jobs: pd.DataFrame) -> list[dict[str, Any]]:
+    return cast("list[dict[str, Any]]", jobs.to_dict("records"))
 
 
 scalars = st.one_of(
@@ -181,15 +186,15 @@ def test_no_value_crashes_and_none_bad_gets_through(jobs):
             python = {"int": int, "float": float, "bool": bool}.get(parameter.type, str)
             assert type(value) is python
             assert parameter.choices is None or value in parameter.choices
-            assert parameter.min is None or value >= parameter.min
-            assert parameter.max is None or value <= parameter.max
+            assert parameter.min is None or parameter.min <= cast("float", value)
+            assert parameter.max is None or parameter.max >= cast("float", value)
 
 
 def test_records_round_trip_through_dicts_csv_and_parquet(tmp_path):
     jobs = parameters.sample(KITCHEN, 50, seed=1, fixed={"tag_fold": list(range(50))})
     expected = parameters.records(KITCHEN, jobs)
     ways = {
-        "dicts": parameters.frame(KITCHEN, pd.DataFrame.from_records(expected).to_dict("records")),
+        "dicts": parameters.frame(KITCHEN, _dicts(pd.DataFrame.from_records(expected))),
         "csv": parameters.frame(KITCHEN, pd.read_csv(io.StringIO(jobs.to_csv(index=False)))),
     }
     jobs.to_parquet(tmp_path / "jobs.parquet")
@@ -309,7 +314,7 @@ def test_outside_a_range_clips_redraws_or_raises():
     with pytest.raises(FrameError, match="weights"):
         parameters.sample(KITCHEN, 3, fixed={"dish": {"SOUP": -1.0}})
     with pytest.raises(FrameError, match="outside"):
-        parameters.sample(KITCHEN, 3, outside="ignore")
+        parameters.sample(KITCHEN, 3, outside="ignore")  # type: ignore[arg-type]
 
 
 def test_sweep_copies_share_a_seed_and_name_their_base():

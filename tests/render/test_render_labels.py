@@ -58,7 +58,7 @@ def cast_rays(world: Scene) -> tuple[np.ndarray, np.ndarray]:
     """Ids and z by Embree; one-sided faces turned away from the camera left out beforehand."""
     view = world.camera
     caster = rtcore_scene.EmbreeScene()
-    geometry_ids = {}
+    geometry_ids: dict[int, int] = {}
     for number, item in enumerate(world.objects, start=1):
         triangles = item.mesh.vertices[item.mesh.faces]
         if item.one_sided:
@@ -136,7 +136,7 @@ def test_a_fan_of_triangles_covers_every_pixel_once(x, y, column, row):
         Object(f"t{i}", mesh(points, [triangle]), PLAIN) for i, triangle in enumerate(triangles)
     ]
     labels = Renderer(scene(*parts, view=view)).labels({})
-    times = sum(labels.unoccluded(i + 1).astype(int) for i in range(5))
+    times = np.sum([labels.unoccluded(i + 1) for i in range(5)], axis=0)
     assert times.max() == 1
     assert (times[2:39, 2:50] == 1).all()
     np.testing.assert_array_equal(times > 0, labels.ids > 0)

@@ -38,7 +38,9 @@ def square(centre, half: float, up=(0.0, 0.0, 1.0)) -> Mesh:
 
 
 def box(centre, half: float) -> Mesh:
-    corners, faces, normals = [], [], []
+    corners: list[np.ndarray] = []
+    faces: list[tuple[int, ...]] = []
+    normals: list[np.ndarray] = []
     for axis in range(3):
         for side in (-1.0, 1.0):
             normal = np.zeros(3)
@@ -49,9 +51,9 @@ def box(centre, half: float) -> Mesh:
             quad = [(start, start + 1, start + 2), (start, start + 2, start + 3)]
             faces += quad if side > 0 else [f[::-1] for f in quad]
             normals += [normal] * 4
-    faces = np.array(faces, np.int32)
     vertices = np.array(centre) + half * np.array(corners)
-    return Mesh(vertices, faces, np.array(normals), np.zeros(len(faces), np.int32))
+    materials = np.zeros(len(faces), np.int32)
+    return Mesh(vertices, np.array(faces, np.int32), np.array(normals), materials)
 
 
 def above(size: int = 64) -> Camera:
@@ -77,8 +79,8 @@ def render(*objects: Object, lights=None, placements=None, ambient=(0.1, 0.1, 0.
 @pytest.mark.parametrize("power", [1e-3, 1.0, 30.0])
 def test_no_combination_of_tone_and_exposure_blanks_a_picture(stops: float, power: float) -> None:
     rng = np.random.default_rng(0)
-    radiance = np.repeat(rng.lognormal(0.0, 1.0, (64, 64, 1)) * power, 3, axis=2)
-    radiance = radiance.astype(np.float32)
+    gray = rng.lognormal(0.0, 1.0, (64, 64, 1)) * power
+    radiance = np.repeat(gray, 3, axis=2).astype(np.float32)
     for contrast, black, white in itertools.product((0.5, 2.5), (-0.3, 0.2), (0.5, 1.2)):
         response = Response(contrast=contrast, black=black, white=white)
         exposure = auto_exposure(radiance, stops=stops, response=response)

@@ -1,5 +1,7 @@
 """The parts of a scene: solids, furniture, equipment, rooms, camera."""
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -58,7 +60,9 @@ def test_a_box_has_the_volume_of_its_sides(size: tuple[float, float, float]) -> 
 
 @pytest.mark.parametrize("axis", ["x", "y", "z"])
 @pytest.mark.parametrize("segments", [6, 48])
-def test_a_turned_cylinder_is_a_prism_along_its_axis(axis: str, segments: int) -> None:
+def test_a_turned_cylinder_is_a_prism_along_its_axis(
+    axis: Literal["x", "y", "z"], segments: int
+) -> None:
     mesh = Revolved(((0.5, -1.0), (0.5, 1.0)), axis=axis, segments=segments).mesh()
     ring = segments / 2 * np.sin(2 * np.pi / segments) * 0.5**2
     assert volume(mesh) == pytest.approx(2 * ring)
@@ -89,6 +93,7 @@ def test_merged_and_placed_meshes_keep_their_materials_and_shape() -> None:
     moved = place(whole, yaw_matrix(90), np.array([1.0, 2.0, 3.0]))
     assert np.allclose(moved.vertices[:, 2], whole.vertices[:, 2] + 3)
     assert np.allclose(moved.vertices[:, 1], whole.vertices[:, 0] + 2)
+    assert moved.texture is not None
     assert np.array_equal(moved.texture, whole.vertices), "patterns stick to the mesh"
 
 
@@ -174,7 +179,7 @@ def test_the_view_of_a_window_is_bright_and_differs_by_seed() -> None:
         assert colors.max() > 2.0, "the sky is brighter than any paint"
         assert np.quantile(colors, 0.05) <= 1.0
         views.append(colors)
-    assert not np.allclose(*views)
+    assert not np.allclose(views[0], views[1])
 
 
 @pytest.mark.parametrize("kind", ["ABSTRACT", "PHOTO", "MIRROR"])

@@ -1,6 +1,7 @@
 """The command's arguments: parsed, or refused in words; no engine is started here."""
 
 import argparse
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from infinity_frames.cli import main as cli
 @pytest.fixture
 def served(monkeypatch):
     """The options with which `serve` would run."""
-    seen = []
+    seen: list[Any] = []
     monkeypatch.setattr(engine, "serve", seen.append)
     return seen
 

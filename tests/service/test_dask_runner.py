@@ -9,9 +9,9 @@ from io import BytesIO
 import pytest
 from dask_cluster import DaskCluster
 from engine_fixtures import EngineProcess, check_books, eventually
+from ledger_machine import check_ledger
 from postgres import postgres_server, postgres_url
 from s3_server import bucket, s3
-from test_shared_store import check_ledger
 from wire_client import WireClient, fetch
 
 from infinity_frames.engine.service.archives import open_archives

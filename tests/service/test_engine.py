@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import zipfile
+from typing import Any
 
 import pytest
 import requests
@@ -54,7 +55,7 @@ def test_killed_in_the_middle_of_a_batch_it_completes_it_after_a_restart(idle_en
     jobs = [{"seconds": 0.15, "random_seed": n, "kilobytes": 200} for n in range(16)]
     with WireClient(idle_engine.url, token) as client:
         batch_id = client.submit(*jobs).json()["id"]
-        before = {}
+        before: dict[str, Any] = {}
         for round_ in range(2):
             wanted = 3 * (round_ + 1)
             eventually(lambda: statuses(client.summary(batch_id)).count("completed") >= wanted)  # noqa: B023
@@ -304,7 +305,9 @@ def test_two_scripts_at_once_share_one_engine_that_outlives_them(home, tmp_path)
     ]
     said = [one.communicate(timeout=60)[0].split() for one in running]
     assert {url for url, _ in said} == {embedded.find_engine()}
-    with WireClient(embedded.find_engine(), embedded.read_token()) as client:
+    url = embedded.find_engine()
+    assert url is not None
+    with WireClient(url, embedded.read_token()) as client:
         for _, batch_id in said:
             assert statuses(client.batch(batch_id)) == ["completed", "completed"]
 

@@ -6,6 +6,8 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any, cast
 
 import psutil
 import pytest
@@ -16,7 +18,7 @@ from wire_client import WireClient, batch, fetch
 
 from infinity_frames.engine.generators.visionfit.parameters import PHOTOGRAPHY
 from infinity_frames.engine.service.outcomes import checked_outcome, clean_text
-from infinity_frames.engine.service.ports import MAX_SAMPLES, Outcome, StoredArchive
+from infinity_frames.engine.service.ports import MAX_SAMPLES, Archives, Outcome, StoredArchive
 
 HOSTILE = "hostile-v1.0.0"
 
@@ -115,7 +117,7 @@ def test_cancelling_kills_children_and_their_children_and_deletes_files(idle_eng
     idle_engine.start("--workers", "1")
     with WireClient(idle_engine.url, idle_engine.token) as client:
         made = client.submit({"does": "children"}, generator=HOSTILE).json()
-        children = eventually(lambda: len(living_children(idle_engine)) >= 3 and True)
+        eventually(lambda: len(living_children(idle_engine)) >= 3)
         children = [psutil.Process(pid) for pid in living_children(idle_engine)]
         client.post(f"/api/batch/{made['id']}/cancel/")
         eventually(lambda: not any(one.is_running() for one in children))
@@ -275,7 +277,7 @@ anything = st.one_of(
 )
 def test_every_outcome_can_be_recorded(job_id, kind, error, samples, sha256):
     outcome = Outcome(job_id, kind, error=error, samples=samples, sha256=sha256)
-    checked = checked_outcome(outcome, Stored())
+    checked = checked_outcome(outcome, cast(Archives, Stored()))
     assert checked.kind in ("completed", "failed", "lost", "no_space")
     checked.error.encode("utf-8")
     assert "\0" not in checked.error
@@ -297,9 +299,15 @@ def test_clean_text_is_short_and_storable(text, length):
 # Clients of the base protocol
 
 
-def cast(parameter):
+def cast_default(parameter):
     """Convert a default as clients of the base protocol do."""
-    kinds = {"int": int, "float": float, "bool": bool, "str": str, "uuid": lambda value: value}
+    kinds: dict[str, Callable[[Any], Any]] = {
+        "int": int,
+        "float": float,
+        "bool": bool,
+        "str": str,
+        "uuid": lambda value: value,
+    }
     return kinds[parameter["type"]](parameter["default_value"])
 
 
@@ -307,7 +315,7 @@ def test_a_client_of_the_base_protocol_can_cast_every_default(client):
     names = [one["name"] for one in client.get("/api/jobs/").json()]
     for name in names:
         described = client.get(f"/api/jobs/{name}/").json()
-        params = {one["name"]: cast(one) for one in described["params"]}
+        params = {one["name"]: cast_default(one) for one in described["params"]}
         given_ = {key: value for key, value in params.items() if value is not None}
         answer = client.post("/api/batch/estimate/", batch(given_, generator=name))
         assert answer.status_code == 200, answer.text

@@ -5,14 +5,15 @@ import os
 import pickle
 import threading
 from contextlib import closing
+from typing import Any
 
 import pytest
 import requests
 import sqlalchemy as sa
 from engine_fixtures import EngineProcess, eventually
+from ledger_machine import GRANTED, Books, check_ledger
 from postgres import postgres_server, postgres_url
 from s3_server import bucket, s3
-from test_engine_ledger import GRANTED, Books
 from wire_client import WireClient, fetch
 
 from infinity_frames.engine.service import ledger, queue, repository
@@ -33,19 +34,6 @@ def store(tmp_path, postgres_url):
         yield made
 
 
-def check_ledger(store):
-    """Granted = reserved + settled + left for every account, in the ledger and in the sums."""
-    with store.read() as connection:
-        for account in connection.execute(sa.select(tables.accounts)).all():
-            sums = [
-                sa.func.coalesce(sa.func.sum(tables.ledger.c[name]), 0)
-                for name in ("granted", "reserved", "settled")
-            ]
-            mine = tables.ledger.c.account_id == account.id
-            entries = connection.execute(sa.select(*sums).where(mine)).one()
-            assert tuple(entries) == (account.granted, account.reserved, account.settled)
-
-
 def test_threads_of_two_engines_lease_and_settle_every_job_once(tmp_path, postgres_url):
     jobs = 120
     stores = [open_store(Home(tmp_path), postgres_url) for _ in range(2)]
@@ -55,7 +43,7 @@ def test_threads_of_two_engines_lease_and_settle_every_job_once(tmp_path, postgr
         repository.add_jobs(connection, 1, batch_id, [JOB] * jobs)
         for number in range(4):
             queue.register(connection, str(number), f"home {number}")
-    leased = []
+    leased: list[Any] = []
 
     def work(number):
         store, owner = stores[number % 2], str(number)
@@ -169,10 +157,13 @@ def test_archives_in_s3_are_stored_found_read_signed_and_deleted(bucket, tmp_pat
     assert archives.find("job") is None
     archives.put("job", tmp_path / "a.zip")
     assert not (tmp_path / "a.zip").exists()
-    assert archives.find("job").size == len(content)
+    stored = archives.find("job")
+    assert stored is not None
+    assert stored.size == len(content)
     assert b"".join(archives.read("job", 100, 5 * 2**20)) == content[100 : 5 * 2**20]
     assert list(archives.job_ids()) == ["job"]
     url = archives.url("job", 60)
+    assert url is not None
     part = requests.get(url, headers={"Range": "bytes=10-19"}, timeout=30)
     assert (part.status_code, part.content) == (206, content[10:20])
     assert requests.get(url.partition("?")[0], timeout=30).status_code == 403

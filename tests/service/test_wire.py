@@ -6,6 +6,7 @@ import json
 import threading
 import zipfile
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from engine_fixtures import eventually
@@ -297,7 +298,8 @@ def _in_zone(text, hours):
 def test_a_poll_tells_what_changed_since_the_one_before(client):
     made = client.submit(*[{}] * 3, {"behaviour": "refuse"}).json()
     path = f"/api/batch/{made['id']}/summary/"
-    known, revision = {}, 0
+    known: dict[str, Any] = {}
+    revision = 0
     for _ in range(500):
         answer = client.get(path, since=revision).json()
         assert answer["revision"] >= revision

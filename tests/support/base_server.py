@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from infinity_frames.protocol.spec import Generator, Linear, Parameter
@@ -90,7 +90,7 @@ class BaseServer:
 
     # Running
 
-    def start(self) -> BaseServer:
+    def start(self) -> Self:
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -127,7 +127,7 @@ class BaseServer:
         self.http.shutdown()
         self.http.server_close()
 
-    def __enter__(self) -> BaseServer:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *args: Any) -> None:
@@ -216,8 +216,8 @@ class BaseServer:
                     counts = {"samples": 10 * len(jobs), "jobs": len(jobs)}
                     return 200, {"counts_by_generator": {"visionfit-v0.4.0": counts}}
                 case "GET", ["job_previews" | "job_runs" as kind, job_id]:
-                    for batch in self.batches.values():
-                        for job in batch["job_runs"]:
+                    for known in self.batches.values():
+                        for job in known["job_runs"]:
                             wanted = job["is_preview"] == (kind == "job_previews")
                             if job["id"] == job_id and wanted:
                                 return 200, self.shown_job(job, full=True)

@@ -76,4 +76,5 @@ def damaged_bytes(draw: Any, content: bytes) -> bytes:
     at = draw(st.integers(0, max(len(content) - 1, 0)))
     size = draw(st.integers(0, 12))
     other = draw(st.binary(max_size=12) | st.just(b"NaN") | st.just(b"\xff\xfe"))
-    return content[:at] + other + (b"" if draw(st.booleans()) else content[at + size :])
+    kept: bytes = b"" if draw(st.booleans()) else content[at + size :]
+    return content[:at] + bytes(other) + kept

@@ -63,6 +63,7 @@ class DaskCluster:
         return self
 
     def kill_scheduler(self) -> None:
+        assert self.scheduler is not None
         _kill(self.scheduler)
 
     def kill_worker(self, name: str) -> None:

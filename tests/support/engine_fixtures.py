@@ -5,13 +5,14 @@
 
 import os
 import queue
-import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import psutil
 import pytest
@@ -22,6 +23,8 @@ from infinity_frames.io.home import Home
 
 TESTS = Path(__file__).parent
 START_TIMEOUT_S = 30
+T = TypeVar("T")
+Sums = dict[int, tuple[int, ...]]
 
 
 def install_toys(folder: Path) -> dict[str, str]:
@@ -52,14 +55,14 @@ class EngineProcess:
     def __init__(self, home: Path, environment: dict[str, str]) -> None:
         self.home = home
         self.environment = {**os.environ, "INFINITY_HOME": str(home), **environment}
-        self.process: subprocess.Popen | None = None
+        self.process: subprocess.Popen[str] | None = None
         self.url = ""
 
     @property
     def token(self) -> str:
         return (self.home / "token").read_text()
 
-    def command(self, *arguments: str, **more) -> subprocess.CompletedProcess:
+    def command(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         """Run ``infinity-frames`` with this home, as a program of its own."""
         return subprocess.run(
             [sys.executable, "-m", "infinity_frames", *arguments],
@@ -77,31 +80,37 @@ class EngineProcess:
     def start(self, *arguments: str) -> "EngineProcess":
         log = (self.home.parent / "engine.log").open("ab")
         with log:
-            self.process = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-m", "infinity_frames", "serve", *arguments],
                 env=self.environment,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
             )
+        self.process, output = process, process.stdout
+        assert output is not None
         lines: queue.Queue[str] = queue.Queue()
-        threading.Thread(target=lambda: lines.put(self.process.stdout.readline())).start()
+        threading.Thread(target=lambda: lines.put(output.readline())).start()
         self.url = lines.get(timeout=START_TIMEOUT_S).strip()
         assert self.url.startswith(("http://", "https://")), (
             self.home.parent / "engine.log"
         ).read_text()
         return self
 
+    def _running(self) -> subprocess.Popen[str]:
+        assert self.process is not None, "the engine was not started"
+        return self.process
+
     def family(self) -> list[psutil.Process]:
         """The engine and its workers."""
-        parent = psutil.Process(self.process.pid)
+        parent = psutil.Process(self._running().pid)
         return [parent, *parent.children(recursive=True)]
 
     def kill(self) -> None:
         """SIGKILL the engine, as a crash would; its workers must notice by themselves."""
         family = self.family()
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+        self._running().kill()
+        self._running().wait()
         _end(family)
 
     def stop(self) -> None:
@@ -114,7 +123,8 @@ class EngineProcess:
                 self.process.wait(15)
             finally:
                 _end(family)
-        self.process.stdout.close()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
         self.process = None
 
     def log(self) -> str:
@@ -132,12 +142,12 @@ def _end(family: list[psutil.Process]) -> None:
 
 def _lives(process: psutil.Process) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def eventually(condition, timeout=20.0, step=0.02):
+def eventually(condition: Callable[[], T], timeout: float = 20.0, step: float = 0.02) -> T:
     """The first true value of `condition`, asked again and again."""
     deadline = time.monotonic() + timeout
     while True:
@@ -148,7 +158,7 @@ def eventually(condition, timeout=20.0, step=0.02):
         time.sleep(step)
 
 
-def books(home):
+def books(home: Path) -> tuple[Sums, Sums, dict[int, int], dict[int, int]]:
     """The ledger of every account, and the sums kept beside it."""
     connection = sqlite3.connect(home / "engine.sqlite")
     try:
@@ -168,7 +178,7 @@ def books(home):
         connection.close()
 
 
-def check_books(home):
+def check_books(home: Path) -> None:
     """Granted = reserved + settled + left, in the ledger, in the sums, and as the jobs stand."""
     sums, ledger, open_, spent = books(home)
     for account, kept in sums.items():
@@ -178,13 +188,13 @@ def check_books(home):
 
 
 @pytest.fixture(scope="session")
-def toys(tmp_path_factory) -> dict[str, str]:
+def toys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment in which the toy generators are installed."""
     return install_toys(tmp_path_factory.mktemp("toys") / "site")
 
 
 @pytest.fixture
-def idle_engine(tmp_path, toys):
+def idle_engine(tmp_path: Path, toys: dict[str, str]) -> Iterator[EngineProcess]:
     """An engine that is not started yet; stopped at the end whatever happens."""
     made = EngineProcess(tmp_path / "home", toys)
     yield made
@@ -192,7 +202,9 @@ def idle_engine(tmp_path, toys):
 
 
 @pytest.fixture(scope="session")
-def shared_engine(tmp_path_factory, toys):
+def shared_engine(
+    tmp_path_factory: pytest.TempPathFactory, toys: dict[str, str]
+) -> Iterator[EngineProcess]:
     """A running engine that tests share: two workers, and jobs of at most 4 s and 700 MB."""
     made = EngineProcess(tmp_path_factory.mktemp("shared") / "home", toys)
     try:
@@ -202,21 +214,21 @@ def shared_engine(tmp_path_factory, toys):
 
 
 @pytest.fixture(scope="session")
-def client(shared_engine):
+def client(shared_engine: EngineProcess) -> Iterator[WireClient]:
     """A client with the engine's own token."""
     with WireClient(shared_engine.url, shared_engine.token) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def stranger(shared_engine):
+def stranger(shared_engine: EngineProcess) -> Iterator[WireClient]:
     """A client of another account."""
     with WireClient(shared_engine.url, shared_engine.new_token("stranger")) as made:
         yield made
 
 
 @pytest.fixture(scope="session")
-def done(client):
+def done(client: WireClient) -> dict[str, Any]:
     """A finished batch of two jobs."""
     made = client.submit({"frames": 4, "random_seed": 7}, {"kilobytes": 300}, name="done").json()
     return client.finished(made["id"])

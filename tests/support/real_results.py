@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from engine_fixtures import EngineProcess
 
-from infinity_frames import Session, read_results
+from infinity_frames import Frame, Session, read_results
 
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 needs_samples = pytest.mark.skipif(
@@ -16,15 +18,24 @@ needs_samples = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="session")
-def rendered(studio, tmp_path_factory):
+def rendered(studio: EngineProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of two batches: two short videos, and previews: a job and a sweep of it."""
     root = tmp_path_factory.mktemp("rendered")
     before = os.environ["INFINITY_HOME"]
     os.environ["INFINITY_HOME"] = str(studio.home)
     try:
         session = Session("visionfit-v0.4.0")
-        common = {"image_width": 128, "image_height": 128, "num_reps": 1, "frame_rate": 6}
-        fast = {"rel_baseline_speed": 3.0, "inter_rep_delay_avg": 0.0, "inter_rep_delay_var": 0.0}
+        common: dict[str, Any] = {
+            "image_width": 128,
+            "image_height": 128,
+            "num_reps": 1,
+            "frame_rate": 6,
+        }
+        fast: dict[str, Any] = {
+            "rel_baseline_speed": 3.0,
+            "inter_rep_delay_avg": 0.0,
+            "inter_rep_delay_var": 0.0,
+        }
         jobs = session.sample(
             2,
             seed=3,
@@ -44,6 +55,6 @@ def rendered(studio, tmp_path_factory):
 
 
 @pytest.fixture
-def real(rendered):
+def real(rendered: Path) -> Frame:
     """The results frame of all of them."""
     return read_results(rendered, quiet=True)

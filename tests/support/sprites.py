@@ -58,7 +58,8 @@ def inside(corners: NDArray[np.float64], size: int) -> NDArray[np.bool_]:
     slope = (x1 - x0) / np.where(y1 == y0, 1.0, y1 - y0)
     at = x0 + (rows - y0) * slope
     left = np.where(crosses, at, np.inf)[:, None, :] < centers[None, :, None]
-    return left.sum(axis=2) % 2 == 1
+    odd: NDArray[np.bool_] = left.sum(axis=2) % 2 == 1
+    return odd
 
 
 class Sprites(Generator):
@@ -183,4 +184,5 @@ def _background(params: dict[str, Any], seed: int) -> NDArray[np.float32]:
     size = params["image_size"]
     coarse = stream(seed, "background").uniform(-1.0, 1.0, (8, 8, 3)).astype(np.float32)
     texture = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
-    return np.clip(90.0 + 80.0 * params["background"] * texture, 0.0, 255.0)
+    picture: NDArray[np.float32] = np.clip(90.0 + 80.0 * params["background"] * texture, 0.0, 255.0)
+    return picture

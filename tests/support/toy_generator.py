@@ -4,6 +4,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,7 +59,7 @@ class Toy:
             (Path(os.environ["TOY_MARKS"]) / f"prepared-{os.getpid()}").touch()
         time.sleep(float(os.environ.get("TOY_PREPARE_SECONDS", "0")))
 
-    def render(self, params: dict, seed: int, directory: Path, preview: bool) -> int:
+    def render(self, params: dict[str, Any], seed: int, directory: Path, preview: bool) -> int:
         samples = 1 if preview else params["frames"]
         rng = np.random.default_rng(seed)
         time.sleep(params["seconds"])

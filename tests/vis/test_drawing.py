@@ -233,7 +233,7 @@ def test_videos_beside_each_other_are_headed_by_what_differs(
 
 
 def test_a_heading_is_as_long_as_its_picture_is_wide(tmp_path: Path, written: list[str]) -> None:
-    many = {f"parameter_{number}": number for number in range(20)}
+    many: dict[str, Any] = {f"parameter_{number}": number for number in range(20)}
     first = factory.make_job(tmp_path / "one", 1, note="x" * 300)
     compare(first, factory.make_job(tmp_path / "other", 1, note="y" * 300, **many))
     assert all(len(text) < 50 for text in written)
@@ -253,13 +253,13 @@ def test_many_videos_run_side_by_side(tmp_path: Path) -> None:
         factory.make_job(tmp_path / "batch" / f"job-{number}", frames)
     out = tmp_path / "grid.mp4"
     assert visualize_videos(tmp_path / "batch", out, k=4) == out
-    frames = list(read_frames(out))
-    assert len(frames) == 6
-    height, width = frames[0].shape[:2]
+    seen = list(read_frames(out))
+    assert len(seen) == 6
+    height, width = seen[0].shape[:2]
     assert width == 960
-    cells = [f[height // 4 : height // 2, 480:] for f in (frames[2], frames[5])]
+    cells = [f[height // 4 : height // 2, 480:] for f in (seen[2], seen[5])]
     assert np.abs(cells[0].astype(int) - cells[1]).max() > 60, "the second one moves on"
-    ended = [f[height // 4 : height // 2, :480].mean() for f in (frames[2], frames[5])]
+    ended = [f[height // 4 : height // 2, :480].mean() for f in (seen[2], seen[5])]
     assert ended[1] < 0.6 * ended[0], "the first one has ended"
 
 

@@ -19,6 +19,7 @@ from infinity_frames.vis import (
     visualize_job_params,
     visualize_joint,
 )
+from infinity_frames.vis.style import Drawing
 
 HEIGHTS = [0.3, 0.9, 1.5]
 
@@ -53,7 +54,7 @@ def test_a_sweep_is_its_median_between_its_copies() -> None:
     assert x == HEIGHTS
     np.testing.assert_allclose(median, [100 - 10 * height - 2 for height in HEIGHTS])
     (band,) = figure.axes[0].collections
-    edge = band.get_paths()[0].vertices[:, 1]
+    edge = np.asarray(band.get_paths()[0].vertices)[:, 1]
     assert edge.min() == pytest.approx(100 - 15 - 3.6)
     assert edge.max() == pytest.approx(100 - 3 - 0.4)
 
@@ -93,7 +94,7 @@ def test_choices_stand_apart_in_the_order_of_their_parameter(group: str | None) 
     each = [pytest.approx(np.array([85, 91, 97]) - base) for base in range(5)]
     assert medians == (each if group else each[2:3])
     dots = [item for item in axes.collections if isinstance(item, PathCollection)]
-    assert sum(len(item.get_offsets()) for item in dots) == 15
+    assert sum(len(np.asarray(item.get_offsets())) for item in dots) == 15
 
 
 def test_the_spread_at_a_choice_is_a_bar() -> None:
@@ -122,7 +123,7 @@ def test_results_of_a_sweep_show_its_effect_first() -> None:
         ({"y": "empty"}, "No job has a value"),
     ],
 )
-def test_what_cannot_be_drawn_says_why(options: dict[str, str], message: str) -> None:
+def test_what_cannot_be_drawn_says_why(options: dict[str, Any], message: str) -> None:
     with pytest.raises(FrameError, match=message):
         visualize_effect(sweep().assign(empty=pd.array([None] * 15, dtype="Float64")), **options)
 
@@ -152,6 +153,7 @@ def test_any_two_columns_can_be_seen_together(rows: int, x: str, y: str) -> None
     )
     figure = visualize_joint(frame, x, y)
     assert figure.axes[0].get_xlabel() == x
+    assert isinstance(figure, Drawing)
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 
@@ -173,6 +175,7 @@ def test_names_below_a_plot_never_overlap(count: int) -> None:
         visualize_batch_results(frame),
     ]
     for plot in plots:
+        assert isinstance(plot, Drawing)
         plot.pixels()
         labels = [label for label in plot.axes[0].get_xticklabels() if label.get_text()]
         assert len(labels) == count

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from infinity_frames.io.pictures import read_picture
 from infinity_frames.vis import visualize_effect, visualize_job_params, visualize_joint
@@ -88,5 +89,6 @@ def test_letters_of_any_script_are_drawn_without_a_warning(tmp_path: Path) -> No
 
 def test_texts_are_readable_in_a_cell() -> None:
     drawing = visualize_job_params(JOBS, stratify_var="exercise")
-    texts = [text for axis in drawing.axes for text in axis.findobj(plt.Text) if text.get_text()]
-    assert min(text.get_fontsize() for text in texts) >= 9
+    found = (item for axis in drawing.axes for item in axis.findobj())
+    texts = [item for item in found if isinstance(item, Text) and item.get_text()]
+    assert min(float(text.get_fontsize()) for text in texts) >= 9

@@ -6,6 +6,7 @@ import base64
 import inspect
 import re
 from pathlib import Path
+from typing import Any
 
 import cv2
 import matplotlib.pyplot as plt
@@ -37,7 +38,7 @@ def test_every_function_is_a_verb() -> None:
     assert not missing
 
 
-def test_verbs_draw_the_rows_of_the_frame(results: pd.DataFrame, tmp_path: Path) -> None:
+def test_verbs_draw_the_rows_of_the_frame(results: Any, tmp_path: Path) -> None:
     first = results.iloc[[0]].infinity
     assert first.draw_labels(tmp_path / "a.mp4").is_file()
     assert first.visualize_all_labels(tmp_path / "b.mp4").is_file()
@@ -55,7 +56,7 @@ def test_verbs_draw_the_rows_of_the_frame(results: pd.DataFrame, tmp_path: Path)
         plt.close(figure)
 
 
-def test_verbs_of_one_row_say_how_to_select_it(results: pd.DataFrame) -> None:
+def test_verbs_of_one_row_say_how_to_select_it(results: Any) -> None:
     for verb in ("draw_labels", "visualize_all_labels", "visualize_timeseries", "display_video"):
         with pytest.raises(FrameError, match=rf"iloc\[\[0\]\].infinity.{verb}\(\)"):
             getattr(results.infinity, verb)()
@@ -63,12 +64,14 @@ def test_verbs_of_one_row_say_how_to_select_it(results: pd.DataFrame) -> None:
         results.infinity.compare()
 
 
-def shown(figure, kind: str) -> np.ndarray:  # type: ignore[no-untyped-def]
+def shown(figure, kind: str) -> np.ndarray:
     (data,) = re.findall(rf"data:image/{kind};base64,([^\"]+)", figure._repr_html_())
-    return cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_UNCHANGED)
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert picture is not None
+    return picture
 
 
-def test_plots_follow_the_page_and_a_chosen_theme_stays(results: pd.DataFrame) -> None:
+def test_plots_follow_the_page_and_a_chosen_theme_stays(results: Any) -> None:
     plot, pictures = results.infinity.visualize(), results.infinity.previews()
     assert "invert" in plot._repr_html_()
     assert shown(plot, "png").shape[2] >= 3

@@ -6,6 +6,7 @@ import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pandas as pd
@@ -38,7 +39,7 @@ def view(results):
 @pytest.fixture
 def notebook():
     """Serves a page as a notebook server on this machine does; returns its address."""
-    served = []
+    served: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

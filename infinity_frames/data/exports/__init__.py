@@ -43,8 +43,8 @@ def export(
     The rows decide what is exported: of a results frame all frames of its jobs, of a filtered
     ``images()`` frame those frames, of a filtered ``annotations()`` frame those objects and their
     frames. A column ``split`` (see :func:`split`) divides the jobs; jobs where it is missing are
-    left out and counted. Beside the data lie ``jobs.parquet``, a row per job with its parameters,
-    and a README that says what the format leaves out. Outlines are never simplified.
+    left out and counted. The folder also holds ``jobs.parquet``, a row per job with its parameters,
+    and a README that lists the labels that the format cannot hold. Outlines are never simplified.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def export(
     Returns
     -------
     DataFrame
-        What was left out: ``loss``, a sentence, and ``count``; empty if nothing.
+        Labels that were left out: ``loss``, a sentence, and ``count``; empty if nothing.
 
     Raises
     ------

@@ -18,7 +18,7 @@ PictureKind = Literal["png", "jpg"]
 JOB_COLUMNS = ("job_id", "generator", "split")
 """Columns of the table of jobs before its parameters and tags."""
 Losses = Counter[str]
-"""How often something did not fit a format, by a sentence that says what."""
+"""Number of labels that did not fit a format, by a sentence that names them."""
 
 
 @runtime_checkable
@@ -103,7 +103,7 @@ class Job:
 
 @dataclass
 class DataSet:
-    """What a format writes: jobs, categories and the choice of frames and objects.
+    """A data set for a format to write: jobs, categories, frames and objects.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The README of an exported data set: what it holds, and what its format leaves out."""
+"""The README of an exported data set: its contents, and the labels that its format leaves out."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SPECIAL = re.compile(r"[\\`*\[\]<>|~&$]|(?<!\w)[_#]|_(?!\w)|:(?=//)")
 
 
 def write_card(folder: Path, data: DataSet, usage: str) -> None:
-    """Write ``README.md``, after what the format has written there.
+    """Write ``README.md``, after any README of the format itself.
 
     Parameters
     ----------
     folder : Path
         The data set's folder.
     data : DataSet
-        What was written.
+        The data set that was written.
     usage : str
         How to read it, Markdown.
     """

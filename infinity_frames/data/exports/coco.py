@@ -30,7 +30,8 @@ class Coco:
     """COCO: ``annotations/<part>.json`` and ``images/<part>/``.
 
     Outlines are copied as they are, run lengths or polygons, and so is every further label. Ids
-    are numbered again; ``job_id``, ``frame_number`` and the ids in the job are kept beside them.
+    are numbered again; ``job_id``, ``frame_number`` and the ids within the job are kept as extra
+    fields.
     """
 
     name = "coco"
@@ -126,7 +127,7 @@ def _video(job: Job, labels: LabelsFile) -> dict[str, Any]:
 
 
 class _Writer:
-    """A COCO file written row by row: each list grows in a file of its own until they are joined.
+    """A COCO file written row by row; each list grows in a temporary file until all are joined.
 
     Parameters
     ----------

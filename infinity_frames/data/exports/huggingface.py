@@ -96,7 +96,7 @@ class HuggingFace:
         if only_series and any(job.files.labels is not None for job in data.jobs):
             raise ResultsError(
                 "A Hugging Face data set cannot hold labeled pictures and sensor series together.",
-                advice="Export the results of each generator into a folder of its own.",
+                advice="Export the results of each generator into a separate folder.",
             )
         own = _SERIES if only_series else _ROW
         columns = _parameter_columns(data, set(own.names))

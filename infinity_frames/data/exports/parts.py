@@ -45,7 +45,7 @@ def require_plain(parts: Sequence[str]) -> None:
 
 
 def role_of(part: str) -> str | None:
-    """What a part is for: train, val or test; None for folds and other names."""
+    """Purpose of a part: train, val or test; None for folds and other names."""
     name = re.sub(r"[\W_]", "", part).casefold()
     return next((role for role, names in _ROLES.items() if name in names), None)
 

@@ -49,7 +49,7 @@ class _Yolo:
         Raises
         ------
         ResultsError
-            A part is none of the three, a fold for example.
+            A part is not one of the three, for example a fold.
         """
         names = {part: role_of(part) or "" for part in parts}
         unknown = [part for part, role in names.items() if not role]

@@ -112,7 +112,8 @@ def _audit_series(job: JobFiles, video: Video | None, report: AuditReport) -> No
         return
     rows = series.num_rows
     if "device_time" in series.column_names and rows:
-        # A sensor with a clock and a rate of its own: both must be equally long, to a frame.
+        # A sensor whose clock and rate differ from those of the video: both must be equally long,
+        # to a frame.
         end, last = series["time"][-1].as_py(), (video.frames - 1) / video.frame_rate
         what = f"the sensor data ends at {end:.3f} s and the video at {last:.3f} s"
         close = abs(last - end) <= 1.0 / video.frame_rate
@@ -218,7 +219,8 @@ def _audit_size(
     if width is None or height is None:
         return
     width, height = int(width), int(height)
-    # H.264 with 4:2:0 color has only even sizes: an odd one gets a copy of its last row.
+    # H.264 with 4:2:0 color has only even sizes: an odd height is padded with a copy of the last
+    # row.
     padded = [width + width % 2, height + height % 2]
     size = [video.width, video.height]
     message = f"the labels are {width} x {height} px and the video {size[0]} x {size[1]}"

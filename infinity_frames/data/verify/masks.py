@@ -198,7 +198,7 @@ class MaskAudit:
     def _read(
         self, kind: str, number: int, size: tuple[Any, Any], alone: int | None = None
     ) -> Codes | None:
-        """Read a mask as one number per pixel; None where there is none of the right size."""
+        """Read a mask as one number per pixel; None without a mask of the right size."""
         if self._masks is None:
             return None
         try:
@@ -260,7 +260,7 @@ def _code(color: Iterable[float] | None) -> int | None:
 
 
 def _is_exact(annotation: Mapping[str, Any]) -> bool:
-    """Whether labels are of pixels: everywhere but beside polygons."""
+    """Whether labels are of pixels: except at the edges of polygons."""
     return not isinstance(annotation.get("segmentation"), list)
 
 

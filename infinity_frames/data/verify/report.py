@@ -26,7 +26,7 @@ CHECKS: dict[str, str] = {
     "visibility": "v is 0 outside the picture and only there; what is visible is on the person",
     "keypoints": "num_keypoints counts the labeled points",
 }
-"""What each check makes sure of."""
+"""The property that each check verifies."""
 
 
 @dataclass

@@ -46,6 +46,11 @@ def verify(results: pd.DataFrame, *, path: str | Path | None = None, quiet: bool
         A row per discrepancy: job_id, frame_number and annotation_id (NA where it concerns the
         whole job or frame), check, expected, found (as text), message. Empty where all is right.
         :func:`verification_summary` says how much was compared.
+
+    Examples
+    --------
+    >>> len(inf.data.verify(results, quiet=True))
+    0
     """
     jobs = job_files(results, path=path)
     checked: Counter[str] = Counter(dict.fromkeys(CHECKS, 0))
@@ -85,6 +90,11 @@ def verification_summary(discrepancies: pd.DataFrame) -> Frame:
         Index ``check``; ``comparisons`` (0: the jobs have nothing to check it by; NA if pandas
         dropped what the frame remembered), ``discrepancies``, ``jobs`` with any, and
         ``makes_sure`` in words.
+
+    Examples
+    --------
+    >>> inf.data.verification_summary(inf.data.verify(results, quiet=True))["discrepancies"].sum()
+    np.int64(0)
     """
     DISCREPANCIES.require(discrepancies, ["check", "job_id"], "Summing up an audit")
     checked = discrepancies.attrs.get(_CHECKED)

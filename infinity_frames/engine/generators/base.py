@@ -97,8 +97,11 @@ class Generator(Protocol):
         ...
 
     def prepare(self) -> None:
-        """Import and compile what ``render`` needs; each worker calls it once, before its jobs."""
-        ...
+        """Import and compile what ``render`` needs; each worker calls it once, before its jobs.
+
+        Optional for classes that inherit from this one: by default there is nothing to prepare.
+        """
+        return None  # noqa: RET501 - without a body, type checkers call the method abstract
 
     def render(self, params: dict[str, Any], seed: int, directory: Path, preview: bool) -> int:
         """Make one job.

@@ -147,12 +147,12 @@ def typed(parameter: Parameter, values: Series[Any]) -> Series[Any]:
 
 
 def coerce(parameter: Parameter, values: Series[Any]) -> tuple[Series[Any], NDArray[np.bool_]]:
-    """Cast what can be cast without loss.
+    """Cast values that can be cast without loss.
 
     Parameters
     ----------
     parameter : Parameter
-        What the column should hold.
+        The parameter that the column holds.
     values : Series, length n
         Any dtype.
 
@@ -177,14 +177,14 @@ def constant(parameter: Parameter, value: Any, count: int) -> Series[Any]:
 
 
 def is_missing(values: Series[Any]) -> NDArray[np.bool_]:
-    """Where a column is unspecified; a list in a cell is a value, however odd."""
+    """Where a column is unspecified; a list in a cell counts as one value."""
     return np.asarray(values.isna(), dtype=bool)
 
 
 def _check_typed(
     parameter: Parameter, values: Series[Any]
 ) -> tuple[Series[Any], NDArray[np.bool_]]:
-    """What a dtype alone does not rule out."""
+    """Check values that the dtype alone does not rule out."""
     if parameter.type == "float":
         infinite = np.isinf(values.to_numpy("float64", na_value=0.0))
         return (values.mask(infinite) if infinite.any() else values), infinite
@@ -308,7 +308,7 @@ _CASTS = {"int": _to_int, "float": _to_float, "bool": _to_bool, "str": _to_text,
 
 
 def records(generator: Generator, jobs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each job's ``param_values`` as JSON-ready dicts, without what is unspecified.
+    """Each job's ``param_values`` as JSON-ready dicts, without unspecified parameters.
 
     Parameters
     ----------
@@ -326,7 +326,7 @@ def records(generator: Generator, jobs: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def tags(jobs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each job's tags, ``{"fold": 1}`` for a column ``tag_fold``, without what is missing.
+    """Each job's tags, ``{"fold": 1}`` for a column ``tag_fold``; missing tags are left out.
 
     Raises
     ------

@@ -23,7 +23,7 @@ __all__ = ["fill"]
 def fill(
     generator: Generator, jobs: pd.DataFrame, *, random: bool = False, seed: int | None = None
 ) -> pd.DataFrame:
-    """Give every job a value for every parameter that has one to give.
+    """Fill in the default of every parameter that a job leaves unspecified.
 
     Parameters
     ----------

@@ -100,7 +100,7 @@ class _Parts:
         if self.certain:
             try:
                 data = self._typed(values, set(map(type, values)))
-            except (OverflowError, KeyError):  # beyond 64 bits; a text that is none of the choices
+            except (OverflowError, KeyError):  # beyond 64 bits; not one of the choices
                 data = None
             self.certain = data is not None
             if data is not None:

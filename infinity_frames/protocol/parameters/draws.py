@@ -1,4 +1,4 @@
-"""Random values of parameters, a column at a time, each from a stream of its own."""
+"""Random values of parameters, drawn column by column, each from its own random stream."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def until_joint_rules_hold(
     samplings: Mapping[str, Sampling | None],
     entropy: Any,
 ) -> dict[str, pd.Series[Any]]:
-    """Redraw what was drawn in rows that break a joint rule, until none does.
+    """Redraw the random values of rows that break a joint rule until every row keeps it.
 
     Parameters
     ----------
@@ -228,7 +228,7 @@ def until_joint_rules_hold(
     Raises
     ------
     InvalidJobs
-        What is fixed leaves no draw that keeps the rules.
+        With the fixed values, no draw keeps the rules.
     """
     out = dict(columns)
     rules = [rule for rule in generator.constraints if all(name in out for name in rule.parameters)]
@@ -256,7 +256,7 @@ def until_joint_rules_hold(
 
 
 def left_by(rule: Constraint, parameter: Parameter, sampling: Sampling | None) -> Sampling | None:
-    """What a conditional rule leaves to draw from: a point bound would never be met by chance."""
+    """Values that a conditional rule allows: a point bound would never be met by chance."""
     if not isinstance(rule, Conditional) or rule.parameter != parameter.name:
         return sampling
     if rule.choices is not None:
@@ -269,7 +269,7 @@ def left_by(rule: Constraint, parameter: Parameter, sampling: Sampling | None) -
 def _raise(generator: Generator, columns: Mapping[str, pd.Series[Any]]) -> NoReturn:
     found = violations(generator, pd.DataFrame(dict(columns), copy=False))
     raise InvalidJobs(
-        f"No draw keeps the joint rules with what is fixed. {explain(found)}",
+        f"With the fixed values, no draw keeps the joint rules. {explain(found)}",
         advice="Fix fewer of the parameters the rule names, or other values.",
         violations=found,
     )

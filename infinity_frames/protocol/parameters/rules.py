@@ -116,7 +116,7 @@ def _check(
 
 
 def explain(found: pd.DataFrame) -> str:
-    """Say in a sentence what a violations frame holds; a fault that many jobs share only once."""
+    """Summarize a violations frame in one sentence; a fault that many jobs share only once."""
     jobs = found["position"].nunique()
     kinds = found.groupby("message", sort=False)["position"].agg(["first", "nunique"])
     told = [
@@ -136,7 +136,7 @@ def sentence(text: str) -> str:
 def unknown_parameter(
     generator: Generator, name: str, own: str = "call it tag_{name} if it is your own"
 ) -> str:
-    """Say that there is no such parameter, and what may have been meant.
+    """Report an unknown parameter and suggest similar names.
 
     `own` says where a value of one's own belongs: not in the same place everywhere.
     """

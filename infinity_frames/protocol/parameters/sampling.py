@@ -59,8 +59,8 @@ def sample(
     given : DataFrame of n rows, optional
         Columns taken as they are.
     outside : {"redraw", "clip", "raise"}
-        What to do with a drawn value outside its parameter's range. What was not drawn (a scalar,
-        an array, `given`) cannot be redrawn: outside its range it is clipped, or an error.
+        What to do with a drawn value outside its parameter's range. Values that were passed in (a
+        scalar, an array, `given`) are not redrawn: outside its range it is clipped, or an error.
     fixed : mapping of str to value, optional
         For a parameter or a ``tag_*`` column: a scalar, an array of length n, a dict of weights,
         anything with ``.rvs``, or a function ``f(df, rng)`` of the other columns; functions are
@@ -79,7 +79,7 @@ def sample(
     InvalidJobs
         Fixed values break rules, or leave no draw that keeps them.
     FrameError
-        Something given or fixed has the wrong length, or `outside` is none of the three.
+        Something given or fixed has the wrong length, or `outside` is not one of the three options.
     """
     if outside not in ("redraw", "clip", "raise"):
         raise FrameError(
@@ -93,7 +93,8 @@ def sample(
         given = with_index_columns(generator, given)
     sources = _sources(n, given, fixed or {})
     draw = _Draw(generator, n, entropy_of(seed), outside, points or {})
-    # What a function may read comes first, then the functions in the order they are written.
+    # Drawn and fixed columns first, because functions may read them; then the functions in their
+    # given order.
     functions = [name for name, source in sources.items() if _is_function(source)]
     for parameter in generator.parameters:
         if parameter.name in sources and parameter.name not in functions:
@@ -264,7 +265,7 @@ class _Draw:
         return values
 
     def finish(self) -> pd.DataFrame:
-        """Check what was fixed, keep the joint rules, put the columns in order."""
+        """Check the fixed values, apply the joint rules and sort the columns."""
         fixed = [name for name in self.columns if name in self.fixed]
         columns = {**{name: self.columns[name] for name in fixed}, **self.extra}
         found = violations(self.generator, pd.DataFrame(columns), joint=False)

@@ -31,7 +31,7 @@ _STATE, _SEED = "state", "random_seed"
 
 
 def jobs_of(generator: Generator, rows: pd.DataFrame) -> pd.DataFrame:
-    """The job parameters and tags of batch or results rows, without what the server added."""
+    """Return the job parameters and tags of batch or results rows, without the other columns."""
     kept = [
         name
         for name in rows.columns
@@ -74,7 +74,7 @@ def renewed(
     rows : DataFrame
         Jobs, batch or results rows.
     n : int
-        Number of copies of each row; copies of a row stand together.
+        Number of copies of each row; copies of a row are adjacent.
     seed : int, optional
         Makes the new ``random_seed`` values repeatable.
 
@@ -103,8 +103,8 @@ def sweep(
 ) -> pd.DataFrame:
     """Every row with every combination of other values.
 
-    Copies of one row share its random decisions, so that what differs between them is what was
-    swept: a submitted row (one with a ``job_id``) through ``state``, any other through one
+    Copies of one row share its random decisions, so that they differ only in the swept parameters:
+    a submitted row (one with a ``job_id``) through ``state``, any other through one
     ``random_seed``. ``tag_base`` says which row a copy came from.
 
     Parameters
@@ -124,7 +124,7 @@ def sweep(
     Returns
     -------
     DataFrame
-        n x combinations jobs; a row's copies stand together, in the order of the combinations.
+        n x combinations jobs; a row's copies are adjacent, in the order of the combinations.
 
     Raises
     ------
