@@ -26,6 +26,7 @@ bench: .venv/.test
 docs: .venv/.test
 	$(PY) -m scripts.gallery
 	$(PY) -m scripts.contact_sheets
+	$(PY) -m scripts.pages
 	$(PY) -m scripts.notebooks
 
 site: .venv/.test

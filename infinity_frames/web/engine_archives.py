@@ -6,6 +6,7 @@ import io
 import shutil
 import tempfile
 import threading
+import time
 import zipfile
 import zlib
 from collections import OrderedDict
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Unpacked", "picture"]
 
 _MOST_UNPACKED = 8
+_KEPT_S = 600.0
 _MOST_BYTES = 2 * 2**30
 _PICTURE = "video_preview.png"
 # Masks per frame are not needed: the labels have the same masks as run lengths.
@@ -33,6 +35,8 @@ _SHOWN = frozenset(
 
 class Unpacked:
     """Folders of the jobs that pages showed last; a job is unpacked when a page first needs it.
+
+    Ten minutes after the last request everything is deleted: closed pages cost nothing.
 
     Parameters
     ----------
@@ -45,6 +49,8 @@ class Unpacked:
         self._lock = threading.Lock()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._known: OrderedDict[str, JobFiles] = OrderedDict()
+        self._used = 0.0
+        self._watch: threading.Timer | None = None
 
     def files(self, job_id: str) -> JobFiles:
         """Return the unpacked files of a job.
@@ -57,11 +63,13 @@ class Unpacked:
         from infinity_frames.data.layout import locate  # the engine itself does not need pandas SQL
 
         with self._lock:
+            self._used = time.monotonic()
             if job_id in self._known:
                 self._known.move_to_end(job_id)
                 return self._known[job_id]
             if self._folder is None:
                 self._folder = tempfile.TemporaryDirectory(prefix="infinity-pages-")
+                self._look_after(_KEPT_S)
             folder = Path(self._folder.name, job_id)
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700)
@@ -77,6 +85,25 @@ class Unpacked:
                 oldest, _ = self._known.popitem(last=False)
                 shutil.rmtree(Path(self._folder.name, oldest), ignore_errors=True)
             return found
+
+    def _look_after(self, seconds: float) -> None:
+        self._watch = threading.Timer(seconds, self._forget_if_unused)
+        self._watch.daemon = True
+        self._watch.start()
+
+    def _forget_if_unused(self) -> None:
+        from infinity_frames.web.job_data import forget_labels
+
+        with self._lock:
+            left = self._used + _KEPT_S - time.monotonic()
+            if left > 0:
+                self._look_after(left)
+                return
+            if self._folder is not None:
+                self._folder.cleanup()
+            self._folder = None
+            self._known.clear()
+        forget_labels()
 
 
 def picture(archives: Archives, job_id: str) -> bytes | None:

@@ -26,7 +26,15 @@ from infinity_frames.vis.frame_labels import Annotation, FrameLabels, Keypoint, 
 from infinity_frames.vis.images import encoded
 from infinity_frames.vis.style import color
 
-__all__ = ["MAX_WINDOW", "curves_json", "labels_json", "media_json", "thumbnail"]
+__all__ = [
+    "MAX_WINDOW",
+    "curves_json",
+    "forget_labels",
+    "labels_json",
+    "media_json",
+    "thumbnail",
+    "thumbnail_of",
+]
 
 MAX_WINDOW = 120
 """Most frames whose labels are sent at once."""
@@ -100,6 +108,11 @@ def _labels(file: Path) -> Labels:
 @lru_cache(maxsize=2)
 def _opened(file: Path, _changed: int) -> Labels:
     return Labels(file)
+
+
+def forget_labels() -> None:
+    """Free the memory of the labels files that were read last."""
+    _opened.cache_clear()
 
 
 def _described(labels: Labels) -> dict[str, Any]:

@@ -243,16 +243,18 @@ def _job_page(content: _Content, row: int) -> bytes:
         trace=None,
         data=f"/{content.key}/job/{row}" if values["status"] == "completed" else "",
         siblings=_siblings(content, row),
-        values=[
-            (heading, [_value(column, row) for column in content.columns if column.group == group])
-            for group, heading in sections.items()
-        ],
+        values=[(heading, _rows_of(content, group, row)) for group, heading in sections.items()],
         code=f'job = results[results["job_id"] == {job_id!r}]',
     )
 
 
-def _value(column: Column, row: int) -> dict[str, str]:
-    return {"name": column.name, "value": shown(column.values[row]), "unit": "", "description": ""}
+def _rows_of(content: _Content, group: str, row: int) -> list[dict[str, str]]:
+    """Names and values of the columns of a group that have a value in this row."""
+    return [
+        {"name": column.name, "value": shown(column.values[row]), "unit": "", "description": ""}
+        for column in content.columns
+        if column.group == group and column.values[row] is not None
+    ]
 
 
 def _siblings(content: _Content, row: int) -> list[dict[str, Any]]:
@@ -275,7 +277,12 @@ def _sibling(content: _Content, row: int, other: int) -> dict[str, Any]:
         if column.group == "parameter" and column.values[row] != column.values[other]
     ]
     href = f"/{content.key}/job/{other}"
-    return {"href": href, "picture": f"/{content.key}/picture/{other}", "differs": differs}
+    return {
+        "id": str(other),
+        "href": href,
+        "picture": f"/{content.key}/picture/{other}",
+        "differs": differs,
+    }
 
 
 _JOB_DATA: dict[str, Callable[[JobFiles, dict[str, list[str]]], bytes]] = {

@@ -184,10 +184,29 @@ def test_categories_are_toggled(page) -> None:
 
 
 def test_copies_and_plays(page, job) -> None:
-    assert "camera_height 1.5" in page.locator(".siblings a").inner_text()
+    assert "camera_height 1.5" in page.locator(".sibling").inner_text()
     assert accessibility_problems(page) == []
     page.click("#play")
     page.wait_for_selector("#stage[data-drawn='11']")
+
+
+def test_two_jobs_with_a_wipe(page) -> None:
+    page.click("text=Compare with a wipe")
+    page.wait_for_selector("body[data-ready]")
+    page.wait_for_selector(".other-labels[data-drawn='0']")
+    go_to(page, 7)
+    page.wait_for_selector(".other-labels[data-drawn='7']")
+    page.locator("#wipe").evaluate(
+        "(slider) => { slider.value = 25; slider.dispatchEvent(new Event('input')); }"
+    )
+    clips = page.evaluate(
+        "() => ['.other', '.other-labels', '#overlay']"
+        ".map((one) => document.querySelector(one).style.clipPath)"
+    )
+    assert clips == ["inset(0px 0px 0px 25%)", "inset(0px 0px 0px 25%)", "inset(0px 75% 0px 0px)"]
+    page.click("#play")
+    page.wait_for_selector(".other-labels[data-drawn='11']")
+    assert accessibility_problems(page) == []
 
 
 def test_a_preview_and_its_copies(visit, studio, rendered) -> None:
@@ -201,7 +220,7 @@ def test_a_preview_and_its_copies(visit, studio, rendered) -> None:
     masks = [one.mask(labels.height, labels.width) for one in labels.annotations]
     union = np.logical_or.reduce([mask for mask in masks if mask is not None])
     np.testing.assert_array_equal(drawn(page), union)
-    copies = page.locator(".siblings a")
+    copies = page.locator(".sibling")
     assert copies.count() == 1
     assert "camera_height 1.5" in copies.inner_text()
     assert accessibility_problems(page) == []

@@ -1,13 +1,14 @@
 // The page of a job: its video with the exact labels drawn over it, frame by frame.
 
 import {$, make, request, toast} from "./dom.js";
+import {Comparison} from "./compare.js";
 import {Curves, plotsOf} from "./curves.js";
 import {Labels} from "./labels.js";
 import {KINDS, Overlay} from "./overlay.js";
 
 const {base} = document.body.dataset;
 const stage = $("stage");
-let about, labels, overlay, curves, video;
+let about, labels, overlay, curves, video, comparison;
 let frame = 0; // the one on the screen
 let wanted = 0; // the one that was asked for last
 
@@ -23,6 +24,7 @@ function resize() {
     : about.width * Number(zoom) / (window.devicePixelRatio || 1);
   const height = width * ratio;
   Object.assign(stage.style, {width: `${width}px`, height: `${height}px`});
+  comparison?.fit(width, height);
   if (!overlay) return;
   // A video may have a row or a column more than its labels: codecs need even sizes.
   overlay.fit(width * about.label_width / about.width, height * about.label_height / about.height);
@@ -54,6 +56,7 @@ function seek(number) {
   if (!video) return;
   video.pause();
   video.currentTime = (wanted + 0.5) / about.frame_rate;
+  comparison?.seek(video.currentTime);
 }
 
 function play() {
@@ -92,10 +95,20 @@ function toggle(text, hidden, key, color) {
     if (box.checked) hidden.delete(key);
     else hidden.add(key);
     draw();
+    comparison?.draw();
   });
   const mark = color && make("span", {class: "mark"});
   if (mark) mark.style.background = color;
   return make("label", {}, box, " ", mark, text);
+}
+
+// The job that is named in the address, to be compared with this one.
+async function compare() {
+  const other = new URLSearchParams(location.search).get("with");
+  if (!other || !/^[\w.-]+$/.test(other)) return;
+  comparison = await Comparison.open(stage, base.replace(/[^/]+$/, other), overlay);
+  $("wipe-label").hidden = false;
+  $("wipe").addEventListener("input", (event) => comparison.wipe(Number(event.target.value) / 100));
 }
 
 async function offerToggles() {
@@ -143,9 +156,14 @@ async function offerPicture() {
     video.muted = true;
     video.addEventListener("error", () => toast("The browser cannot play this video."));
     video.requestVideoFrameCallback(onFrame);
-    video.addEventListener("play", () => { $("play").textContent = "Pause"; });
+    video.addEventListener("play", () => {
+      $("play").textContent = "Pause";
+      comparison?.follow(video);
+    });
     video.addEventListener("pause", () => {
       $("play").textContent = "Play";
+      comparison?.follow(video);
+      comparison?.seek((frame + 0.5) / about.frame_rate);
       wanted = frame;
     });
     stage.prepend(video);
@@ -159,6 +177,7 @@ async function offerPicture() {
   $("controls").hidden = !about.video;
   $("frame").max = last();
   if (labels) await offerToggles();
+  await compare();
   resize();
   new ResizeObserver(resize).observe(stage.parentElement);
 }

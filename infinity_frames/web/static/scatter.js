@@ -4,6 +4,7 @@ import {make, shown} from "./dom.js";
 import {colorsOf, extent, fitted, themed} from "./colors.js";
 
 const MARGIN = {left: 64, right: 14, top: 12, bottom: 40};
+const INSET = 30; // pixels between the frame and the outermost points: half a picture
 const MOST_PICTURES = 120;
 const PICTURE = 56;
 const NEAR = 14; // pixels
@@ -38,8 +39,8 @@ export class Scatter {
     const {table, x, y} = this;
     if (this.element.hidden || !x || !y || !(x in table.values) || !(y in table.values)) return;
     const {context, width, height} = fitted(this.canvas);
-    const across = this.#axis(x, MARGIN.left, width - MARGIN.right);
-    const up = this.#axis(y, height - MARGIN.bottom, MARGIN.top);
+    const across = this.#axis(x, MARGIN.left + INSET, width - MARGIN.right - INSET);
+    const up = this.#axis(y, height - MARGIN.bottom - INSET, MARGIN.top + INSET);
     this.#axes(context, across, up, width, height);
     const colors = colorsOf(table, this.color);
     this.points = [];
