@@ -57,7 +57,12 @@ def _engine() -> Iterator[None]:
 
 def _batches(session: inf.Session) -> tuple[str, str]:
     """Ids of a batch of previews, one of them impossible, and of a batch of videos."""
-    size = {"image_width": 320, "image_height": 240, "num_reps": 2, "frame_rate": 12}
+    size: dict[str, Any] = {
+        "image_width": 320,
+        "image_height": 240,
+        "num_reps": 2,
+        "frame_rate": 12,
+    }
     jobs = session.sample(36, seed=8, **size)
     jobs["tag_split"] = ["train", "train", "val"] * 12
     previews = session.submit(jobs, is_preview=True, batch_name="camera study")
