@@ -103,7 +103,7 @@ def test_another_batch_or_a_file_in_the_way_is_refused(server: FaultServer, tmp_
         second.download(tmp_path / "file", quiet=True)
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "batch.json").write_text("[1]")
-    with pytest.raises(errors.DownloadError, match="no batch record"):
+    with pytest.raises(errors.DownloadError, match="not a batch record"):
         second.download(tmp_path / "c", quiet=True)
 
 

@@ -180,7 +180,7 @@ def test_a_page_that_is_no_api_is_a_fault_not_a_traceback(base: FaultServer) -> 
         handler.wfile.write(b"<html>")
 
     base.fail("GET", "/api/jobs/", page)
-    with pytest.raises(errors.ServerFault, match="no JSON"):
+    with pytest.raises(errors.ServerFault, match="is not JSON"):
         RestClient(base.url, TOKEN).generators()
 
 

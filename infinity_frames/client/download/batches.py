@@ -36,7 +36,7 @@ from infinity_frames.protocol.warnings import warn_user
 __all__ = ["Downloaded", "download_jobs"]
 
 UNPACKING = 4
-"""Archives unpacked while others arrive, so that no connection waits for a disk."""
+"""Archives that are unpacked while others arrive, so that no connection waits for a disk."""
 Job = Mapping[str, Any]
 
 
@@ -88,10 +88,10 @@ def download_jobs(
     wanted : mapping of str to str
         The batch of each job to fetch, by job id.
     path : Path
-        The batch's folder; of several batches, the folder of their folders, each named by its id
-        (one of them alone goes on in its own).
+        The batch's folder. Several batches get a folder each inside it, named by its id; a single
+        batch that has such a folder from before continues in it.
     tags : mapping of str to mapping
-        Tags by job id, for servers that keep none.
+        Tags by job id, for servers that do not keep tags.
     overwrite : bool
         Fetch these jobs again even where they are complete.
     check : bool
@@ -125,7 +125,7 @@ def download_jobs(
         try:
             download = _BatchDownload(origin, batch, jobs, tags)
         except UnknownBatch as error:
-            # The jobs of the other batches are fetched all the same.
+            # The jobs of the other batches are still fetched.
             unknown.append(error)
             done.failures += [
                 {"job_id": job, "batch_id": batch, "reason": error.problem} for job in jobs
@@ -264,7 +264,7 @@ class _BatchDownload:
 
 
 def _recorded(parameter: Parameter) -> dict[str, Any]:
-    """What a reader of results needs of a parameter: the dtype of its column, and its unit."""
+    """Return what readers of results need of a parameter: the type of its column, and its unit."""
     options = {} if parameter.choices is None else {"choices": list(parameter.choices)}
     out = {"name": parameter.name, "type": parameter.type, "options": options}
     return out if parameter.unit is None else {**out, "unit": parameter.unit}

@@ -1,4 +1,4 @@
-"""A batch's folder on disk: its record, which jobs are in it whole, and who is writing to it."""
+"""A batch's folder on disk: its record, its complete jobs, and a lock for writing to it."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class Receipt:
 class BatchFolder:
     """The folder of one batch.
 
-    Everything under way lives in ``.infinity/``; a job's own folder appears whole, by one rename,
-    and only then gets its line in ``.infinity/receipts.jsonl``.
+    Unfinished downloads are kept in ``.infinity/``. A job's own folder appears complete, by one
+    rename, and only then gets its line in ``.infinity/receipts.jsonl``.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,7 +76,7 @@ class BatchFolder:
 
     @contextmanager
     def opened(self, batch_id: str, *, quiet: bool) -> Iterator[BatchFolder]:
-        """Hold the folder alone, for this batch; another process that downloads into it waits.
+        """Lock the folder for this batch; another process that downloads into it waits.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class BatchFolder:
                 lock.acquire(timeout=0)
             except Timeout:
                 if not quiet:
-                    tqdm.write(f"Another process downloads into {self.path}; waiting for it.")
+                    tqdm.write(f"Another process is downloading into {self.path}; waiting for it.")
                 lock.acquire(poll_interval=0.1)
         except OSError as error:
             raise _unwritable(self.path, error) from None
@@ -110,12 +110,12 @@ class BatchFolder:
             lock.release()
 
     def record(self) -> dict[str, Any]:
-        """What ``batch.json`` says; empty where there is none.
+        """Read ``batch.json``; empty if it does not exist.
 
         Raises
         ------
         DownloadError
-            There is a file of that name that is no batch record.
+            The file exists and is not a batch record.
         """
         try:
             data = orjson.loads((self.path / RECORD).read_bytes())
@@ -125,7 +125,7 @@ class BatchFolder:
             data = None
         if not isinstance(data, dict) or not isinstance(data.get("id"), str):
             raise DownloadError(
-                f"{self.path / RECORD} is no batch record.",
+                f"{self.path / RECORD} is not a batch record.",
                 advice="Choose another folder, or move that file away.",
                 file=str(self.path / RECORD),
             )
@@ -146,7 +146,7 @@ class BatchFolder:
             raise _unwritable(self.path, error) from None
 
     def has(self, job_id: str, sha256: str | None) -> bool:
-        """Whether a job's results are here whole: every file that came, at its full size."""
+        """Return whether a job's results are complete: every file is there, at its full size."""
         receipt = self.receipts.get(job_id)
         if receipt is None or (sha256 is not None and receipt.sha256 != sha256):
             return False
@@ -163,18 +163,18 @@ class BatchFolder:
         ]
 
     def part(self, job_id: str) -> Part:
-        """What has arrived of a job's archive."""
+        """Return the part of a job's archive that has arrived."""
         name = f"{checked_id(job_id)}.zip.part"
         return Part(self.incoming / name, self._etags, self._noted.get(name))
 
     def staging(self, job_id: str) -> Path:
-        """A fresh name for the folder a job's archive is unpacked to."""
+        """Return an unused path for the folder to which a job's archive is unpacked."""
         path = self.incoming / checked_id(job_id)
         shutil.rmtree(path, ignore_errors=True)
         return path
 
     def place(self, staged: Path, receipt: Receipt) -> None:
-        """Move a job's unpacked folder to its place, whole, and note it."""
+        """Move a job's unpacked folder to its final place in one step, and note its receipt."""
         target, aside = self.path / receipt.job, self._replaced / receipt.job
         if target.exists():
             old = self.receipts.get(receipt.job)
@@ -187,7 +187,7 @@ class BatchFolder:
         self.receipts[receipt.job] = receipt
 
     def require_free(self) -> None:
-        """Raise unless a batch yet to be made may be downloaded here.
+        """Raise unless a new batch may be downloaded into this folder.
 
         Raises
         ------
@@ -205,15 +205,15 @@ class BatchFolder:
         held = self.record().get("id", batch_id)
         if held != batch_id:
             raise DownloadError(
-                f"{self.path} holds batch {held}; batch {batch_id} does not go there.",
+                f"{self.path} holds batch {held}, so batch {batch_id} cannot be downloaded there.",
                 advice="Nothing is lost: session.batch_from_api(batch_id).download(another_folder) "
-                "fetches it. To find the batch again that is there, submit with reuse=True.",
+                "fetches it. To continue the batch in this folder, submit with reuse=True.",
                 file=str(self.path),
                 batch=batch_id,
             )
 
     def _tidy(self) -> None:
-        """Undo what a killed process left half done."""
+        """Undo unfinished work of a killed process."""
         if self._replaced.is_dir():
             for aside in self._replaced.iterdir():
                 if (self.path / aside.name).exists():
@@ -292,12 +292,12 @@ def check_name(path: Path) -> None:
 
 
 def checked_id(job_id: str) -> str:
-    """A job id that is safe as a folder's name.
+    """Return a job id if it is safe as a folder's name.
 
     Raises
     ------
     DownloadError
-        It is not: ids are UUIDs, and this server's is something else.
+        It is not; ids should be UUIDs.
     """
     if not _JOB_ID.fullmatch(job_id):
         raise DownloadError(
@@ -309,7 +309,7 @@ def checked_id(job_id: str) -> str:
 
 
 def _keep_users_files(old: Path, new: Path, *, ours: set[str]) -> None:
-    """Copy what a user added to a job's folder into the one that takes its place."""
+    """Copy files that a user added to a job's folder into the new folder."""
     for path in old.rglob("*"):
         name = path.relative_to(old)
         if path.is_file() and name.as_posix() not in ours:

@@ -13,14 +13,14 @@ __all__ = ["Journal", "write_all"]
 
 
 def write_all(file: BinaryIO, content: bytes | memoryview) -> None:
-    """Write to an unbuffered file, which may take less than it is given where the disk fills up."""
+    """Write all content to an unbuffered file, which may accept less at once on a full disk."""
     rest = memoryview(content)
     while rest:
         rest = rest[file.write(rest) :]
 
 
 class Journal:
-    """A file of JSON lines that only grows; one torn by a kill is as if it had not been written."""
+    """A file of JSON lines that only grows; a line that a kill left incomplete is ignored."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -29,7 +29,7 @@ class Journal:
         self._torn = False
 
     def read(self) -> list[Any]:
-        """What its whole lines say."""
+        """Return the content of all complete lines."""
         try:
             text = self.path.read_bytes()
         except FileNotFoundError:
@@ -44,7 +44,7 @@ class Journal:
         return found
 
     def append(self, item: Any) -> None:
-        """Write a line at the end, by one call to the system."""
+        """Append a line with a single system call."""
         line = orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE)
         with self._writing:
             if self._file is None:
@@ -54,7 +54,7 @@ class Journal:
             self._torn = False
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._writing:
             if self._file is not None:
                 self._file.close()

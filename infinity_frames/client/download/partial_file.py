@@ -1,4 +1,4 @@
-"""An archive while it arrives: in memory as long as that is short, then in a file."""
+"""A partially downloaded archive: in memory while it is small, then in a file."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ __all__ = ["Part"]
 
 HELD_BYTES = 2 * 2**20
 HELD_SECONDS = 0.25
-"""What arrives faster than this is not worth writing twice; what a kill may lose is no more."""
+"""Archives that arrive within this time and size are never written to the disk as archives; a kill
+loses no more than that."""
 
 
 class Part:
-    """What has arrived of an archive, and the ETag of what it is a part of.
+    """The bytes of an archive that have arrived, and the archive's ETag.
 
     Parameters
     ----------
     path : Path
-        The file it is kept in, from one process to the next.
+        The file that keeps the bytes from one process to the next.
     etags : Journal
-        Where the tag of what is in the file is noted.
+        Notes the ETag of the file's content.
     etag : str or None
-        The tag noted by an earlier process.
+        The ETag noted by an earlier process.
     """
 
     def __init__(self, path: Path, etags: Journal, etag: str | None) -> None:
@@ -41,7 +42,7 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Bytes that have arrived."""
+        """Number of bytes that have arrived."""
         if self._held is not None:
             return self._held.tell()
         try:
@@ -50,7 +51,7 @@ class Part:
             return 0
 
     def start(self, etag: str | None, expected: int | None) -> None:
-        """Begin anew, with what may be the whole of so many bytes."""
+        """Start over, with `expected` bytes to come if the server states the length."""
         # A weak tag does not promise the same bytes, so it cannot join two pieces.
         self.etag = None if etag is None or etag.startswith("W/") else etag
         self._digest, self._digested = hashlib.sha256(), 0
@@ -59,7 +60,7 @@ class Part:
             self._spill()
 
     def write(self, piece: bytes) -> None:
-        """Add what has arrived."""
+        """Append bytes that have arrived."""
         if self._held is None:
             self._catch_up()
             if self._file is None:
@@ -76,7 +77,7 @@ class Part:
             self._spill()
 
     def flush(self) -> None:
-        """Write to the file what has arrived, and close it."""
+        """Write bytes that are in memory to the file, and close it."""
         if self._held is not None:
             self._spill()
         if self._file is not None:
@@ -84,7 +85,7 @@ class Part:
             self._file = None
 
     def open(self) -> BinaryIO:
-        """All of it, to be read."""
+        """Open the archive for reading."""
         if self._held is not None:
             self._held.seek(0)
             return self._held
@@ -94,14 +95,14 @@ class Part:
         return self.path.open("rb")
 
     def sha256(self) -> str:
-        """Digest of what has arrived."""
+        """Return the SHA-256 of the bytes that have arrived."""
         if self._held is not None:
             return hashlib.sha256(self._held.getbuffer()).hexdigest()
         self._catch_up()
         return self._digest.hexdigest()
 
     def drop(self) -> None:
-        """Forget all of it."""
+        """Discard everything that has arrived."""
         self._held, self.etag = None, None
         self._digest, self._digested = hashlib.sha256(), 0
         self.flush()
@@ -110,7 +111,7 @@ class Part:
     def _spill(self) -> None:
         assert self._held is not None
         self._file = self.path.open("wb", buffering=0)
-        # Emptied before it is noted: whatever is in the file is of the tag that is noted.
+        # The file is emptied before the ETag is noted, so that its content always matches the ETag.
         self._etags.append([self.path.name, self.etag])
         write_all(self._file, self._held.getbuffer())
         self._add(self._held.getbuffer())
@@ -121,7 +122,7 @@ class Part:
         self._digested += len(piece)
 
     def _catch_up(self) -> None:
-        """Digest what an earlier process left in the file."""
+        """Add the bytes of an earlier process to the digest."""
         if self._digested or not self.size:
             return
         with self.path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""A job's zip, unpacked only if nothing in it can reach outside the job's own folder."""
+"""Unpack a job's zip, if no member would land outside the job's own folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["File", "unpack"]
 MOST_MEMBERS = 100_000
 MOST_BYTES = 64 * 2**30
 MOST_EXPANSION = 200
-"""Labels shrink some twentyfold, pictures hardly at all; a bomb a thousandfold."""
+"""Labels compress about twentyfold, pictures hardly at all, zip bombs a thousandfold."""
 FREE_EXPANSION = 16 * 2**20
 """Small archives may expand by any factor up to this many bytes."""
 COPY_BYTES = 256 * 1024
@@ -41,8 +41,8 @@ def unpack(
 ) -> dict[str, File]:
     """Unpack a job's archive as the new folder `target`.
 
-    The archive's single top folder, named by the job's id, becomes `target`; an archive without a
-    top folder is unpacked into it as it is.
+    The archive's single top folder, named by the job's id, becomes `target`. An archive without a
+    top folder is unpacked into `target` directly.
 
     Parameters
     ----------
@@ -66,7 +66,8 @@ def unpack(
     Raises
     ------
     ArchiveError
-        It is cut, altered, a bomb, or a member would land elsewhere. Nothing is left in `target`.
+        The archive is damaged, would expand excessively, or has a member that would land elsewhere.
+        Nothing is left in `target`.
     """
     try:
         with zipfile.ZipFile(archive) as opened:
@@ -92,7 +93,7 @@ def unpack(
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
         shutil.rmtree(target, ignore_errors=True)
-        raise _unsafe(f"is no whole zip ({error})", job_id) from None
+        raise _unsafe(f"is not a complete zip ({error})", job_id) from None
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
@@ -109,7 +110,7 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> F
 
 
 def _names(members: list[zipfile.ZipInfo], job_id: str) -> list[str]:
-    """Where each member goes, relative to the job's folder."""
+    """Return the path of each member relative to the job's folder."""
     if not members:
         raise _unsafe("is empty", job_id)
     if len(members) > MOST_MEMBERS:
@@ -126,7 +127,7 @@ def _names(members: list[zipfile.ZipInfo], job_id: str) -> list[str]:
     # Names that differ in case only are one file on macOS and Windows.
     folded = [str(path).casefold() for path in paths]
     if len(set(folded)) < len(folded):
-        raise _unsafe("names a file twice", job_id)
+        raise _unsafe("contains a file twice", job_id)
     if {str(parent).casefold() for path in paths for parent in path.parents} & set(folded):
         raise _unsafe("has a file that is also a folder", job_id)
     return [str(path) for path in paths]
@@ -141,11 +142,11 @@ def _check_member(member: zipfile.ZipInfo, job_id: str) -> None:
         raise _unsafe(f"has a member named {name[:80]!r}", job_id)
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG):
-        raise _unsafe(f"has a member that is no plain file ({name[:80]!r})", job_id)
+        raise _unsafe(f"has a member that is not a plain file ({name[:80]!r})", job_id)
     if member.flag_bits & 0x1:
         raise _unsafe("is encrypted", job_id)
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise _unsafe("is compressed in a way that results never are", job_id)
+        raise _unsafe("uses an unsupported compression", job_id)
 
 
 def _weigh(members: list[zipfile.ZipInfo], archive: zipfile.ZipFile, job_id: str) -> None:

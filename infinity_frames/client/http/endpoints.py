@@ -1,7 +1,7 @@
-"""A method per endpoint of the protocol, each asked until it answers or asking is no use.
+"""The REST client: a method per endpoint, with time limits and retries.
 
-What a server has beyond the base protocol it announces in ``Infinity-Extensions``; nothing here
-needs any of it.
+Servers announce what they have beyond the base protocol in ``Infinity-Extensions``; this client
+works without any of it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class _Request:
 
 @dataclass(frozen=True)
 class _Failure:
-    """What went wrong, how many attempts it is worth, and whether the server may have acted."""
+    """A failed attempt: its error, attempts allowed, and whether the server may have acted."""
 
     error: InfinityError
     attempts: float
@@ -82,13 +82,13 @@ class RestClient:
     url : str
         Address of the server.
     token : str or None
-        Sent to that server only, never on to a result URL or another host.
+        Sent to that server only, never to a result URL or another host.
     limits : Limits, optional
         Time limits.
     retry : RetryPolicy, optional
         When a request is sent again.
     locate : callable, optional
-        Gives the server's present address; called when nothing answers at the old one.
+        Returns the server's present address; called when nothing answers at the old one.
     check : callable, optional
         Called with every new connection before anything is sent; raises if the server is not the
         right one.
@@ -156,12 +156,12 @@ class RestClient:
         return responses.json_object(self._call("GET", path, missing=UnknownGenerator))
 
     def create_batch(self, name: str, job_runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """``POST /api/batch/``: submit jobs, once, however often it takes to get through.
+        """``POST /api/batch/``: submit jobs; retries never create a second batch.
 
         Raises
         ------
         SubmissionUnknown
-            The connection broke, and neither this server nor we can tell whether it got the batch.
+            The connection broke, and it is unknown whether the server received the batch.
         """
         resend = self.has("idempotency")
         batch = self._call(
@@ -199,16 +199,16 @@ class RestClient:
         Parameters
         ----------
         since : int, optional
-            The ``revision`` of an earlier answer, 0 at first: a server that can (+) tells only what
-            changed after it, and that in columns; any other tells all.
+            The ``revision`` of an earlier response, 0 at first. A server with this extension sends
+            only later changes, in columns; others send the whole batch.
         within : float, optional
-            Seconds it may take.
+            Time limit in seconds.
         """
         path = f"/api/batch/{_segment(batch_id)}/summary/"
         return self._progress("GET", path, since, within)
 
     def num_unfinished(self, batch_id: str) -> int:
-        """Count the batch's jobs that have not finished, from the summary, without more work."""
+        """Count the batch's unfinished jobs, from the summary."""
         path = f"/api/batch/{_segment(batch_id)}/summary/"
         changes = self.has("since")
         params = {"since": "0"} if changes else None
@@ -216,7 +216,7 @@ class RestClient:
         return responses.num_unfinished(found, columns=changes)
 
     def cancel_batch(self, batch_id: str) -> dict[str, Any]:
-        """``POST /api/batch/{id}/cancel/`` (+): stop what has not finished; how its jobs stand."""
+        """``POST /api/batch/{id}/cancel/`` (+): stop unfinished jobs; return the jobs' state."""
         return self._progress("POST", f"/api/batch/{_segment(batch_id)}/cancel/", since=0)
 
     def job(self, job_id: str, *, is_preview: bool) -> dict[str, Any]:
@@ -227,7 +227,7 @@ class RestClient:
         )
 
     def traceback(self, job_id: str, *, is_preview: bool) -> str | None:
-        """``GET /api/job_runs/{id}/traceback/`` (+): traceback of a failed job, None without."""
+        """``GET /api/job_runs/{id}/traceback/`` (+): traceback of a failed job, if there is one."""
         kind = "job_previews" if is_preview else "job_runs"
         path = f"/api/{kind}/{_segment(job_id)}/traceback/"
         text = responses.json_object(self._call("GET", path, missing=UnknownJob)).get("traceback")
@@ -239,7 +239,7 @@ class RestClient:
         return responses.counts(self._call("GET", path, params=_window(start, end)))
 
     def account(self) -> dict[str, Any]:
-        """``GET /api/account/`` (+): what the account has left."""
+        """``GET /api/account/`` (+): the samples that the account has left."""
         return responses.json_object(self._call("GET", "/api/account/"))
 
     def sign_in_path(self) -> str:
@@ -259,12 +259,12 @@ class RestClient:
         return str(found.get("path"))
 
     def result(self, url: str, headers: Mapping[str, str]) -> requests.Response:
-        """``GET <result_url>``: the open, unread answer, whatever its status; no token is sent.
+        """``GET <result_url>``: the open response, not read yet; no token is sent.
 
         Raises
         ------
         requests.RequestException
-            Nothing answered; the caller resumes.
+            There was no response; the caller resumes.
         """
         return self._http.get(
             urljoin(self.url + "/", url),
@@ -275,20 +275,20 @@ class RestClient:
         )
 
     def relocate(self) -> None:
-        """Look up where the server is now, if it is one that moves (the embedded engine)."""
+        """Look up the server's present address, if it can change (the embedded engine)."""
         if self._locate is not None:
             with self._locating:
                 try:
                     self.url = server_address(self._locate())
                 except EngineError as error:
-                    raise error from None  # that nothing answers where it was adds nothing
+                    raise error from None  # the earlier connection error adds nothing
 
     # How a call is made
 
     def _progress(
         self, method: str, path: str, since: int | None, within: float | None = None
     ) -> dict[str, Any]:
-        """How the jobs of a batch stand, without what never changes if the server can do that."""
+        """Fetch the state of a batch's jobs, only what changed if the server supports that."""
         changes = since is not None and self.has("since")
         params = {"since": str(since)} if changes else None
         found = self._call(method, path, params=params, missing=UnknownBatch, within=within)
@@ -306,9 +306,9 @@ class RestClient:
         missing: type[NotFound] = NotFound,
         within: float | None = None,
     ) -> Any:
-        """Send until an answer comes, the time is over, or sending again could create twice.
+        """Send a request until it is answered, time is over, or a repeat could create twice.
 
-        `key` marks a call that creates something; `resend` says that repeating it is harmless.
+        `key` marks a call that creates something; `resend` means that repeating it is harmless.
         """
         headers = {"Accept": "application/json", "Infinity-Extensions": _KNOWN_EXTENSIONS}
         if key:
@@ -332,7 +332,7 @@ class RestClient:
             time.sleep(pause)
 
     def _attempt(self, request: _Request, deadline: float) -> Any:
-        """The server's answer, or a `_Failure` that says whether trying again makes sense."""
+        """Return the server's response, or a `_Failure` that limits further attempts."""
         try:
             status, wait, content = self._exchange(request, deadline)
         except requests.RequestException as error:
@@ -358,14 +358,14 @@ class RestClient:
             secret=self._token,
         )
         if status == 429 or (status == 503 and wait is not None):
-            # It says that it has done nothing yet.
+            # The server states that it has done nothing yet.
             return _Failure(refusal, attempts=math.inf, wait=wait)
         passing = request.resend and status in self.retry.retryable
         attempts = self.retry.attempts if passing else 1
         return _Failure(refusal, attempts=attempts, in_doubt=status >= 500)
 
     def _exchange(self, request: _Request, deadline: float) -> tuple[int, float | None, bytes]:
-        """One request: status, seconds the server asks to wait, body."""
+        """Make one request; return status, seconds that the server asks to wait, and body."""
         left = max(deadline - time.monotonic(), 0.05)
         with self._http.request(
             request.method,
@@ -381,7 +381,7 @@ class RestClient:
             for piece in pieces(response):
                 body.append(piece)
                 if time.monotonic() > deadline:
-                    raise requests.ReadTimeout("the answer came too slowly")
+                    raise requests.ReadTimeout("the response came too slowly")
             announced = response.headers.get("Infinity-Extensions", "")
             if announced or response.ok:
                 names = (name.strip() for name in announced.split(","))
@@ -395,24 +395,24 @@ class RestClient:
         if isinstance(error, requests.exceptions.SSLError):
             return ServerUnreachable(
                 f"No trusted connection to {self.url} could be made.",
-                advice="Check the address, and that its certificate is one this machine trusts.",
+                advice="Check the address, and that this machine trusts the server's certificate.",
                 **where,
             )
         if isinstance(error, requests.Timeout):
             return RequestTimeout(
                 f"{self.url} did not answer {method} {path} in time.",
-                advice="Try again; if it goes on, the server or the network is overloaded.",
+                advice="Try again; if the error persists, the server or network is overloaded.",
                 **where,
             )
         if isinstance(error, requests.ConnectionError):
             return ServerUnreachable(
                 f"No answer to {method} {path} from {self.url}: the connection "
                 f"{'could not be made' if never_sent(error) else 'broke'}.",
-                advice="Check the address, and that the server runs.",
+                advice="Check the address, and that the server is running.",
                 **where,
             )
         return ServerFault(
-            f"The answer of {self.url} to {method} {path} could not be read "
+            f"The response of {self.url} to {method} {path} could not be read "
             f"({type(error).__name__}).",
             advice="Check that the address is that of an Infinity API server.",
             **where,
@@ -423,9 +423,10 @@ class RestClient:
         if not (creates and in_doubt and silent):
             return failure
         return SubmissionUnknown(
-            f"The batch was sent, but whether {self.url} has it is unknown: {failure.problem}",
-            advice="See session.get_batches_last_n_days(1): a batch of this name is there if it "
-            "came through. Submit again only if it is not; reuse=True does both.",
+            f"The batch was sent, but it is unknown whether {self.url} received it: "
+            f"{failure.problem}",
+            advice="Look for its name in session.get_batches_last_n_days(1), and submit again only "
+            "if it is missing; reuse=True does both.",
             **failure.where,
         )
 

@@ -1,4 +1,4 @@
-"""Start connections, locks and threads anew in a forked process."""
+"""Renew connections, locks and threads in a forked process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _living: weakref.WeakSet[_Renewable] = weakref.WeakSet()
 def renew_after_fork(item: _Renewable) -> None:
     """Call ``item.renew()`` in every process that is forked while `item` exists.
 
-    Two processes that share a socket would read each other's answers.
+    Two processes that share a socket would read each other's responses.
     """
     _living.add(item)
 

@@ -30,12 +30,12 @@ class _Punctual(HTTPConnection):
     """A connection whose read timeout also limits the whole header of a response."""
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
-        """Read the head.
+        """Read the status line and headers of a response.
 
         Raises
         ------
         TimeoutError
-            It was not whole in time.
+            They were not complete in time.
         """
         if not isinstance(self.timeout, (int, float)) or self.sock is None:
             return super().getresponse()
@@ -45,12 +45,12 @@ class _Punctual(HTTPConnection):
                 answer = super().getresponse()
         except Exception:
             if late.is_set():
-                raise TimeoutError("the head of the answer came too slowly") from None
+                raise TimeoutError("the header of the response came too slowly") from None
             raise
         if late.is_set():
-            # What had come by then was taken for the whole head.
+            # The incomplete header was taken for a complete one.
             answer.close()
-            raise TimeoutError("the head of the answer came too slowly")
+            raise TimeoutError("the header of the response came too slowly")
         return answer
 
 
@@ -61,13 +61,13 @@ class _Watch:
         self._changed = threading.Condition()
         self._waits: dict[threading.Event, tuple[float, socket.socket]] = {}
         self._look = 0.0
-        """When the thread wakes next; it starts with the first wait."""
+        """Time at which the thread wakes next; it is started by the first wait."""
 
     @contextmanager
     def hanging_up(
         self, sock: socket.socket, seconds: float, late: threading.Event
     ) -> Iterator[None]:
-        """Shut `sock` down, and set `late`, if the block takes longer than that."""
+        """Shut `sock` down, and set `late`, if the block takes longer than `seconds`."""
         due = time.monotonic() + seconds
         with self._changed:
             self._waits[late] = due, sock
@@ -153,16 +153,16 @@ class PunctualAdapter(HTTPAdapter):
         super().__init__(**options)
 
     def init_poolmanager(self, *given: Any, **options: Any) -> None:
-        """Make the pools."""
+        """Create the connection pools."""
         super().init_poolmanager(*given, **options)
         self._use(self.poolmanager)
 
     def proxy_manager_for(self, proxy: Any, **options: Any) -> Any:
-        """Make the pools of a proxy."""
+        """Create the connection pools of a proxy."""
         return self._use(super().proxy_manager_for(proxy, **options))
 
     def _use(self, manager: PoolManager) -> PoolManager:
-        # The connections of a SOCKS proxy are of its own kind, and stay so.
+        # A SOCKS proxy has connection classes of its own, which are kept.
         if manager.pool_classes_by_scheme.get("http") is HTTPConnectionPool:
             manager.pool_classes_by_scheme = {"http": self._http_pool, "https": _TlsPool}
         return manager
@@ -170,6 +170,6 @@ class PunctualAdapter(HTTPAdapter):
 
 def _hang_up(sock: socket.socket, late: threading.Event) -> None:
     late.set()
-    # A socket that was just closed, or one that cannot be shut down: keep watching the others.
+    # The socket may just have been closed; the thread must go on watching the others.
     with contextlib.suppress(Exception):
         getattr(sock, "socket", sock).shutdown(socket.SHUT_RDWR)

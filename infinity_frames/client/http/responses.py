@@ -1,4 +1,4 @@
-"""What is sent, as JSON; what a server answers, checked before anything relies on it."""
+"""JSON of requests and responses; responses are checked before anything relies on them."""
 
 from __future__ import annotations
 
@@ -45,62 +45,61 @@ UNFINISHED = ("queued", "running")
 
 
 def parse(content: bytes, *, method: str, path: str) -> Any:
-    """Read a JSON answer.
+    """Parse a JSON response.
 
     Raises
     ------
     ServerFault
-        It is no JSON.
+        It is not JSON.
     """
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError:
-        raise _fault(f"The answer to {method} {path} is no JSON.") from None
+        raise _fault(f"The response to {method} {path} is not JSON.") from None
 
 
 def to_json(data: Any, *, option: int = 0) -> bytes:
-    """What is to be sent, as JSON.
+    """Encode a request body as JSON.
 
     Raises
     ------
     FrameError
-        It holds what JSON cannot: a text with half a character, an object of some class.
+        It holds a value that JSON cannot represent, such as invalid text or an arbitrary object.
     """
     try:
         return orjson.dumps(data, option=option | orjson.OPT_SERIALIZE_NUMPY)
     except orjson.JSONEncodeError as error:
         raise FrameError(
-            f"Jobs are sent as JSON, which cannot hold all of these: {error}.",
-            advice="Look at the tags and the batch's name: numbers, booleans and valid text are "
-            "fine.",
+            f"A value of these jobs cannot be sent as JSON: {error}.",
+            advice="Check the tags and the batch's name; numbers, booleans and valid text work.",
         ) from None
 
 
 def json_object(data: Any) -> dict[str, Any]:
-    """An answer that must be a JSON object."""
+    """Return a response that must be a JSON object."""
     if not isinstance(data, dict):
-        raise _fault(f"The server answered a {type(data).__name__} where an object belongs.")
+        raise _fault(f"The server sent a {type(data).__name__} where an object is expected.")
     return data
 
 
 def objects(data: Any) -> list[dict[str, Any]]:
-    """An answer that must be a list of JSON objects."""
+    """Return a response that must be a list of JSON objects."""
     if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
-        raise _fault("The server answered something else where a list of objects belongs.")
+        raise _fault("The server did not send a list of objects where one is expected.")
     return data
 
 
 def integers(data: Any, length: int) -> list[int]:
-    """An answer that must be a list of ints, one per job sent."""
+    """Return a response that must be a list of ints, one per job sent."""
     if not isinstance(data, list) or not all(type(item) is int for item in data):
-        raise _fault("The server's estimate is no list of whole numbers.")
+        raise _fault("The server's estimate is not a list of whole numbers.")
     if len(data) != length:
-        raise _fault(f"The server estimated {len(data)} jobs where {length} were sent.")
+        raise _fault(f"The server estimated {len(data)} jobs, but {length} were sent.")
     return data
 
 
 def batch(data: Any) -> dict[str, Any]:
-    """An answer that must be a batch object, each of its jobs with an id of its own."""
+    """Return a response that must be a batch object whose jobs have unique ids."""
     found = json_object(data)
     jobs = objects(found.get("job_runs"))
     _identified(found, [job.get("id") for job in jobs])
@@ -110,13 +109,13 @@ def batch(data: Any) -> dict[str, Any]:
 
 
 def progress(data: Any) -> dict[str, Any]:
-    """An answer that must be the columns of what changed in a batch; as a batch object."""
+    """Convert a response with the changes of a batch, in columns, to a batch object."""
     found = json_object(data)
     changed = json_object(found.pop("changed", None))
     columns = [changed.get(key) for key in _CHANGING]
     lengths = {len(column) if isinstance(column, list) else None for column in columns}
     if len(lengths) > 1 or None in lengths:
-        raise _fault("The server answered what changed in a batch in columns that do not fit.")
+        raise _fault("The columns of changes in the server's response differ in length.")
     _identified(found, changed["id"])
     # Written out: twice as fast as dict(zip(...)), and there may be 100,000 of them.
     found["job_runs"] = [
@@ -145,47 +144,47 @@ def num_unfinished(data: Any, *, columns: bool) -> int:
 
 
 def _identified(batch: dict[str, Any], ids: list[Any]) -> None:
-    """See that a batch and each of its jobs has an id of its own."""
+    """Check that a batch has an id, and its jobs unique ids."""
     if not isinstance(batch.get("id"), str) or not all(isinstance(id_, str) for id_ in ids):
-        raise _fault("The server answered a batch that lacks its id or those of its jobs.")
+        raise _fault("A batch in the server's response lacks its id or those of its jobs.")
     if len(set(ids)) < len(ids):
-        raise _fault(f"The server answered batch {batch['id']} with a job listed twice.")
+        raise _fault(f"The server lists a job of batch {batch['id']} twice.")
 
 
 def job(data: Any) -> dict[str, Any]:
-    """An answer that must be a job object."""
+    """Return a response that must be a job object."""
     found = json_object(data)
     for key in ("param_values", "tags"):
         if not isinstance(found.get(key) or {}, dict):
-            raise _fault(f"The server answered a job whose {key} are no object.")
+            raise _fault(f"Invalid {key} of a job in the server's response: not an object.")
     return found
 
 
 def counts(data: Any) -> dict[str, dict[str, int | None]]:
-    """An answer that must count samples and jobs by generator."""
+    """Return counts of samples and jobs by generator."""
     by_generator = json_object(json_object(data).get("counts_by_generator") or {})
     out = {
-        # Servers without counts of jobs tell the number of samples alone.
+        # Servers that do not count jobs send only the number of samples.
         name: count if isinstance(count, dict) else {"samples": count}
         for name, count in by_generator.items()
     }
     if not all(type(n) in (int, NoneType) for count in out.values() for n in count.values()):
-        raise _fault("The server's counts are no whole numbers.")
+        raise _fault("The server's counts are not whole numbers.")
     return out
 
 
 def status(job: Mapping[str, Any]) -> str:
-    """A job's status; from a server that gives none: by its progress and its result."""
-    told = job.get("status")
-    if told in STATUSES:
-        return str(told)
+    """Return a job's status; derive it from progress and result if the server sends none."""
+    reported = job.get("status")
+    if reported in STATUSES:
+        return str(reported)
     if job.get("in_progress"):
         return "running"
     return "completed" if job.get("result_url") else "failed"
 
 
 def statuses(jobs: Iterable[Mapping[str, Any]]) -> Counter[str]:
-    """How many jobs are in each status."""
+    """Count the jobs in each status."""
     return Counter(status(job) for job in jobs)
 
 
@@ -198,7 +197,7 @@ def error(
     missing: type[NotFound],
     secret: str | None,
 ) -> ServerError | InvalidJobs:
-    """The error that a refusing answer stands for; `secret` is struck from the server's words."""
+    """Build the exception for an error response; `secret` is removed from its text."""
     try:
         data = orjson.loads(content)
     except orjson.JSONDecodeError:
@@ -221,15 +220,15 @@ def error(
             return InvalidJobs(detail, violations=_violations(data["errors"]), **where)
     if 300 <= status < 400:
         return RequestRejected(
-            f"The server has moved: it answers {method} {path} with {status}.",
-            advice="Give its new address, often the same with https, as server=.",
+            f"The server has moved: it answers {method} {path} with status {status}.",
+            advice="Pass its new address as server=, often the same with https.",
             **where,
         )
     if status < 500:
         return RequestRejected(detail, **where)
     return ServerFault(
         f"The server failed at {method} {path} ({status}): {detail}",
-        advice="Try again later; if it goes on, tell whoever runs the server.",
+        advice="Try again later; if the error persists, contact the server's administrator.",
         **where,
     )
 
@@ -238,7 +237,7 @@ def _detail(data: Any, status: int, secret: str | None) -> str:
     detail = data.get("detail", data) if isinstance(data, dict) else data
     text = detail if isinstance(detail, str) else str(detail)
     if not detail:
-        text = f"it answered {status} without a reason."
+        text = f"status {status} without a reason."
     if secret:
         text = text.replace(secret, "***")
     return text if len(text) <= LONGEST_DETAIL else text[:LONGEST_DETAIL] + "..."
@@ -250,7 +249,7 @@ def _number(data: Any, key: str) -> int | None:
 
 
 def _violations(errors: list[Any]) -> pd.DataFrame:
-    """Violations frame of the (+) ``errors`` of a rejected batch."""
+    """Build a violations frame from the (+) ``errors`` of a rejected batch."""
     rows = [
         {
             "position": item.get("job"),

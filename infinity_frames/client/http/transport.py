@@ -34,12 +34,12 @@ __all__ = [
 ]
 
 CHUNK = 256 * 1024
-"""Threads that download take turns with every piece; smaller ones cost more turns than work."""
+"""Bytes per piece; with smaller ones, switching between threads costs more than the work."""
 CONNECTIONS = 16
 
 
 class Token(AuthBase):
-    """Puts the token on a request, and keeps it out of every repr."""
+    """Adds the token to requests; no repr shows it."""
 
     def __init__(self, token: str | None) -> None:
         self._token = token
@@ -52,9 +52,9 @@ class Token(AuthBase):
 
 
 class Http(requests.Session):
-    """A pooled session that hands its credentials to nobody else and never turns a POST into a GET.
+    """A pooled session that sends the token to one server only and never turns a POST into a GET.
 
-    Plain requests adds what ``~/.netrc`` says about a host, and drops a POST's body on 301 or 302.
+    Plain requests adds credentials from ``~/.netrc``, and drops a POST's body on 301 or 302.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Http(requests.Session):
         self._settings: dict[tuple[str, str], Any] = {}
 
     def renew(self) -> None:
-        """Start with new connections; those of a parent process stay the parent's."""
+        """Discard the connections, which belong to the parent process after a fork."""
         adapter = PunctualAdapter(self._check, pool_connections=4, pool_maxsize=CONNECTIONS)
         self.mount("http://", adapter)
         self.mount("https://", adapter)
@@ -79,16 +79,16 @@ class Http(requests.Session):
     def merge_environment_settings(
         self, url: str | bytes | None, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> Any:
-        """Proxies and certificates as the environment has them, looked up once per host.
+        """Read proxies and certificates from the environment, once per host.
 
-        requests goes through the whole environment twice for every request, which is a third of
-        what a small download costs.
+        requests reads the whole environment twice for every request, a third of the time of a
+        small download.
         """
         parts = urlsplit(str(url))
         host = parts[:2]
         if host not in self._settings:
             found = super().merge_environment_settings(url, proxies, stream, verify, cert)
-            # What listens on this machine no proxy can reach, and no proxy is told its token.
+            # A proxy cannot reach a server on this machine, and must not get its token.
             loopback = _is_loopback(parts.hostname or "")
             self._settings[host] = {**found, "proxies": {}} if loopback else found
         return {**self._settings[host], "stream": stream}
@@ -102,7 +102,7 @@ class Http(requests.Session):
             prepared_request.headers.pop("Authorization", None)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Where to follow to; nowhere if following would turn a POST into a GET."""
+        """Return where a redirect leads; None if following it would turn a POST into a GET."""
         if resp.request.method == "POST" and resp.status_code in (301, 302, 303):
             return None
         return super().get_redirect_target(resp)
@@ -116,7 +116,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class Body(BytesIO):
-    """What is sent, in pieces: each has the connection's time limit, and all of them a deadline.
+    """A request body that is sent in pieces, with a deadline for the whole.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ class Body(BytesIO):
         self._deadline = deadline
 
     def read(self, size: int | None = -1) -> bytes:
-        """The next piece.
+        """Return the next piece.
 
         Raises
         ------
@@ -138,7 +138,7 @@ class Body(BytesIO):
             The deadline has passed.
         """
         if time.monotonic() > self._deadline:
-            raise requests.ReadTimeout("what was to be sent was taken too slowly")
+            raise requests.ReadTimeout("the server received the request too slowly")
         return super().read(size)
 
 
@@ -146,7 +146,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 def clean_token(token: str | None) -> str | None:
-    """A token without surrounding white space; None for no token.
+    """Strip surrounding white space from a token; None for no token.
 
     Raises
     ------
@@ -158,19 +158,19 @@ def clean_token(token: str | None) -> str | None:
     text = token.strip() if isinstance(token, str) else ""
     if not _TOKEN.fullmatch(text):
         raise SessionError(
-            "The token holds spaces, line breaks or non-ASCII characters, or is empty.",
-            advice="Check where it was copied from; it is not shown here.",
+            "The token contains spaces, line breaks or non-ASCII characters, or is empty.",
+            advice="Copy it again from where it was issued; it is not shown here.",
         )
     return text
 
 
 def server_address(text: str) -> str:
-    """A server's address in its one canonical form.
+    """Return a server's address in its canonical form.
 
     Raises
     ------
     SessionError
-        It is no http(s) address, or it carries a user, a query or a fragment.
+        It is not an http(s) address, or it contains a user, a query or a fragment.
     """
     address = _canonical(text.strip())
     if address is None:
@@ -178,7 +178,7 @@ def server_address(text: str) -> str:
         shown = text.strip().rpartition("@")[2].partition("?")[0].partition("#")[0]
         raise SessionError(
             f"Invalid server address {shown!r}.",
-            advice='Give it as "https://host" or "http://host:port", without a user or a query.',
+            advice='Write it as "https://host" or "http://host:port", without a user or a query.',
         )
     return address
 
@@ -197,10 +197,10 @@ def _canonical(text: str) -> str | None:
 
 
 def pieces(response: requests.Response) -> Iterator[bytes]:
-    """The body as it arrives, up to 256 KiB at a time, decompressed where the server compressed it.
+    """Yield the decompressed body as it arrives, up to 256 KiB at a time.
 
-    Each is what is there, not a full chunk waited for: a deadline can be kept between two, and a
-    connection that breaks loses nothing that had arrived.
+    No piece waits for a full chunk, so that a deadline can be checked between two pieces, and a
+    broken connection loses nothing that had arrived.
 
     Raises
     ------
@@ -217,18 +217,18 @@ def pieces(response: requests.Response) -> Iterator[bytes]:
 
 
 def retry_after(response: requests.Response) -> float | None:
-    """Seconds the server asks to wait, from ``Retry-After`` (a number or a date), if it does."""
+    """Return the seconds that ``Retry-After`` (a number or a date) asks to wait, if any."""
     text = response.headers.get("Retry-After")
     if text is None or response.status_code not in (429, 503):
         return None
     try:
         return max(0.0, float(Retry().parse_retry_after(text)))
-    except Exception:  # urllib3 raises its own InvalidHeader; a header we cannot read is no header
+    except Exception:  # urllib3 raises its own InvalidHeader; an invalid header is ignored
         return None
 
 
 def never_sent(error: requests.RequestException) -> bool:
-    """Whether the request cannot have reached the server: no connection was ever made."""
+    """Return whether the request cannot have reached the server, since no connection was made."""
     if isinstance(error, requests.ConnectTimeout):
         return True
     cause = error.args[0] if error.args else None
