@@ -195,7 +195,7 @@ def test_progress_shows_failures_and_what_the_server_is_busy_with(
     with pytest.warns(UserWarning, match="1 of 3"):
         batch.await_completion()
     shown = capsys.readouterr().err
-    assert re.search(r"jobs: 1 of 3 .*1 failed, compiling the renderer", shown)
+    assert re.search(r"1 of 3 jobs, 1 failed, compiling the renderer", shown)
     assert shown.count("\n") <= 3, "in a log, a line now and then"
     assert TOKEN not in shown
 

@@ -268,7 +268,7 @@ def test_what_failed_is_named_after_everything_else_is_safe(
     failures, results = caught.value.where["failures"], caught.value.where["results"]
     assert failures["job_id"].tolist() == [bad]
     assert failures["batch_id"].tolist() == [batch.batch_id]
-    assert "no whole zip" in failures["reason"][0]
+    assert "not a complete zip" in failures["reason"][0]
     assert set(good) <= set(results["job_id"])
     assert_whole(tmp_path, good)
     assert not (tmp_path / bad).exists()

@@ -38,6 +38,8 @@ class Hostile:
         texts = jobs["estimates"]
         if (texts == "raises").any():
             raise KeyError("no such column")
+        if (texts == "hangs").any():
+            time.sleep(3600)
         if (texts == "short").any():
             return np.zeros(len(jobs) + 1, np.int64)
         return np.array([float(text) if "." in text else int(text) for text in texts])

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import uvicorn
 from fastapi import FastAPI
 
-from infinity_frames.engine.service import ledger
+from infinity_frames.engine.service import ledger, plugin_calls
 from infinity_frames.engine.service.app import Application, application
 from infinity_frames.engine.service.archives import open_archives
 from infinity_frames.engine.service.dispatcher import Dispatcher
@@ -325,6 +325,11 @@ class _Server(uvicorn.Server):
         host = self._name or (f"[{host}]" if ":" in host else host)
         self._ready(f"{self._scheme}://{host}:{port}")
         self._watch = asyncio.create_task(self._watch_home_and_idleness())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish requests, but do not wait for generator code that hangs."""
+        plugin_calls.give_up()
+        await super().shutdown(sockets)
 
     async def _watch_home_and_idleness(self) -> None:
         lock = self._home.owner_lock.stat()

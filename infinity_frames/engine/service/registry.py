@@ -19,6 +19,7 @@ import orjson
 from infinity_frames.engine.core.author_errors import explain
 from infinity_frames.engine.generators.base import Generator, limits_of
 from infinity_frames.engine.service.outcomes import clean_text
+from infinity_frames.engine.service.plugin_calls import PluginCalls, PluginHangs
 from infinity_frames.protocol.errors import UnknownGenerator
 from infinity_frames.protocol.spec import Generator as Description
 
@@ -39,6 +40,7 @@ class _Broken:
 
 _loaded: dict[str, Generator | _Broken] = {}
 _loading = threading.RLock()
+_calls = PluginCalls(slots=1)
 
 
 def generator(name: str) -> Generator:
@@ -52,7 +54,8 @@ def generator(name: str) -> Generator:
     with _loading:
         found = _loaded.get(name)
         if found is None or isinstance(found, _Broken):
-            found = _load_all().get(name)
+            # Only this one: another package whose import hangs must not keep workers waiting.
+            found = _load_installed(name).get(name)
     if isinstance(found, _Broken):
         raise UnknownGenerator(
             f"The generator {name!r} is installed but cannot be used: {found.reason}",
@@ -66,16 +69,16 @@ def generator(name: str) -> Generator:
 
 def usable_generators() -> dict[str, Generator]:
     """Return every generator that can be used, by name, including newly installed ones."""
-    found = _load_all()
+    found = _load_installed()
     return {name: one for name, one in found.items() if not isinstance(one, _Broken)}
 
 
 def broken_generators() -> dict[str, str]:
     """Return the names of installed generators that cannot be used, with the reasons."""
-    return {name: one.reason for name, one in _load_all().items() if isinstance(one, _Broken)}
+    return {name: one.reason for name, one in _load_installed().items() if isinstance(one, _Broken)}
 
 
-def _load_all() -> dict[str, Generator | _Broken]:
+def _load_installed(only: str | None = None) -> dict[str, Generator | _Broken]:
     """Scan the installed packages and load the generators that are new or due for a retry."""
     with _loading:
         importlib.invalidate_caches()
@@ -83,6 +86,8 @@ def _load_all() -> dict[str, Generator | _Broken]:
         for name in _loaded.keys() - entries.keys():
             del _loaded[name]
         for name, entry in entries.items():
+            if only not in (None, name):
+                continue
             known = _loaded.get(name)
             if known is None or (
                 isinstance(known, _Broken) and time.monotonic() - known.tried > _RETRY_S
@@ -93,15 +98,20 @@ def _load_all() -> dict[str, Generator | _Broken]:
 
 def _load(entry: EntryPoint) -> Generator | _Broken:
     try:
-        made: Generator = entry.load()()
-        try:
-            _check_description(made, entry.name)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{error}{_place(made)}") from None
+        return _calls.run(entry.name, lambda: _load_entry(entry))
     except BaseException as error:
         # Foreign code may raise anything, SystemExit too; the other generators must still work.
         _log.exception("the generator %s of %s cannot be used", entry.name, entry.value)
-        return _Broken(clean_text(explain(error), _ERROR_LENGTH), time.monotonic())
+        reason = str(error) if isinstance(error, PluginHangs) else explain(error)
+        return _Broken(clean_text(reason, _ERROR_LENGTH), time.monotonic())
+
+
+def _load_entry(entry: EntryPoint) -> Generator:
+    made: Generator = entry.load()()
+    try:
+        _check_description(made, entry.name)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{error}{_place(made)}") from None
     return made
 
 

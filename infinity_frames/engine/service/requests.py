@@ -19,6 +19,7 @@ from infinity_frames.engine.core.author_errors import explain
 from infinity_frames.engine.generators.base import Generator
 from infinity_frames.engine.service import registry
 from infinity_frames.engine.service.outcomes import clean_text
+from infinity_frames.engine.service.plugin_calls import PluginCalls, PluginHangs
 from infinity_frames.engine.service.ports import MAX_SAMPLES
 from infinity_frames.engine.service.stores.tables import jobs as jobs_table
 from infinity_frames.protocol import parameters
@@ -42,6 +43,7 @@ _SEEDS = 2**31
 # Databases limit the number of bound values in one statement.
 _CHUNK = 10_000
 _log = logging.getLogger(__name__)
+_calls = PluginCalls()
 
 
 @dataclass(frozen=True)
@@ -321,7 +323,10 @@ def _jobs(
 def _estimates(generator: Generator, typed: pd.DataFrame) -> list[int]:
     """Estimate the samples of jobs, and check what the generator's code returned."""
     try:
-        estimates = np.asarray(generator.estimate(typed))
+        estimates = _calls.run(generator.spec.name, lambda: np.asarray(generator.estimate(typed)))
+    except PluginHangs as error:
+        _log.error("%s could not estimate jobs: %s", generator.spec.name, error)
+        raise _bad_estimate(generator, str(error)) from None
     except BaseException as error:
         # Generator code may raise anything, SystemExit too.
         _log.exception("%s could not estimate jobs", generator.spec.name)
