@@ -253,3 +253,33 @@ def test_a_file_changed_in_place_is_fetched_again_on_request(tmp_path: Path) -> 
         with pytest.warns(UserWarning, match="3 jobs"):
             batch.download(tmp_path, quiet=True, check=True)
         assert fetches(server) == 7
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"digests": {"/dev/zero": "0"}},
+        {"digests": {"../../outside": "0"}},
+        {"digests": {"pipe": "0"}},
+        {"digests": ["data.bin"]},
+        {"files": ["data.bin"]},
+        {"files": {"data.bin": [1]}},
+        {"job": ["x"]},
+        {"sha256": {}},
+        {"more": 1},
+    ],
+    ids=str,
+)
+def test_a_strangers_receipts_are_read_with_care(tmp_path: Path, change: dict[str, Any]) -> None:
+    with FaultServer(archive=big_archive) as server:
+        batch = submit(server, 1)
+        results = batch.download(tmp_path, quiet=True)
+        os.mkfifo(tmp_path / batch.job_ids[0] / "pipe")
+        receipts = tmp_path / ".infinity" / "receipts.jsonl"
+        receipts.write_text(json.dumps({**json.loads(receipts.read_text()), **change}) + "\n")
+        found = results.infinity.verify(quiet=True)
+        changed = found["message"].str.contains("changed since").sum()
+        assert changed == ("pipe" in str(change)), found
+        batch.download(tmp_path, quiet=True)
+        (tmp_path / batch.job_ids[0] / "pipe").unlink(missing_ok=True)
+        assert_whole(tmp_path, batch.job_ids)

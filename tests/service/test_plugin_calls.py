@@ -51,7 +51,7 @@ def _works(calls):
 
 def test_quick_calls_wait_for_a_slot():
     calls = PluginCalls(slots=1)
-    done = []
+    done: list[None] = []
     threads = [
         threading.Thread(target=lambda: done.append(calls.run("good", lambda: time.sleep(0.01))))
         for _ in range(20)
@@ -94,7 +94,7 @@ def test_estimates_that_hang_leave_the_engine_to_others(idle_engine):
             ):
                 answers.append(another.post("/api/batch/estimate/", hanging))
 
-        answers = []
+        answers: list[requests.Response] = []
         threads = [threading.Thread(target=estimate) for _ in range(60)]
         for thread in threads:
             thread.start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
@@ -10,7 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import orjson
@@ -228,15 +227,31 @@ class BatchFolder:
         """Read the receipts of all jobs, by job; later ones replace earlier ones."""
         found = {}
         for line in self._receipts.read():
-            with contextlib.suppress(TypeError):  # a line of something else
-                receipt = Receipt(**line)
+            receipt = _receipt(line)
+            if receipt is not None:
                 found[receipt.job] = receipt
         return found
 
 
-def file_digest(path: Path) -> str | None:
-    """SHA-256 of a file; None if it cannot be read."""
+def _receipt(line: Any) -> Receipt | None:
+    """Read a receipt; None if it is malformed, or names a file outside the job's folder."""
     try:
+        receipt = Receipt(**line)
+        typed = isinstance(receipt.job, str) and isinstance(receipt.sha256, str | None)
+        paths = [PurePosixPath(name) for name in (*receipt.files, *receipt.digests)]
+        values = [*receipt.files.values(), *receipt.digests.values()]
+    except (TypeError, AttributeError):
+        return None
+    inside = not any(path.is_absolute() or ".." in path.parts for path in paths)
+    scalars = all(isinstance(value, int | str) for value in values)
+    return receipt if typed and inside and scalars else None
+
+
+def file_digest(path: Path) -> str | None:
+    """SHA-256 of a regular file; None if it cannot be read, or is a device, pipe or folder."""
+    try:
+        if not path.is_file():
+            return None
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
