@@ -11,7 +11,6 @@ querying, rerunning and sweeping are methods on that frame::
     results.infinity.sql("SELECT camera_height, avg_percent_in_fov FROM jobs")
 """
 
-import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +61,10 @@ _MODULES = {
     "data": "data",
     "generators": "generators",  # callable: lists the generators of a server
     "parameters": "protocol.parameters",
+    "results": "results",  # the old name of `data`
     "session": "session",
     "vis": "vis",
 }
-_RENAMED = {"results": "data"}  # modules under the name they had until 0.1
 _HOMES = {
     "Batch": "batch",
     "Frame": "frame",
@@ -88,14 +87,6 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("infinity-frames")
-    if name in _RENAMED:
-        warnings.warn(
-            f"infinity_frames.{name} was renamed to infinity_frames.{_RENAMED[name]}; the old name "
-            "will be removed in the next release.",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-        return import_module(f"{__name__}.{_RENAMED[name]}")
     if name in _MODULES:
         return import_module(f"{__name__}.{_MODULES[name]}")
     if name not in _HOMES:

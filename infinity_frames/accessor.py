@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from infinity_frames.experiments.verbs import ExperimentVerbs
+from infinity_frames.experiment_verbs import ExperimentVerbs
 from infinity_frames.frame import Frame, as_frame
 from infinity_frames.protocol.deprecation import renamed_arguments
 from infinity_frames.protocol.errors import FrameError

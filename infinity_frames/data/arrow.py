@@ -13,7 +13,7 @@ import pyarrow.types as pt
 
 from infinity_frames.data.type_inference import as_text
 from infinity_frames.protocol.errors import QueryError
-from infinity_frames.protocol.schemas import Frame, Kind, as_frame
+from infinity_frames.protocol.schemas import Kind
 
 __all__ = ["label_frame", "to_arrow", "to_frame"]
 
@@ -81,7 +81,7 @@ def _text_column(column: pd.Series[Any]) -> pa.Array:
     return as_text(v if v is None else str(v) for v in values)
 
 
-def to_frame(table: pa.Table) -> Frame:
+def to_frame(table: pa.Table) -> pd.DataFrame:
     """Convert the result of a query to a frame in the package's dtypes, where that is lossless."""
     columns = (_plain(table.schema.field(i), table.column(i)) for i in range(table.num_columns))
     fields = list(columns)
@@ -90,10 +90,10 @@ def to_frame(table: pa.Table) -> Frame:
     for name in frame.select_dtypes(object).columns:
         # Lists come as arrays of arrays; lists can be compared, stored and printed.
         frame[name] = frame[name].map(_listed)
-    return as_frame(frame)
+    return frame
 
 
-def label_frame(table: pa.Table, kind: Kind) -> Frame:
+def label_frame(table: pa.Table, kind: Kind) -> pd.DataFrame:
     """Convert a label table to a frame; its dtypes depend on the schema, never on the values.
 
     Floats are float64 with NaN for missing values, whole numbers that are never missing are int64,

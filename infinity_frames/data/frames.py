@@ -30,9 +30,7 @@ from infinity_frames.protocol.schemas import (
     BATCH,
     RESULTS,
     TAG_PREFIX,
-    Frame,
     Kind,
-    as_frame,
     context,
     folders,
     with_context,
@@ -54,7 +52,7 @@ __all__ = [
 
 def read_results(
     path: str | Path, *, jobs: Iterable[str] | None = None, quiet: bool = False
-) -> Frame:
+) -> pd.DataFrame:
     """Read downloaded results, or results in an object store, as a results frame.
 
     Parameters
@@ -99,12 +97,12 @@ def read_results(
     if remote.is_address(path):
         path = remote.fetch_labels(str(path), wanted, quiet=quiet)
     frame = read(path, tables=False, quiet=quiet)
-    return frame if wanted is None else as_frame(frame[frame["job_id"].isin(wanted)])
+    return frame if wanted is None else frame[frame["job_id"].isin(wanted)]
 
 
-def read(path: str | Path, *, tables: bool, quiet: bool = False) -> Frame:
+def read(path: str | Path, *, tables: bool, quiet: bool = False) -> pd.DataFrame:
     """Like :func:`read_results`; with `tables`, also build the label tables."""
-    frames: list[Frame] = []
+    frames: list[pd.DataFrame] = []
     seen: dict[str, str] = {}
     found = find_folders(path)
     for folder in reversed(found):
@@ -211,7 +209,7 @@ def _holds_jobs(folder: str) -> bool:
         return False
 
 
-def batch_frame(results: pd.DataFrame, jobs: Sequence[JobFiles]) -> Frame:
+def batch_frame(results: pd.DataFrame, jobs: Sequence[JobFiles]) -> pd.DataFrame:
     """Build a batch frame of a frame's jobs, failed ones too, from the batch records.
 
     Parameters
@@ -236,7 +234,9 @@ def batch_frame(results: pd.DataFrame, jobs: Sequence[JobFiles]) -> Frame:
     return _concatenated([*frames, BATCH.conform(rest[own])])
 
 
-def in_context_of(results: pd.DataFrame, out: Frame, jobs: Sequence[JobFiles]) -> Frame:
+def in_context_of(
+    results: pd.DataFrame, out: pd.DataFrame, jobs: Sequence[JobFiles]
+) -> pd.DataFrame:
     """Give a label frame the context of its results, and the folders of its jobs."""
     known = context(results)
     if len(known) == 2:
@@ -257,11 +257,11 @@ def _by_root(jobs: Sequence[JobFiles]) -> Iterator[tuple[Path, list[JobFiles]]]:
         yield root, list(of_root)
 
 
-def _concatenated(frames: Sequence[Frame]) -> Frame:
+def _concatenated(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     contexts = [context(frame) for frame in frames]
     # Frames without rows would only make dtypes more general.
     parts = _alike([frame for frame in frames if len(frame)] or frames[:1])
-    out = as_frame(pd.concat(parts, ignore_index=True))
+    out = pd.concat(parts, ignore_index=True)
     out.attrs.clear()
     if contexts[0] and all(found == contexts[0] for found in contexts):
         with_context(out, **contexts[0])
@@ -285,7 +285,7 @@ def _alike(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
     return out
 
 
-def _frame(kind: Kind, rows: Sequence[Mapping[str, Any]], folder: Folder) -> Frame:
+def _frame(kind: Kind, rows: Sequence[Mapping[str, Any]], folder: Folder) -> pd.DataFrame:
     """Rows as a typed frame: the kind's columns, parameters, tags."""
     own = pd.DataFrame({name: [row.get(name) for row in rows] for name in kind.columns})
     parameters = _as_specified(

@@ -21,7 +21,7 @@ from infinity_frames.data.layout import JobFiles
 from infinity_frames.data.problems import report
 from infinity_frames.io.pictures import decode_picture
 from infinity_frames.protocol.errors import MediaError, NoResults, ResultsError, nearest
-from infinity_frames.protocol.schemas import COLORS, RESULTS, Frame
+from infinity_frames.protocol.schemas import COLORS, RESULTS
 
 __all__ = ["KINDS", "MaskArchive", "colors", "masks"]
 
@@ -124,7 +124,7 @@ def masks(
     return _masks_of(jobs[0], kind, of, _wanted(chosen, job_id))
 
 
-def colors(results: pd.DataFrame, *, path: str | Path | None = None) -> Frame:
+def colors(results: pd.DataFrame, *, path: str | Path | None = None) -> pd.DataFrame:
     """List the colors and numbers that the masks of some jobs hold.
 
     Parameters

@@ -12,7 +12,6 @@ import pandas as pd
 
 from infinity_frames.data.sql import as_results, run_sql
 from infinity_frames.protocol.errors import QueryError, nearest
-from infinity_frames.protocol.schemas import Frame
 
 __all__ = ["named_query", "query"]
 
@@ -33,7 +32,7 @@ class _Query(NamedTuple):
     """Table and column in which a parameter's value has to occur."""
 
 
-def query(name: str, path_or_results: str | Path | pd.DataFrame, **params: Any) -> Frame:
+def query(name: str, path_or_results: str | Path | pd.DataFrame, **params: Any) -> pd.DataFrame:
     """Run a query of ``sql/`` over a downloaded batch.
 
     Parameters

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.data.frames import batch_frame, job_files, with_columns
 from infinity_frames.protocol.errors import FrameError
-from infinity_frames.protocol.schemas import RESULTS, TAG_PREFIX, Frame, as_frame, folders
+from infinity_frames.protocol.schemas import RESULTS, TAG_PREFIX, folders
 from infinity_frames.protocol.warnings import warn_user
 
 __all__ = ["SPLIT", "TAGGED_SPLIT", "split"]
@@ -39,7 +39,7 @@ def split(
     seed: int = 0,
     exact: bool = False,
     path: str | Path | None = None,
-) -> Frame:
+) -> pd.DataFrame:
     """Assign jobs to parts; related jobs get the same part.
 
     Jobs are related if they share a seed, if one repeats the other (``state``), if they were swept
@@ -407,7 +407,7 @@ def _with_parts(
     known: Sequence[str | None],
     names: Sequence[str],
     column: str,
-) -> Frame:
+) -> pd.DataFrame:
     given = [part or None for part in known]
     if "job_id" in frame.columns:
         of_job = dict(zip(usable["job_id"], given, strict=True))
@@ -419,6 +419,6 @@ def _with_parts(
         rows = given
     more = sorted({part for part in rows if part is not None} - set(names))
     parts = pd.Categorical(rows, categories=[*names, *more])
-    out = as_frame(results.copy())
+    out = results.copy()
     out[column] = pd.Series(parts, index=out.index)
     return out

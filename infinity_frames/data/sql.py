@@ -31,7 +31,7 @@ from infinity_frames.data.layout import JobFiles
 from infinity_frames.data.parquet_cache import LabelCache
 from infinity_frames.data.row_builder import MALFORMED
 from infinity_frames.protocol.errors import FrameError, NoResults, QueryError, nearest
-from infinity_frames.protocol.schemas import SKELETONS, Frame
+from infinity_frames.protocol.schemas import SKELETONS
 
 __all__ = ["connect", "database", "run_sql", "table"]
 
@@ -72,7 +72,7 @@ def run_sql(
     *,
     sandboxed: bool = False,
     path: str | Path | None = None,
-) -> Frame:
+) -> pd.DataFrame:
     """Run SQL over results.
 
     Parameters
@@ -109,7 +109,7 @@ def run_sql(
     """  # noqa: E501 - an example is one line
     jobs = job_files(results, path=path)
 
-    def work() -> Frame:
+    def work() -> pd.DataFrame:
         with connect(results, jobs, tables=tables, sandboxed=sandboxed) as connection:
             return _run(connection, query, params or {}, sandboxed=sandboxed)
 
@@ -125,7 +125,7 @@ def table(
     required: bool = False,
     path: str | Path | None = None,
     quiet: bool = False,
-) -> Frame:
+) -> pd.DataFrame:
     """Read the labels of exactly these jobs as a typed frame.
 
     Parameters
@@ -196,7 +196,7 @@ def _require_source(name: str, jobs: Sequence[JobFiles]) -> None:
 
 def _selected(
     name: str, jobs: Sequence[JobFiles], params: Mapping[str, Any], *, quiet: bool
-) -> Frame:
+) -> pd.DataFrame:
     """Rows of a table in the order of the jobs and their files."""
     ids = [job.job_id for job in jobs]
     where = " AND ".join(f"{column} = ${column}" for column in params) or "true"
@@ -212,7 +212,7 @@ def _selected(
     return label_frame(found, TABLES[name])
 
 
-def _repairing(jobs: Sequence[JobFiles], work: Callable[[], Frame]) -> Frame:
+def _repairing(jobs: Sequence[JobFiles], work: Callable[[], pd.DataFrame]) -> pd.DataFrame:
     """Do work on label tables; where a cached table turns out damaged, rebuild all and repeat."""
     try:
         return work()
@@ -459,7 +459,7 @@ def _run(
     params: Mapping[str, Any],
     *,
     sandboxed: bool = False,
-) -> Frame:
+) -> pd.DataFrame:
     out = _answer_or_error(connection, query, params, sandboxed=sandboxed)
     twice = sorted({name for name in out.column_names if out.column_names.count(name) > 1})
     if twice:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from infinity_frames.data.frames import with_columns
 from infinity_frames.protocol.errors import FrameError, nearest
-from infinity_frames.protocol.schemas import KEYPOINTS, Frame, as_frame
+from infinity_frames.protocol.schemas import KEYPOINTS
 
 __all__ = ["wide"]
 
@@ -20,7 +20,7 @@ def wide(
     keypoints: pd.DataFrame,
     values: Sequence[str] = ("x", "y", "v"),
     by: str | Sequence[str] = (),
-) -> Frame:
+) -> pd.DataFrame:
     """Reshape a keypoints frame to a row per frame.
 
     Parameters
@@ -73,7 +73,7 @@ def wide(
         column = frame[value].astype("Float64").to_numpy(float, na_value=np.nan)
         cells[rows, names, place] = column
     columns = pd.MultiIndex.from_product([list(points), list(values)], names=["name", None])
-    return as_frame(pd.DataFrame(cells.reshape(len(labels), -1), labels, columns))
+    return pd.DataFrame(cells.reshape(len(labels), -1), labels, columns)
 
 
 def _groups(frame: pd.DataFrame, index: list[str]) -> tuple[np.ndarray, pd.MultiIndex]:

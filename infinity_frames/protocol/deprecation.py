@@ -1,13 +1,15 @@
-"""Accept the old name of a renamed argument for one release."""
+"""Accept the old name of a renamed argument or module for one release."""
 
 from __future__ import annotations
 
 import functools
+import importlib
+import sys
 import warnings
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["renamed_arguments"]
+__all__ = ["renamed_arguments", "renamed_module"]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -54,3 +56,26 @@ def renamed_arguments(**new_names: str) -> Callable[[Callable[_P, _R]], Callable
         return call
 
     return decorate
+
+
+def renamed_module(old: str, new: str) -> None:
+    """Warn that a module has a new name, and make its old name import the new module.
+
+    The module of the old name calls this function and does nothing else.
+
+    Parameters
+    ----------
+    old, new : str
+        Full names of the modules.
+
+    Warns
+    -----
+    DeprecationWarning
+        Always; it points at the line that imports the old name.
+    """
+    sys.modules[old] = importlib.import_module(new)
+    warnings.warn(
+        f"{old} was renamed to {new}; the old name will be removed in the next release.",
+        DeprecationWarning,
+        stacklevel=3,
+    )

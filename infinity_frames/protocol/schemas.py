@@ -21,7 +21,6 @@ from infinity_frames.protocol.errors import FrameError
 if TYPE_CHECKING:
     import pandera.pandas as pa
 
-Frame = pd.DataFrame
 
 __all__ = [
     "ANNOTATIONS",
@@ -39,9 +38,7 @@ __all__ = [
     "TIMESERIES",
     "UTC",
     "VIOLATIONS",
-    "Frame",
     "Kind",
-    "as_frame",
     "context",
     "folders",
     "pandera",
@@ -425,11 +422,6 @@ def with_folders(frame: pd.DataFrame, folders: Iterable[str]) -> pd.DataFrame:
     known = frame.attrs.get(_CONTEXT)
     more = {"folders": sorted(set(folders))}
     frame.attrs[_CONTEXT] = {**known, **more} if isinstance(known, Mapping) else more
-    return frame
-
-
-def as_frame(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the same frame."""
     return frame
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import re
+import sys
+from pathlib import Path
 
 import pandas as pd
+import pytest
 
 import infinity_frames as inf
 from infinity_frames import vis
@@ -16,6 +21,7 @@ FRONT_DOOR = [
     "infinity_frames.accessor",
     "infinity_frames.batch",
     "infinity_frames.compat",
+    "infinity_frames.experiment_verbs",  # a part of the accessor
     "infinity_frames.frame",
 ]
 
@@ -81,3 +87,35 @@ def test_every_public_name_has_a_docstring() -> None:
             member = inspect.getattr_static(thing, name)
             assert inspect.getdoc(member) or not callable(member), f"{thing.__name__}.{name}"
     assert isinstance(pd.DataFrame().infinity, InfinityAccessor)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("results", "data"),
+        ("schemas", "protocol.schemas"),
+        ("parameters", "protocol.parameters"),
+    ],
+)
+def test_old_names_of_modules_still_import_with_a_warning(old: str, new: str) -> None:
+    sys.modules.pop(f"infinity_frames.{old}", None)
+    with pytest.warns(DeprecationWarning, match=f"renamed to infinity_frames.{new}") as caught:
+        exec(f"import infinity_frames.{old}")
+    assert caught[0].filename == "<string>", "it points at the line that imports"
+    assert sys.modules[f"infinity_frames.{old}"] is importlib.import_module(
+        f"infinity_frames.{new}"
+    )
+
+
+def test_contributing_and_readmes_name_paths_that_exist() -> None:
+    root = Path(inf.__file__).parents[1]
+    texts = ["README.md", "CONTRIBUTING.md", "tests/README.md", "docs/design.md"]
+    missing = []
+    for text in texts:
+        for path in re.findall(r"`([\w./-]+/[\w./-]*)`", (root / text).read_text("utf-8")):
+            places = (root, root / "infinity_frames", root / "tests", (root / text).parent)
+            if "myformat" in path:  # the example of CONTRIBUTING.md
+                continue
+            if not any((place / path).exists() for place in places):
+                missing.append(f"{text}: {path}")
+    assert missing == []

@@ -16,7 +16,6 @@ from infinity_frames.data.exports.choice import choose
 from infinity_frames.data.exports.formats import BUILT_IN, find_format
 from infinity_frames.io.progress import progress
 from infinity_frames.protocol.errors import ResultsError
-from infinity_frames.protocol.schemas import Frame, as_frame
 
 __all__ = ["FORMATS", "DataSet", "Format", "check_options", "export"]
 
@@ -37,7 +36,7 @@ def export(
     size: int | tuple[int, int] | None = None,
     source: str | Path | None = None,
     quiet: bool = False,
-) -> Frame:
+) -> pd.DataFrame:
     """Write results as a data set.
 
     The rows decide what is exported: of a results frame all frames of its jobs, of a filtered
@@ -163,13 +162,11 @@ def _frame_count(data: DataSet) -> int:
     return sum(-(-length // data.stride) for length in lengths)
 
 
-def _as_losses(losses: Losses) -> Frame:
+def _as_losses(losses: Losses) -> pd.DataFrame:
     kept = {what: count for what, count in losses.items() if count}
-    return as_frame(
-        pd.DataFrame(
-            {
-                "loss": pd.Series(list(kept), dtype="string"),
-                "count": pd.Series(list(kept.values()), dtype="Int64"),
-            }
-        )
+    return pd.DataFrame(
+        {
+            "loss": pd.Series(list(kept), dtype="string"),
+            "count": pd.Series(list(kept.values()), dtype="Int64"),
+        }
     )

@@ -15,7 +15,7 @@ from infinity_frames.data.processes import in_processes
 from infinity_frames.data.verify.job import audit_download
 from infinity_frames.data.verify.report import CHECKS
 from infinity_frames.io.progress import progress
-from infinity_frames.protocol.schemas import DISCREPANCIES, Frame, as_frame
+from infinity_frames.protocol.schemas import DISCREPANCIES
 
 __all__ = ["verification_summary", "verify"]
 
@@ -24,7 +24,9 @@ _MANY = 64 * 2**20
 """Bytes of labels and masks above which starting more processes saves time."""
 
 
-def verify(results: pd.DataFrame, *, path: str | Path | None = None, quiet: bool = False) -> Frame:
+def verify(
+    results: pd.DataFrame, *, path: str | Path | None = None, quiet: bool = False
+) -> pd.DataFrame:
     """Check the labels of every job, frame by frame, against its masks, camera and video.
 
     Downloaded files are also compared with the digests noted when they arrived. Nothing is
@@ -76,7 +78,7 @@ def verify(results: pd.DataFrame, *, path: str | Path | None = None, quiet: bool
     return in_context_of(results, frame, jobs)
 
 
-def verification_summary(discrepancies: pd.DataFrame) -> Frame:
+def verification_summary(discrepancies: pd.DataFrame) -> pd.DataFrame:
     """Sum up an audit, a row per check: comparisons, discrepancies, jobs.
 
     Parameters
@@ -101,13 +103,11 @@ def verification_summary(discrepancies: pd.DataFrame) -> Frame:
     of_check = discrepancies.groupby("check")["job_id"]
     index = pd.Index(CHECKS, name="check", dtype="string")
     comparisons = [checked.get(c) for c in CHECKS] if isinstance(checked, Mapping) else None
-    return as_frame(
-        pd.DataFrame(
-            {
-                "comparisons": pd.Series(comparisons, index, dtype="Int64"),
-                "discrepancies": of_check.size().reindex(index, fill_value=0).astype("Int64"),
-                "jobs": of_check.nunique().reindex(index, fill_value=0).astype("Int64"),
-                "makes_sure": pd.Series(list(CHECKS.values()), index, dtype="string"),
-            }
-        )
+    return pd.DataFrame(
+        {
+            "comparisons": pd.Series(comparisons, index, dtype="Int64"),
+            "discrepancies": of_check.size().reindex(index, fill_value=0).astype("Int64"),
+            "jobs": of_check.nunique().reindex(index, fill_value=0).astype("Int64"),
+            "makes_sure": pd.Series(list(CHECKS.values()), index, dtype="string"),
+        }
     )
