@@ -86,7 +86,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
     columns = (_plain(table.schema.field(i), table.column(i)) for i in range(table.num_columns))
     fields = list(columns)
     plain = pa.table([column for _, column in fields], names=[name for name, _ in fields])
-    frame = plain.to_pandas(types_mapper=_DTYPES.get, date_as_object=False)
+    frame: pd.DataFrame = plain.to_pandas(types_mapper=_DTYPES.get, date_as_object=False)
     for name in frame.select_dtypes(object).columns:
         # Lists come as arrays of arrays; lists can be compared, stored and printed.
         frame[name] = frame[name].map(_listed)
