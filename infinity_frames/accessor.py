@@ -172,7 +172,7 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         preview : bool
             Render one frame of each job only.
         random_sample : bool
-            Draw what is unspecified uniformly, instead of taking defaults.
+            Draw unspecified parameters uniformly, instead of taking their defaults.
         reuse : bool
             If the same jobs were submitted under this name before, return that batch.
 
@@ -211,7 +211,7 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         *,
         session: HasOrigin | None = None,
     ) -> Frame:
-        """Submit the jobs, wait for them, and download what came out into `path`.
+        """Submit the jobs, wait for them, and download their results into `path`.
 
         Parameters
         ----------
@@ -286,12 +286,12 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         return as_frame(origin.with_context(swept))
 
     def visualize(self, stratify_var: str | None = None) -> Figure:
-        """Draw a plot per column: parameters of jobs, or of results with what came of them.
+        """Draw a plot per column: parameters of jobs, or parameters and outcomes of results.
 
         Parameters
         ----------
         stratify_var : str, optional
-            A column whose values are told apart by color.
+            A column whose values are shown by color.
 
         Examples
         --------
@@ -327,7 +327,7 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
     def await_completion(
         self, timeout: float | None = None, *, session: HasOrigin | None = None
     ) -> Frame:
-        """Wait until these jobs have finished, well or not.
+        """Wait until these jobs have finished, successfully or not.
 
         Parameters
         ----------
@@ -352,7 +352,7 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         return batches.await_frame(self._frame, session, timeout=timeout)
 
     def cancel(self, *, session: HasOrigin | None = None) -> Frame:
-        """Stop what has not finished.
+        """Stop the unfinished jobs.
 
         Examples
         --------
@@ -370,19 +370,19 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         check: bool = False,
         session: HasOrigin | None = None,
     ) -> Frame:
-        """Fetch the results of these jobs, only what is missing, and return the results frame.
+        """Fetch the missing results of these jobs, and return the results frame.
 
         Parameters
         ----------
         path : path
             The batch's folder; rows of several batches get a folder each inside it.
         overwrite : bool
-            Fetch again what is there.
+            Fetch again files that are already there.
         quiet : bool
             No progress bar.
         check : bool
-            Compare files that are there with the digests noted when they arrived, and fetch again
-            what was changed.
+            Compare existing files with the digests recorded on arrival, and fetch changed files
+            again.
 
         Raises
         ------
@@ -442,7 +442,7 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
     # Results
 
     def scenes(self, *, path: str | Path | None = None) -> Frame:
-        """What each video says of itself: camera, avatar, matrices as lists; a row per job.
+        """Constants of each video: camera, avatar, matrices as lists; a row per job.
 
         Examples
         --------
@@ -716,7 +716,7 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         Returns
         -------
         Frame
-            What was left out and how many; empty if nothing.
+            Labels that were left out, and how many; empty if nothing.
 
         Examples
         --------

@@ -306,7 +306,7 @@ def download_frame(
     check: bool = False,
     quiet: bool = False,
 ) -> Frame:
-    """Fetch the results of the rows' jobs; only what is missing, unless `overwrite`.
+    """Fetch the results of the rows' jobs; only missing files, unless `overwrite`.
 
     Parameters
     ----------
@@ -315,8 +315,8 @@ def download_frame(
     overwrite : bool
         Fetch the rows' jobs again even where they are complete.
     check : bool
-        Compare files that are there with the digests noted when they arrived, and fetch again
-        what was changed. Jobs that were downloaded by version 0.1 are fetched once more.
+        Compare existing files with the digests recorded on arrival, and fetch changed files again.
+        Jobs that were downloaded by version 0.1 are fetched once more.
     quiet : bool
         No progress bar.
 

@@ -38,7 +38,7 @@ class SessionVocabulary:
         return parameter_info(self.origin.spec)
 
     def validate_job_params(self, jobs: Jobs) -> pd.Series[Any]:
-        """Check jobs; for each, None or the text of what is wrong, on the frame's index.
+        """Check jobs; return None or an error text for each, on the frame's index.
 
         Examples
         --------

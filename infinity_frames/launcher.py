@@ -1,6 +1,6 @@
 """Start, find and stop the embedded engine, a program that is known by the files in its home.
 
-Nothing of the engine is imported here. It outlives the process that started it, so that work
+This module imports no part of the engine. It outlives the process that started it, so that work
 continues when a notebook closes, and exits when idle.
 """
 

@@ -400,8 +400,8 @@ class Session(SessionVocabulary):
         random_sample : bool
             Draw unspecified parameters uniformly instead, until the joint rules hold.
         reuse : bool
-            If the account has a batch of this name with the same jobs, none of them cancelled,
-            return it. The server's list is searched, so this works across processes.
+            If the account has a batch of this name with the same jobs and no cancelled job, return
+            it. The server's list is searched, so this works across processes.
 
         Raises
         ------

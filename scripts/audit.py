@@ -54,7 +54,7 @@ _SMALL = {
 
 
 def random_job(rng: np.random.Generator) -> dict[str, Any]:
-    """Parameters drawn uniformly from all that is valid, but for sizes and lengths."""
+    """Parameters drawn uniformly from all valid values, except sizes and lengths."""
     job = {parameter.name: _draw(parameter, rng) for parameter in SPEC.parameters}
     done = exercise(job["exercise"])
     for name in ("trim_start_frac", "trim_end_frac"):

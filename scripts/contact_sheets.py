@@ -49,7 +49,7 @@ CAPTION = 17  # height, px
 PAPER, INK = 250, (40, 40, 40)
 
 # The turn that shows an exercise best, deg: 0 faces the camera, 90 looks to the image's right.
-# What is done with the left side only is seen from the left, and the other way round.
+# Exercises of one side are seen from that side.
 _TURNS = {
     "ARM_RAISE": 20,
     "BICEP_CURL": 35,
@@ -106,7 +106,7 @@ def shot(params: dict[str, Any], phases: Sequence[float] = (0.0,)) -> list[Pictu
 
 
 def view(name: str) -> dict[str, Any]:
-    """Parameters of a camera that sees all of an exercise, from where it is best told."""
+    """Parameters of a camera that shows a whole exercise from its most telling side."""
     turn = [60, *(turn for start, turn in _TURNS.items() if name.startswith(start))][-1]
     room = extent(exercise(name))
     size = max(*(room.high - room.low).tolist(), 1.5)
@@ -314,7 +314,7 @@ def _write(picture: Picture, text: str, left: int, color: tuple[int, int, int]) 
 
 
 class Quad(NamedTuple):
-    """What a sheet is made of."""
+    """Contents of a contact sheet."""
 
     make: Callable[[Any], Row]
     items: Sequence[Any]

@@ -28,7 +28,7 @@ def modules(folder: Path = FOLDER) -> dict[str, ast.Module]:
 
 
 def imports(name: str, tree: ast.Module, known: set[str]) -> set[str]:
-    """Modules of the package that a module imports, wherever in it the import stands."""
+    """Modules of the package that a module imports, at its top or inside functions."""
     found = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -3,7 +3,7 @@
     python -m scripts.notebooks [NAME ...]
 
 Each runs in a folder of its own, on an embedded engine with a home of its own. Progress bars and
-this machine's paths are taken out of what is kept.
+this machine's paths are removed from the stored outputs.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def tidy(notebook: nbformat.NotebookNode, folder: Path) -> None:
         if cell.cell_type != "code":
             continue
         kept = []
-        # A bar may come in pieces, none of which looks like one.
+        # A bar may arrive in pieces that do not look like a bar.
         told = "".join(output.text for output in cell.outputs if _is_stderr(output))
         bar = _BAR.search(told) is not None or not told.strip()
         shown = [output for output in cell.outputs if not (bar and _is_stderr(output))]
@@ -86,7 +86,8 @@ def _is_stderr(output: nbformat.NotebookNode) -> bool:
 
 
 def _joined(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
-    """What was printed in one go: the kernel sends it in as many pieces as time has it."""
+    """Join output that was printed in pieces: the kernel sends it in as many pieces as time has
+    it."""
     whole: list[nbformat.NotebookNode] = []
     for output in outputs:
         last = whole[-1] if whole else {}

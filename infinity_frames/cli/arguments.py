@@ -1,4 +1,4 @@
-"""Types of the command's arguments: each parses a text or says what it must be."""
+"""Types of the command's arguments: each parses a text, or explains the expected format."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ ORDER BY jobs.camera_height
 
 
 def main(folder: str | Path = "demo") -> None:
-    """Run the demo and leave what it made in `folder`.
+    """Run the demo and leave its results in `folder`.
 
     Parameters
     ----------
@@ -112,12 +112,12 @@ def _loop(folder: Path) -> None:
 
 
 def _named(kind: str, batch: pd.DataFrame) -> str:
-    """A folder of its own per batch: a second run never mixes with what is there."""
+    """A folder of its own per batch: a second run never mixes with existing files."""
     return f"{kind}-{batch['batch_id'].iloc[0][:8]}"
 
 
 class _Steps:
-    """Says what happens, with the time since the start."""
+    """Prints each step with the time since the start."""
 
     def __init__(self) -> None:
         self.start = time.monotonic()

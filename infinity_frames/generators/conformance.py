@@ -37,7 +37,7 @@ CHECKS: dict[str, str] = {
     "parameters": "what `unaffected` declares stays the same when a parameter changes alone",
     "limits": "jobs at the ends of every range and with every choice fit in time and memory",
 }
-"""What each check makes sure of."""
+"""The property that each check verifies."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*-v(\d+\.\d+\.\d+)")
 _ESTIMATE_SHARE, _ESTIMATE_SAMPLES = 0.25, 2
@@ -392,7 +392,7 @@ def _without_ids(annotations: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _other_value(parameter: Parameter, value: Any) -> Any:
-    """A value other than the given one; None if there is none."""
+    """A value other than the given one; None without one."""
     others = [other for _, other in _ends(parameter) if other != value]
     return others[-1] if others else None
 

@@ -1,7 +1,7 @@
 """Summaries of frames, sessions and batches as HTML and text.
 
-A summary is a dict of numbers, texts and lists of these; nothing in it is marked up, so that each
-view escapes what it writes, whatever users put in names.
+A summary is a dict of numbers, texts and lists of these; it holds plain text only; each view
+escapes what it writes, because users choose the names.
 """
 
 from __future__ import annotations

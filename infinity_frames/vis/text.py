@@ -41,7 +41,7 @@ def draw_text(
     left, bottom : int
         Position of the label's lower left corner.
     fill : tuple of int
-        Color of the label; the text is black or white, whichever reads better.
+        Color of the label; the text is black or white, chosen by contrast.
     size : int, optional
         Height of the letters in pixels; by default it suits the picture.
     """

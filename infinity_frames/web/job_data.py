@@ -73,7 +73,7 @@ def _picture(files: JobFiles) -> Picture:
 
 
 def media_json(files: JobFiles) -> bytes:
-    """Describe what can be shown of a job; what cannot be read is left out, with the reason."""
+    """Describe what can be shown of a job; unreadable parts are left out, with the reason."""
     out: dict[str, Any] = {"problems": [], "video": False, "picture": files.picture is not None}
     if files.video is not None:
         try:

@@ -49,7 +49,7 @@ def job_code(session: str, batch_id: str, job_id: str, sweep: str | None) -> str
 
 
 def static_file(name: str) -> tuple[bytes, str] | None:
-    """Return content and media type of a script or style sheet, None if there is none."""
+    """Return content and media type of a script or style sheet, None if it does not exist."""
     kind = _TYPES.get(Path(name).suffix)
     if kind is None or name != Path(name).name:
         return None

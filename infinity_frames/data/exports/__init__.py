@@ -39,7 +39,7 @@ def export(
 ) -> pd.DataFrame:
     """Write results as a data set.
 
-    The rows decide what is exported: of a results frame all frames of its jobs, of a filtered
+    The rows select the exported data: of a results frame all frames of its jobs, of a filtered
     ``images()`` frame those frames, of a filtered ``annotations()`` frame those objects and their
     frames. A column ``split`` (see :func:`split`) divides the jobs; jobs where it is missing are
     left out and counted. The folder also holds ``jobs.parquet``, a row per job with its parameters,
