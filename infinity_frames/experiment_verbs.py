@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -154,6 +154,17 @@ class ExperimentVerbs:
             origin, self._frame, parameter, score, threshold, folder=folder, **options
         )
         return as_frame(origin.with_context(found))
+
+    def compare_to(
+        self, real: pd.DataFrame | str | Path | Mapping[str, Any], **options: Any
+    ) -> Frame:
+        """Compare distributions with another data set: a frame, or a COCO file of real labels.
+
+        See :func:`infinity_frames.experiments.comparisons.compare_to`.
+        """
+        from infinity_frames.experiments import comparisons
+
+        return as_frame(comparisons.compare_to(self._frame, real, **options))
 
     def recipe(self, *, path: str | Path | None = None) -> Frame:
         """Everything that decides the pixels of these jobs, for ``inf.replay``.

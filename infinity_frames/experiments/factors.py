@@ -33,8 +33,9 @@ METRICS = (
     *("oks", "iou", "error_px", "ap", "ap50", "ap75", "ar", "precision", "recall"),
     *("true_positives", "false_positives", "false_negatives", "n_truth", "n_predicted"),
     *("truth", "prediction", "correct", "error", "absolute_error", "squared_error", "score"),
+    *("round", "order", "failure", "distinct"),
 )
-"""Columns that ``evaluate`` makes: outcomes, which are never causes of each other."""
+"""Columns that ``evaluate`` and ``search`` make: outcomes, which are never causes of each other."""
 
 _NOT_FACTORS = {
     *METRICS,

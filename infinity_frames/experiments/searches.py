@@ -94,9 +94,10 @@ def search(
     Returns
     -------
     DataFrame
-        The jobs with job_id, score, round, failure (number of the distinct failure, 0 the worst;
-        missing where the job does not fail) and distinct (whether it is the worst of its failure),
-        the worst first. ``attrs["search"]`` holds threshold, samples, failures, weights, folder.
+        The jobs with job_id, score, round, order (of rendering), failure (number of the distinct
+        failure, 0 the worst; missing where the job does not fail) and distinct (whether it is the
+        worst of its failure), the worst first. ``attrs["search"]`` holds threshold, samples,
+        failures, weights, folder.
 
     Raises
     ------
@@ -347,7 +348,9 @@ def _summary(
     else:
         limit, failure = np.nan, np.full(len(found), -1)
         leader = np.zeros(len(found), bool)
-    out = found.assign(failure=pd.array(failure, dtype="Int64"), distinct=leader)
+    out = found.assign(
+        order=np.arange(len(found)), failure=pd.array(failure, dtype="Int64"), distinct=leader
+    )
     out["failure"] = out["failure"].mask(failure < 0)
     out = out.iloc[np.argsort(values, kind="stable")].reset_index(drop=True)
     out.attrs["search"] = {

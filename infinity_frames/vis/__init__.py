@@ -14,8 +14,17 @@ from infinity_frames.vis.annotators import (
 from infinity_frames.vis.compare import compare, visualize_videos
 from infinity_frames.vis.display import display_video
 from infinity_frames.vis.effects import visualize_effect, visualize_joint
+from infinity_frames.vis.experiments import (
+    visualize_breakpoints,
+    visualize_comparison,
+    visualize_contrast,
+    visualize_search,
+    visualize_sensitivity,
+    visualize_slices,
+)
 from infinity_frames.vis.frame_labels import Annotation, FrameLabels, Keypoint, Labels, decode_rle
 from infinity_frames.vis.frames import get_subdirectories
+from infinity_frames.vis.gaps import visualize_gaps
 from infinity_frames.vis.grid import visualize_all_labels, visualize_timeseries
 from infinity_frames.vis.labeled_video import draw_labels
 from infinity_frames.vis.parameters import visualize_batch_results, visualize_job_params
@@ -46,9 +55,16 @@ __all__ = [
     "view_previews",
     "visualize_all_labels",
     "visualize_batch_results",
+    "visualize_breakpoints",
+    "visualize_comparison",
+    "visualize_contrast",
     "visualize_effect",
+    "visualize_gaps",
     "visualize_job_params",
     "visualize_joint",
+    "visualize_search",
+    "visualize_sensitivity",
+    "visualize_slices",
     "visualize_timeseries",
     "visualize_videos",
 ]

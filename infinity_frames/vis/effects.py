@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,7 @@ from infinity_frames.vis.columns import (
     texts,
 )
 from infinity_frames.vis.frames import Folder, as_jobs, as_results
-from infinity_frames.vis.style import counted, drawing_on, figure, look, short, theme, wrap
+from infinity_frames.vis.style import axes_on, counted, short, theme, wrap
 
 __all__ = ["draw_effect", "moved", "swept", "visualize_effect", "visualize_joint"]
 
@@ -96,7 +95,7 @@ def visualize_effect(
         raise FrameError("No outcome of these jobs varies.", advice="Name a column: y=...")
     groups = None if stratify_var is None else grouped(frame, stratify_var)
     heads = headings(frame)
-    with _place(ax, 5.6, 3.6) as (drawing, axis):
+    with axes_on(ax, 5.6, 3.6) as (drawing, axis):
         rows = draw_effect(axis, frame, x, y, groups)
         axis.set(xlabel=heads[x], ylabel=heads[y])
         axis.set_title(f"{y} over {x}\n{counted(rows, 'row')}", fontweight="bold")
@@ -149,7 +148,7 @@ def visualize_joint(
         raise FrameError(f"No job has a value for both {x} and {y}.")
     groups = None if stratify_var is None else grouped(frame, stratify_var)
     heads = headings(frame)
-    with _place(ax, 5.2, 4.2) as (drawing, axis):
+    with axes_on(ax, 5.2, 4.2) as (drawing, axis):
         _joint(axis, pair[0][both], pair[1][both], groups)
         axis.set(xlabel=heads[x], ylabel=heads[y])
         shown = counted(int(both.sum()), "job")
@@ -158,17 +157,6 @@ def visualize_joint(
         if groups is not None:
             legend(drawing if ax is None else axis, groups, heads[str(groups.name)])
     return drawing
-
-
-@contextmanager
-def _place(ax: Axes | None, width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
-    """Yield the caller's figure and axes, or new ones in the style of the package."""
-    if ax is not None:
-        yield drawing_on(ax), ax
-        return
-    drawing = figure(width, height)
-    with look():
-        yield drawing, drawing.subplots()
 
 
 def swept(frame: pd.DataFrame) -> list[str]:

@@ -43,6 +43,7 @@ __all__ = [
     "Drawing",
     "PictureGrid",
     "Theme",
+    "axes_on",
     "caption",
     "color",
     "counted",
@@ -324,6 +325,17 @@ def drawing_on(axis: Axes) -> Figure:
     if not isinstance(found, Figure):
         raise FrameError("The axes of ax= belongs to no figure.", advice="Pass ax of plt.subplots.")
     return found
+
+
+@contextmanager
+def axes_on(ax: Axes | None, width: float, height: float) -> Iterator[tuple[Figure, Axes]]:
+    """Yield the caller's figure and axes, or new ones in the style of the package."""
+    if ax is not None:
+        yield drawing_on(ax), ax
+        return
+    drawing = figure(width, height)
+    with look():
+        yield drawing, drawing.subplots()
 
 
 def in_notebook() -> bool:

@@ -29,7 +29,7 @@ def test_a_recipe_renders_the_same_bytes_in_another_home(sprites, pictures, tmp_
 
 
 def test_videos_are_compared_frame_by_frame(sprites, tmp_path):
-    jobs = sprites.sample(1, seed=3, num_frames=3, shape="STAR")
+    jobs = sprites.sample(1, seed=3, frames=3, shape="STAR")
     one = jobs.infinity.run(tmp_path / "one")
     other = jobs.assign(x=jobs["x"] * 0.5).infinity.run(tmp_path / "other")
     other["tag_recipe"] = one["job_id"].to_numpy()
@@ -50,7 +50,7 @@ def test_the_cost_is_measured_on_this_server(sprites, pictures):
     assert 0 < found["minutes"] < 60
     size = sum(file.stat().st_size for file in pictures.rglob("*/*") if file.is_file())
     assert found["gigabytes"] == pytest.approx(100 / 24 * size / 1e9, rel=0.5)
-    assert jobs.infinity.cost().loc[0, "samples"] == jobs["num_frames"].sum()
+    assert jobs.infinity.cost().loc[0, "samples"] == jobs["frames"].sum()
 
 
 def test_wrong_recipes_are_explained(sprites, pictures, tmp_path):

@@ -73,7 +73,7 @@ def test_name_version_and_rules_are_checked():
 
 class Dishonest(Sprites):
     def estimate(self, jobs):
-        return jobs["num_frames"].to_numpy(np.int64) * 3
+        return jobs["frames"].to_numpy(np.int64) * 3
 
 
 class Drifting(Sprites):
@@ -108,7 +108,7 @@ class Fragile(Sprites):
 class Silent(Sprites):
     def render(self, params, seed, directory, preview):
         (directory / "notes.txt").write_text("nothing")
-        return params["num_frames"]
+        return params["frames"]
 
 
 @pytest.mark.parametrize(

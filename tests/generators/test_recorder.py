@@ -79,7 +79,7 @@ def test_keypoints_are_visible_where_their_object_is(tmp_path):
 def test_a_video_has_every_frame_and_a_preview_has_one(tmp_path):
     for name, preview in (("whole", False), ("look", True)):
         (tmp_path / name).mkdir()
-        params = {**Sprites.spec.defaults, "num_frames": 5, "distractors": 3}
+        params = {**Sprites.spec.defaults, "frames": 5, "distractors": 3}
         assert Sprites().render(params, 7, tmp_path / name, preview) == (1 if preview else 5)
     whole, look = (
         json.loads((tmp_path / n / "labels.json").read_text()) for n in ("whole", "look")

@@ -90,7 +90,7 @@ class Sprites(Generator):
                 "noise", "float", 0.0, min=0.0, max=0.3, description="Std of the pixel noise."
             ),
             Parameter(
-                "num_frames",
+                "frames",
                 "int",
                 8,
                 min=1,
@@ -121,12 +121,10 @@ class Sprites(Generator):
 
     def estimate(self, jobs: pd.DataFrame) -> NDArray[np.int64]:
         """Frames of each job."""
-        return jobs["num_frames"].to_numpy(np.int64)
+        return jobs["frames"].to_numpy(np.int64)
 
     def render(self, params: dict[str, Any], seed: int, directory: Path, preview: bool) -> int:
         """Render one job."""
-        size = params["image_size"]
-        background, distractors = _background(params, seed), _distractors(params, seed)
         with Recorder(
             directory,
             categories=[Category(shape.lower(), KEYPOINTS, ((1, 2), (3, 4))) for shape in SHAPES],
@@ -134,19 +132,25 @@ class Sprites(Generator):
             preview=preview,
             info={"background": params["background"]},
         ) as recorder:
-            for frame in range(1 if preview else params["num_frames"]):
-                sprite, color = _sprite(params, seed, frame)
-                picture = background.copy()
-                for item, paint in [*distractors, (sprite, color)]:
-                    picture[item.mask] = paint
-                if params["noise"]:
-                    draws = stream(seed, "noise", frame).normal(
-                        0.0, 255 * params["noise"], 3 * size**2
-                    )
-                    picture = picture + draws.reshape(size, size, 3)
-                objects = [item for item, _ in [*distractors, (sprite, color)]]
+            for frame in range(1 if preview else params["frames"]):
+                picture, objects = draw(params, seed, frame)
                 recorder.add(np.clip(picture, 0, 255).astype(np.uint8), objects)
         return recorder.frames
+
+
+def draw(
+    params: dict[str, Any], seed: int, frame: int
+) -> tuple[NDArray[np.float32], list[LabeledObject]]:
+    """A frame's picture, not clipped to 0..255 yet, and its objects; the sprite is the last."""
+    size = params["image_size"]
+    objects = [*_distractors(params, seed), _sprite(params, seed, frame)]
+    picture = _background(params, seed)
+    for item, paint in objects:
+        picture[item.mask] = paint
+    if params["noise"]:
+        draws = stream(seed, "noise", frame).normal(0.0, 255 * params["noise"], 3 * size**2)
+        picture = picture + draws.reshape(size, size, 3)
+    return picture, [item for item, _ in objects]
 
 
 def _placed(
