@@ -1,6 +1,7 @@
 """compare_to() on data sets whose distance is known."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ def made(n, seed, shift=0.0, share=0.5):
 
 def test_known_distances_are_inside_their_intervals():
     found = compare_to(made(900, 1), made(900, 2, shift=0.5, share=0.8), resamples=60)
-    rows = found.set_index("column")
+    rows: Any = found.set_index("column")
     for name, truth in (("height", 0.5), ("kind", 0.3)):
         assert rows.loc[name, "ci_low"] < truth < rows.loc[name, "ci_high"], name
         assert rows.loc[name, "p"] < 0.06
@@ -48,16 +49,16 @@ def test_samples_of_one_distribution_are_not_told_apart():
 def test_rows_of_one_job_are_not_independent():
     jobs = made(40, 1).assign(job_id=[f"j{i}" for i in range(40)])
     frames = jobs.loc[np.repeat(np.arange(40), 30)]
-    found = compare_to(frames, made(400, 2), resamples=60).set_index("column")
+    found: Any = compare_to(frames, made(400, 2), resamples=60).set_index("column")
     assert found.loc["height", "noise"] > 0.15
     assert found.loc["height", "p"] > 0.05
 
 
 def test_labels_are_compared_with_a_coco_file(pictures, tmp_path):
     results = inf.read_results(pictures, quiet=True)
-    labels = results.infinity.annotations().dropna(subset=["bbox_x"])
+    labels: Any = results.infinity.annotations().dropna(subset=["bbox_x"])
     ids = {job: i for i, job in enumerate(results["job_id"])}
-    coco = {
+    coco: dict[str, Any] = {
         "images": [{"id": i, "width": 128, "height": 128} for i in ids.values()],
         "categories": [{"id": i, "name": n} for i, n in enumerate(sorted(set(labels["category"])))],
     }

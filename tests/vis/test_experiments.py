@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -25,7 +27,7 @@ def test_factors_are_bars_and_unsure_ones_are_gray() -> None:
     found = found.assign(order=["first", "first", "pair"], direction=["up", "mixed", "mixed"])
     found.attrs["sensitivity"] = {"metric": "oks", "noise_floor": 0.02, "method": "anova"}
     figure = vis.visualize_sensitivity(found)
-    axis = figure.axes[0]
+    axis: Any = figure.axes[0]
     assert [t.get_text() for t in axis.get_yticklabels()] == ["scale ↑", "color", "scale:color"]
     assert [patch.get_width() for patch in axis.patches] == pytest.approx(found["share"].tolist())
     assert axis.patches[0].get_facecolor()[:3] != axis.patches[-1].get_facecolor()[:3]
@@ -45,7 +47,7 @@ def test_slices_contrasts_and_comparisons_draw_their_intervals() -> None:
         (vis.visualize_comparison, distant.assign(noise=0.1)),
     ):
         figure, axis = plt.subplots()
-        assert draw(found, ax=axis) is figure  # type: ignore[operator]
+        assert draw(found, ax=axis) is figure
         assert len(axis.get_yticks()) == 2
         assert axis.collections
         plt.close(figure)
