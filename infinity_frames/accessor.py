@@ -6,6 +6,7 @@ pandas makes a new accessor on every access.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,8 +15,9 @@ import pandas as pd
 
 from infinity_frames.experiment_verbs import ExperimentVerbs
 from infinity_frames.frame import Frame, as_frame
+from infinity_frames.protocol.completion import completing
 from infinity_frames.protocol.deprecation import renamed_arguments
-from infinity_frames.protocol.errors import FrameError
+from infinity_frames.protocol.errors import FrameError, nearest
 from infinity_frames.protocol.lazy import LazyModule
 from infinity_frames.vis_verbs import VisVerbs
 
@@ -38,6 +40,7 @@ else:  # imported when a verb first needs them
 
 __all__ = ["InfinityAccessor"]
 
+_IDS = ("batch_id", "job_id", "image_id", "frame_number", "annotation_id")
 Overrides = pd.DataFrame | Sequence[Mapping[str, Any]]
 
 
@@ -50,7 +53,9 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
-        self._frame = frame
+        # `set_index` and `groupby` move ids into the index, where no verb would find them.
+        ids = [name for name in frame.index.names if name in _IDS and name not in frame.columns]
+        self._frame = frame.reset_index(ids) if ids else frame
 
     def __repr__(self) -> str:
         from infinity_frames.vis.repr import of_frame, to_text
@@ -209,6 +214,7 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         timeout: float | None = None,
         reuse: bool = False,
         *,
+        append: bool = False,
         session: HasOrigin | None = None,
     ) -> Frame:
         """Submit the jobs, wait for them, and download their results into `path`.
@@ -226,11 +232,14 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         reuse : bool
             If the same jobs were submitted under this name before, go on with that batch: what a
             cell of a notebook wants that is run again.
+        append : bool
+            Grow a data set: the batch gets a folder of its own inside `path`, named by its id, and
+            ``inf.read_results(path)`` reads all batches there.
 
         Returns
         -------
         Frame
-            Results frame, jobs that failed included.
+            Results frame of these jobs, those that failed included.
 
         Raises
         ------
@@ -244,12 +253,16 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         ['completed']
         """
         origin = self._jobs_origin(session, "run")
-        if not reuse:
+        if append:
+            batches.require_batches_inside(path)
+        elif not reuse:
             batches.require_free_folder(path)
         submitted = self.submit(name=name, preview=preview, reuse=reuse, session=origin)
         finished = batches.await_frame(submitted, origin, timeout=timeout)
-        return batches.download_frame(finished, path, origin)
+        target = Path(path) / str(submitted["batch_id"].iloc[0]) if append else path
+        return batches.download_frame(finished, target, origin)
 
+    @completing(lambda accessor: accessor._frame.columns)
     def sweep(
         self,
         how: Literal["product", "zip"] | Overrides = "product",
@@ -569,7 +582,7 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         self,
         query: str,
         params: Mapping[str, Any] | None = None,
-        tables: Mapping[str, pd.DataFrame] | None = None,
+        tables: Mapping[str, pd.DataFrame] | str | Sequence[str] | None = None,
         *,
         sandboxed: bool = False,
         path: str | Path | None = None,
@@ -585,8 +598,9 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
             DuckDB SQL; ``$name`` stands for a parameter.
         params : mapping, optional
             Values of the parameters.
-        tables : mapping of str to DataFrame, optional
-            Your own frames, as tables of these names.
+        tables : mapping of str to DataFrame, or names, optional
+            Your own frames, as tables of these names. ``tables=["scores"]`` takes the variable
+            ``scores`` of the code that calls this.
         sandboxed : bool
             For queries of others. Without it SQL can read and write every file that this process
             can (``read_csv``, ``COPY ... TO``); with it, it can use the tables only.
@@ -603,6 +617,8 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         >>> results.infinity.sql("SELECT count(*) AS jobs FROM jobs")["jobs"].item()
         2
         """
+        if tables is not None and not isinstance(tables, Mapping):
+            tables = _frames_of_caller([tables] if isinstance(tables, str) else list(tables))
         found = data.run_sql(
             self._frame, query, params=params, tables=tables, sandboxed=sandboxed, path=path
         )
@@ -896,3 +912,18 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
                 verb=verb,
             )
         return batches.origin_for(self._frame, session)
+
+
+def _frames_of_caller(names: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Variables that hold frames where a verb was called."""
+    calling = sys._getframe(2)
+    variables = {**calling.f_globals, **calling.f_locals}
+    found = {name: value for name, value in variables.items() if isinstance(value, pd.DataFrame)}
+    for name in names:
+        if name not in found:
+            raise FrameError(
+                f"There is no frame {name!r} where sql() was called.",
+                advice=f"{nearest(str(name), found)} Or pass it: tables={{{str(name)!r}: frame}}.",
+                table=str(name),
+            )
+    return {name: found[name] for name in names}

@@ -38,6 +38,7 @@ __all__ = [
     "origin_for",
     "refresh_frame",
     "renew",
+    "require_batches_inside",
     "require_free_folder",
     "retry",
     "seeded",
@@ -357,6 +358,11 @@ def download_frame(
 def require_free_folder(path: str | Path) -> None:
     """Raise DownloadError if the folder `path` holds a batch, or is a file."""
     BatchFolder(Path(path)).require_free()
+
+
+def require_batches_inside(path: str | Path) -> None:
+    """Raise DownloadError if the folder `path` is itself a batch, so that none fits inside."""
+    BatchFolder(Path(path)).require_no_batch()
 
 
 def seeded(frame: pd.DataFrame, session: HasOrigin | None = None) -> Frame:

@@ -21,6 +21,7 @@ from infinity_frames.compat import SessionVocabulary
 from infinity_frames.experiments import designs, searches
 from infinity_frames.frame import Frame, as_frame
 from infinity_frames.protocol import parameters
+from infinity_frames.protocol.completion import completing
 from infinity_frames.protocol.errors import RequestRejected
 from infinity_frames.protocol.spec import Constraint, Generator
 
@@ -223,6 +224,7 @@ class Session(SessionVocabulary):
         """
         return self._record(parameters.fill(self.spec, self.jobs([{}]), random=True))
 
+    @completing(lambda session: session.spec.by_name)
     def sample_input(self, **fixed: Any) -> dict[str, Any]:
         """Draw one sensible job; `fixed` parameters are kept, the joint rules hold.
 
@@ -234,6 +236,7 @@ class Session(SessionVocabulary):
         drawn = parameters.sample_one(self.spec, fixed)
         return self._record(self.sample(1, **fixed)) if drawn is None else drawn
 
+    @completing(lambda session: session.spec.by_name)
     def sample(
         self,
         n: int,

@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,8 @@ def split(
     >>> parts["split"].value_counts()  # doctest: +SKIP
     """
     shares = _shares(sizes)
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
+        raise FrameError(f"Invalid seed {seed!r}.", advice="Pass a whole number.")
     frame = with_columns(results)
     grouped, strata = _listed(by), _listed(stratify)
     is_submitted = "job_id" in frame.columns

@@ -6,8 +6,9 @@ cast of whatever came from JSON, SQL or CSV all follow from that.
 
 from __future__ import annotations
 
+import difflib
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import ModuleType
@@ -145,7 +146,7 @@ class Kind:
         if missing:
             raise FrameError(
                 f"{verb} needs a {self.name} frame, and this one lacks {', '.join(missing)}.",
-                advice=f"Keep the column{'s' if len(missing) > 1 else ''} when selecting.",
+                advice=_advice(missing, [str(name) for name in frame.columns]),
                 verb=verb,
                 columns=missing,
             )
@@ -174,6 +175,20 @@ class Kind:
         if dtype == "int64":
             return values.astype("Int64").astype("int64")
         return values.astype(dtype)
+
+
+def _advice(missing: Sequence[str], known: Sequence[str]) -> str:
+    """What to do about missing columns: correct a typo, submit the jobs, or keep the columns."""
+    close = difflib.get_close_matches(missing[0], known, n=1, cutoff=0.75)
+    if close and missing[0] not in ("batch_id", "job_id"):
+        return f"Did you mean {close[0]}?"
+    keep = f"Keep the column{'s' if len(missing) > 1 else ''} when selecting."
+    if "job_id" in missing and "batch_id" not in known and "frame_number" not in known:
+        return (
+            "Jobs that were not submitted have none: .infinity.submit() them, or "
+            f".infinity.run(path) renders and downloads them. {keep}"
+        )
+    return keep
 
 
 _UNCASTABLE = (TypeError, ValueError, OverflowError)

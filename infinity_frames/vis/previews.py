@@ -91,6 +91,11 @@ def view_previews(
     >>> inf.vis.view_previews(looks, k=2, boxes=True)
     """
     frame = as_results(results).head(_positive(k))
+    if not {"path", "job_id"} & set(frame.columns):
+        raise FrameError(
+            "These rows are jobs that were not rendered, so there are no pictures of them.",
+            advice="Render previews: .infinity.run(path, preview=True).",
+        )
     drawn = [LABELS[name] for name, on in {"boxes": boxes, "keypoints": keypoints}.items() if on]
     return _grid([(_preview(row, drawn), text) for row, text in words(frame, caption)])
 

@@ -196,6 +196,29 @@ class BatchFolder:
         check_name(self.path)
         self._check_owner("yet to be submitted")
 
+    def require_no_batch(self) -> None:
+        """Raise unless folders of batches may be made inside this folder.
+
+        Raises
+        ------
+        DownloadError
+            The folder is itself that of a batch, or is a file.
+        """
+        check_name(self.path)
+        held = self.record().get("id") if self.path.is_dir() else None
+        if held is not None:
+            raise DownloadError(
+                f"{self.path} is the folder of batch {held}, so no batch can be added inside.",
+                advice=f"Move it into a folder of batches first: "
+                f"{self.path.parent / 'all' / str(held)}.",
+                file=str(self.path),
+                batch=held,
+            )
+        if self.path.exists() and not self.path.is_dir():
+            raise DownloadError(
+                f"{self.path} is a file.", advice="Choose a folder.", file=str(self.path)
+            )
+
     def _check_owner(self, batch_id: str) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise DownloadError(
