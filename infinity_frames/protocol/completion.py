@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 import keyword
 from collections.abc import Callable, Iterable
@@ -32,7 +31,8 @@ class _Completing:
     """A method as a descriptor; bound to an instance it knows the instance's keywords."""
 
     def __init__(self, function: Callable[..., Any], names: Callable[[Any], Iterable[Any]]) -> None:
-        functools.update_wrapper(self, function)
+        self.__doc__, self.__name__ = function.__doc__, function.__name__
+        self.__wrapped__ = function
         self._function, self._names = function, names
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
