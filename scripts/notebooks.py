@@ -22,7 +22,7 @@ import infinity_frames as inf
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 TIMEOUT_S = 240
-_BAR = re.compile(r"\d+/\d+ \[")
+_BAR = re.compile(r"\d+/\d+ \[|Starting the engine of this machine")
 
 
 def run(path: Path, folder: Path) -> nbformat.NotebookNode:
