@@ -103,6 +103,14 @@ def test_motion_is_smooth(name, noise):
     assert peaks[1] < (2.4 if name in FAST else 1.6) * peaks[0] + 5.0
 
 
+@pytest.mark.parametrize("name", ONE_SIDE)
+def test_nothing_moves_faster_than_a_fist(name):
+    """A boxer's fist reaches 9 m/s."""
+    _, _, _, joints = moved(name, reps=1, rate=120)
+    speed = np.linalg.norm(np.diff(joints, axis=0), axis=-1) * 120
+    assert speed.max() < 9.0
+
+
 @pytest.mark.parametrize("noise", [0.0, 1.0])
 @pytest.mark.parametrize("name", ONE_SIDE)
 def test_what_is_planted_neither_slides_nor_sinks(name, noise):
