@@ -76,7 +76,8 @@ def tidy(notebook: nbformat.NotebookNode, folder: Path) -> None:
             for holder in texts:
                 for kind in ("text", "text/plain", "text/html"):
                     if kind in holder:
-                        holder[kind] = holder[kind].replace(f"{folder / 'work'}{os.sep}", "")
+                        text = holder[kind].replace(f"{folder / 'work'}{os.sep}", "")
+                        holder[kind] = text.replace("\r\n", "\n")  # of commands in a terminal
             kept.append(output)
         cell.outputs = kept
 

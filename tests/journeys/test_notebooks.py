@@ -12,6 +12,7 @@ from scripts.notebooks import FOLDER, run, tidy
 
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 NAMES = [
+    "bring_your_own_generator",
     "explore_results_with_sql",
     "labels_you_can_trust",
     "parameter_sweep_demo",
