@@ -1,11 +1,12 @@
 """Contact sheets: what the generators make, at one glance.
 
-    python -m scripts.contact_sheets [--sheets exercises,identities,parameters,wrists,spills]
+    python -m scripts.contact_sheets [--sheets exercises,identities,parameters,wrists,spills,flows]
         [--folder docs]
 
 Renders real jobs through the generators' own scenes and renderer, ``contact-<sheet>.jpg`` each:
 every exercise at four moments, every identity as man and woman, one parameter swept per row;
-watches on wrists with the axes their sensors tell; spills in every place.
+watches on wrists with the axes their sensors tell; spills in every place, of v0.1.0 and (flows) of
+v0.2.0.
 """
 
 from __future__ import annotations
@@ -23,13 +24,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.core.rng import stream
+from infinity_frames.engine.generators.photography import Photography
 from infinity_frames.engine.generators.sensefit.parameters import SPEC as SENSEFIT
 from infinity_frames.engine.generators.sensefit.picture import Sketch, build_scene
 from infinity_frames.engine.generators.sensefit.wearer import Wearer
 from infinity_frames.engine.generators.spills.floor import Floor
+from infinity_frames.engine.generators.spills.flow import outflow
 from infinity_frames.engine.generators.spills.liquid import LIQUIDS, Spill
 from infinity_frames.engine.generators.spills.parameters import SPEC as SPILLS
+from infinity_frames.engine.generators.spills.parameters_v2 import PHOTOGRAPHY
+from infinity_frames.engine.generators.spills.parameters_v2 import SPEC as FLOWS
 from infinity_frames.engine.generators.spills.places import PLACES
+from infinity_frames.engine.generators.spills.video_v2 import build_pool
 from infinity_frames.engine.generators.visionfit.parameters import SPEC
 from infinity_frames.engine.generators.visionfit.stage import build_stage
 from infinity_frames.engine.generators.visionfit.trajectory import FrameState
@@ -273,6 +279,31 @@ def spill_row(scene: str) -> Row:
     return Row(f"{scene}   {said}", tuple(f"{grown:.0%}" for grown in shares), tiles)
 
 
+_FLOWS: dict[str, dict[str, Any]] = {
+    "WAREHOUSE_0001": {"color": "YELLOW", "size": 70.0, "num_obstacles": 3},
+    "WAREHOUSE_0002": {"color": "RED", "size": 60.0, "aspect_ratio": 2.0, "num_obstacles": 2},
+    "WAREHOUSE_0003": {"color": "BLACK", "size": 80.0, "profile_irregularity": 0.8},
+    "GROCERY_0001": {"color": "BLUE", "size": 60.0, "depth": 2.0, "num_obstacles": 3},
+    "GROCERY_0002": {"color": "ORANGE", "size": 55.0, "num_obstacles": 1},
+    "OFFICE_0001": {"color": "BROWN", "size": 55.0, "num_obstacles": 2},
+    "RESTAURANT_0001": {"color": "TRANSPARENT", "size": 60.0, "depth": 2.0, "num_obstacles": 2},
+}
+
+
+def flow_row(scene: str) -> Row:
+    """A spill of Spills v0.2.0 as it flows round what stands in its way."""
+    params = {**FLOWS.defaults, "scene": scene, **_FLOWS[scene]}
+    params |= {"image_width": 480, "image_height": 312}
+    photography = Photography.of(params, SEED, PHOTOGRAPHY)
+    _, _, pool = build_pool(params, SEED, photography)
+    sensor = photography.sensor(SEED)
+    sensor.expose(pool.dry)
+    times = (0.05, 0.3, 1.0)
+    tiles = [sensor.picture(pool.picture(outflow("DRAINING", time)), 0) for time in times]
+    said = ", ".join(f"{name} = {value}" for name, value in _FLOWS[scene].items())
+    return Row(f"{scene}   {said}", tuple(f"{time:.0%} of the time" for time in times), tiles)
+
+
 def montage(rows: Iterable[Row], size: int, columns: int) -> Picture:
     """Rows of tiles under their names, `columns` rows side by side; tiles are `size` px high."""
     strips = [_strip(row, size) for row in rows]
@@ -324,6 +355,7 @@ class Quad(NamedTuple):
 
 SHEETS = {
     "exercises": Quad(exercise_row, VISIONFIT_EXERCISES, 150, 2),
+    "flows": Quad(flow_row, tuple(_FLOWS), 220, 1),
     "identities": Quad(identity_row, range(25), 150, 4),
     "parameters": Quad(sweep_row, range(len(_SWEEPS)), 128, 2),
     "spills": Quad(spill_row, tuple(_SPILT), 220, 1),

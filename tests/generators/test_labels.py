@@ -18,9 +18,9 @@ from pycocotools import mask as coco_mask
 from scipy.spatial.transform import Rotation
 
 from infinity_frames.engine.generators.annotations import distinct_colors
+from infinity_frames.engine.generators.keypoints import named, visibility
 from infinity_frames.engine.generators.visionfit import VisionFit
 from infinity_frames.engine.generators.visionfit.categories import CATEGORIES
-from infinity_frames.engine.generators.visionfit.keypoints import named, visibility
 from infinity_frames.engine.generators.visionfit.labels import SceneAnnotator
 from infinity_frames.engine.generators.visionfit.stage import build_stage
 from infinity_frames.engine.people.skeleton import JOINTS, PARENTS

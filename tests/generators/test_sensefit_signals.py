@@ -14,6 +14,7 @@ from infinity_frames.data import read_results, verify
 from infinity_frames.engine.generators.sensefit import SenseFit, SenseFitV3
 from infinity_frames.engine.generators.sensefit.imu import GRAVITY, KNOT_RATE, Path, Sensor, signals
 from infinity_frames.engine.generators.sensefit.video_v3 import build_wearer, series_of
+from infinity_frames.engine.service.runners.output_checks import check_output
 from infinity_frames.io.video import count_frames
 
 DEFAULTS = SenseFitV3.spec.defaults
@@ -38,7 +39,7 @@ def series(seed: int = 3, **given: Any) -> pd.DataFrame:
 
 
 def vectors(frame: pd.DataFrame, name: str) -> np.ndarray:
-    return frame[[f"{name}_{axis}" for axis in "xyz"]].to_numpy()
+    return frame[[f"{name}_{axis}" for axis in "xyz"]].to_numpy(copy=True)
 
 
 def attitudes(frame: pd.DataFrame) -> Rotation:
@@ -243,6 +244,35 @@ def verified(root: FilePath, job: FilePath) -> list[str]:
     return verify(read_results(root), quiet=True)["message"].tolist()
 
 
+def test_the_joints_of_the_video_are_those_of_the_series(tmp_path):
+    """The wrist's keypoint moves with the sensor's position, frame by frame, by the camera."""
+    params = {**DEFAULTS, "sample_rate": 100, "image_width": 224, "image_height": 224}
+    params |= {"use_random_motion": True, "random_duration": 1.0, "clock_offset": 0.0}
+    job = tmp_path / "run" / "00000000-0000-4000-8000-000000000000"
+    job.mkdir(parents=True)
+    SenseFitV3().render(params, 4, job, False)
+    (job / "job.json").write_text(json.dumps({"name": "sensefit-v0.3.0", "params": params}))
+    results = read_results(tmp_path / "run")
+    assert verify(results, quiet=True)["message"].tolist() == []
+    points = results.infinity.keypoints()
+    wrist = points[points["name"] == "left_wrist"].sort_values("frame_number")
+    images = results.infinity.images().sort_values("frame_number")
+    assert len(wrist) == len(images) == 21
+    assert images["time"].tolist() == pytest.approx(np.arange(21) / 20)
+    table = results.infinity.timeseries().set_index("time")
+    series = np.column_stack(
+        [np.interp(images["time"], table.index, table[f"position_{axis}"]) for axis in "xyz"]
+    )
+    joint = wrist[["x_global", "y_global", "z_global"]].to_numpy()
+    assert np.linalg.norm(series - joint, axis=1).max() < 0.09
+    assert np.linalg.norm(np.ptp(joint, axis=0)) > 0.1
+    scene = results.infinity.scenes().iloc[0]
+    camera = np.array([list(row) for row in scene["camera_P_matrix"]], float)
+    seen = np.column_stack([joint, np.ones(21)]) @ camera.T
+    assert seen[:, :2] / seen[:, 2:] == pytest.approx(wrist[["x", "y"]].to_numpy(), abs=0.01)
+    assert (wrist["v"] == 2).mean() > 0.5
+
+
 def test_without_a_video_there_is_the_same_series(tmp_path):
     params = {**DEFAULTS, "use_random_motion": True, "random_duration": 1.0, "sample_rate": 100}
     params |= {"image_width": 224, "image_height": 224}
@@ -253,6 +283,8 @@ def test_without_a_video_there_is_the_same_series(tmp_path):
     assert (folders[0] / "data.csv").read_bytes() == (folders[1] / "data.csv").read_bytes()
     assert count_frames(folders[0] / "video.mp4") == 21
     assert [path.name for path in folders[1].iterdir()] == ["data.csv"]
+    check_output(folders[0], 101)
+    check_output(folders[1], 101)
     assert verified(tmp_path / "whole", folders[0]) == []
     cut = pd.read_csv(folders[0] / "data.csv", index_col=0).iloc[:-12]
     cut.to_csv(folders[0] / "data.csv")

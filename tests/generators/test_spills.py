@@ -294,7 +294,7 @@ def test_a_drop_too_small_to_see_has_no_annotation(tmp_path):
 
 
 def test_from_a_session_to_a_table(embedded_studio, tmp_path):
-    session = inf.SpillsSession()
+    session = inf.SpillsSession("spills-v0.1.0")
     jobs = session.jobs(
         [
             {"scene": "GROCERY_0001", "frame_rate": 6, "video_duration": 1.0, "color": "WHITE"},

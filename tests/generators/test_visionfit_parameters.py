@@ -19,9 +19,9 @@ import orjson
 import pandas as pd
 import pytest
 
+from infinity_frames.engine.generators.camera_parameters import PHOTOGRAPHY
 from infinity_frames.engine.generators.visionfit import VisionFit
 from infinity_frames.engine.generators.visionfit.labels import SceneAnnotator
-from infinity_frames.engine.generators.visionfit.parameters import PHOTOGRAPHY
 from infinity_frames.engine.generators.visionfit.stage import Stage, build_stage
 from infinity_frames.engine.people.exercises import exercise
 from infinity_frames.engine.render import Renderer

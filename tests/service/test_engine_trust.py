@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wire_client import WireClient, batch, fetch
 
-from infinity_frames.engine.generators.visionfit.parameters import PHOTOGRAPHY
+from infinity_frames.engine.generators.camera_parameters import PHOTOGRAPHY
 from infinity_frames.engine.service.outcomes import checked_outcome, clean_text
 from infinity_frames.engine.service.ports import MAX_SAMPLES, Archives, Outcome, StoredArchive
 
@@ -141,14 +141,14 @@ def test_the_memory_of_children_counts(client):
 
 
 @pytest.mark.parametrize(
-    ("does", "says"),
+    ("generator", "does", "says"),
     [
-        ("sleep", "longer than its limit of 2 s"),
-        ("hoard a little", "more memory than its limit of 0.44 GiB"),
+        ("limited-v1.0.0", "sleep", "longer than its limit of 2 s"),
+        ("frugal-v1.0.0", "hoard a little", "more memory than its limit of 0.44 GiB"),
     ],
 )
-def test_a_generator_states_limits_of_its_own(client, does, says):
-    job = ended(client, "limited-v1.0.0", does=does)
+def test_a_generator_states_limits_of_its_own(client, generator, does, says):
+    job = ended(client, generator, does=does)
     assert (job["status"], says in job["error"]) == ("failed", True), job["error"]
 
 

@@ -40,6 +40,7 @@ def install_toys(folder: Path) -> dict[str, str]:
         "hostile-v1.0.0 = hostile_generator:Hostile\n"
         "undescribed-v1.0.0 = hostile_generator:Undescribed\n"
         "limited-v1.0.0 = hostile_generator:Limited\n"
+        "frugal-v1.0.0 = hostile_generator:Frugal\n"
         "unlimited-v1.0.0 = hostile_generator:Unlimited\n"
         "leaver-v1.0.0 = leaving_generator:Leaver\n"
     )

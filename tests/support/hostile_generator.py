@@ -131,7 +131,14 @@ class Limited(Hostile):
     """States limits of its own, below those of the engine of the tests."""
 
     spec = Generator("limited-v1.0.0", "1.0.0", Hostile.spec.parameters)
-    limits = Limits(seconds=2.0, seconds_per_sample=0.0, memory=450 * 2**20)
+    limits = Limits(seconds=2.0, seconds_per_sample=0.0)
+
+
+class Frugal(Hostile):
+    """States less memory than the engine of the tests allows."""
+
+    spec = Generator("frugal-v1.0.0", "1.0.0", Hostile.spec.parameters)
+    limits = Limits(memory=450 * 2**20)
 
 
 class Unlimited(Hostile):

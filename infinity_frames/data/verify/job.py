@@ -52,8 +52,8 @@ def audit(job: JobFiles) -> AuditReport:
     try:
         if labels is not None:
             _audit_labels(job, labels, frames, report)
-        elif job.series is not None:
-            _audit_series(job, frames, report)
+        if job.series is not None:
+            _audit_series(job, frames, labels is not None, report)
     except MALFORMED as error:
         reason = " ".join(str(error).split())[:200]
         what = f"the labels are malformed ({type(error).__name__}: {reason})"
@@ -105,15 +105,16 @@ def _video_frames(job: JobFiles, report: AuditReport) -> Video | None:
     return video
 
 
-def _audit_series(job: JobFiles, video: Video | None, report: AuditReport) -> None:
+def _audit_series(job: JobFiles, video: Video | None, labeled: bool, report: AuditReport) -> None:
     assert job.series is not None
     series = read_series(job.series)
     if video is None:
         return
     rows = series.num_rows
-    if "device_time" in series.column_names and rows:
-        # A sensor whose clock and rate differ from those of the video: both must be equally long,
-        # to a frame.
+    own_rate = labeled or "device_time" in series.column_names
+    if own_rate and rows and "time" in series.column_names:
+        # The rate of the sensor may differ from that of the video: both must be equally long, to
+        # a frame.
         end, last = series["time"][-1].as_py(), (video.frames - 1) / video.frame_rate
         what = f"the sensor data ends at {end:.3f} s and the video at {last:.3f} s"
         close = abs(last - end) <= 1.0 / video.frame_rate

@@ -43,6 +43,11 @@ class Sensor:
         self._stops = stops
         self._response = Response() if response is None else response
 
+    def expose(self, radiance: NDArray[np.float32]) -> None:
+        """Choose the exposure of the whole video by a picture, (H, W, 3) linear RGB."""
+        if self._exposure is None:
+            self._exposure = auto_exposure(radiance, stops=self._stops, response=self._response)
+
     def picture(self, radiance: NDArray[np.float32], frame: int) -> NDArray[np.uint8]:
         """Tone-map one frame.
 
@@ -58,7 +63,6 @@ class Sensor:
         (H, W, 3) uint8 array
             sRGB.
         """
-        if self._exposure is None:
-            self._exposure = auto_exposure(radiance, stops=self._stops, response=self._response)
+        self.expose(radiance)
         rng = stream(self._seed, "sensor_noise", frame) if self._noisy else None
         return tonemap(radiance, rng=rng, exposure=self._exposure, response=self._response)

@@ -56,11 +56,11 @@ class SenseFitV3:
     spec = SPEC_V3
     # The sensor's faults change neither the ideal signals nor the video.
     unaffected: ClassVar[dict[str, tuple[str, ...]]] = {
-        "accel_noise_density": ("video.mp4",),
-        "gyro_bias": ("video.mp4",),
-        "misalignment_deg": ("video.mp4",),
-        "sample_rate": ("video.mp4",),
-        "clock_offset": ("video.mp4",),
+        "accel_noise_density": ("video.mp4", "labels.json"),
+        "gyro_bias": ("video.mp4", "labels.json"),
+        "misalignment_deg": ("video.mp4", "labels.json"),
+        "sample_rate": ("video.mp4", "labels.json"),
+        "clock_offset": ("video.mp4", "labels.json"),
         "frames_per_second": ("data.csv",),
         "image_width": ("data.csv",),
     }

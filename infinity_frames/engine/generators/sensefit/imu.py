@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 GRAVITY = 9.80665
 """Standard gravity, m/s^2."""
 
-KNOT_RATE = 100.0
+KNOT_RATE = 80.0
 """Poses per second that a path is fitted to, Hz."""
 
 _SMOOTHING_S = 0.012  # strap and flesh do not follow faster than this
@@ -112,14 +112,13 @@ def signals(path: Path, time: Array, ref_xy_rotation: float, magnetic: bool) -> 
     attitude = Rotation.from_euler("z", ref_xy_rotation).inv() * device
     gravity = device.inv().apply([0.0, 0.0, -GRAVITY])
     user = path.acceleration(time)
-    frame = pd.DataFrame({"time": time, "ref_xy_rotation": ref_xy_rotation})
+    columns: dict[str, Any] = {"time": time, "ref_xy_rotation": ref_xy_rotation}
     matrix = attitude.inv().as_matrix()
     for row in range(3):
         for column in range(3):
-            frame[f"rotation_matrix_m{row + 1}{column + 1}"] = matrix[:, row, column]
+            columns[f"rotation_matrix_m{row + 1}{column + 1}"] = matrix[:, row, column]
     quaternion = attitude.as_quat(scalar_first=True, canonical=True)
-    for name, values in zip(("w", *_AXES), quaternion.T, strict=True):
-        frame[f"attitude_{name}"] = values
+    columns.update(zip((f"attitude_{name}" for name in ("w", *_AXES)), quaternion.T, strict=True))
     vectors = {
         "rotation_rate": path.rotation_rate(time),
         "specific_force": user - gravity,
@@ -130,9 +129,8 @@ def signals(path: Path, time: Array, ref_xy_rotation: float, magnetic: bool) -> 
     if magnetic:
         vectors["magnetic_field"] = device.inv().apply(_FIELD)
     for name, values in vectors.items():
-        for axis, column_values in zip(_AXES, values.T, strict=True):
-            frame[f"{name}_{axis}"] = column_values
-    return frame
+        columns.update(zip((f"{name}_{axis}" for axis in _AXES), values.T, strict=True))
+    return pd.DataFrame(columns)
 
 
 def sample_times(params: Mapping[str, Any], seed: int, duration: float) -> Array:

@@ -22,6 +22,7 @@ from infinity_frames.engine.generators.sensefit.imu import (
     signals,
 )
 from infinity_frames.engine.generators.sensefit.parameters_v3 import SPEC
+from infinity_frames.engine.generators.sensefit.person_labels import PersonLabeler
 from infinity_frames.engine.generators.sensefit.picture import Sketch, build_scene
 from infinity_frames.engine.generators.sensefit.placements import mounted
 from infinity_frames.engine.generators.sensefit.wearer import Wearer
@@ -55,10 +56,9 @@ def render_job(params: Mapping[str, Any], seed: int, directory: FilePath) -> int
     """
     wearer = build_wearer(params, seed)
     series = series_of(wearer, params, seed)
-    with Recorder(directory, frame_rate=params["frames_per_second"], poster=None) as recorder:
-        recorder.series(series)
-        if params["render_video"]:
-            _film(wearer, params, recorder)
+    Recorder(directory).series(series)
+    if params["render_video"]:
+        _film(wearer, params, directory)
     return len(series)
 
 
@@ -99,16 +99,29 @@ def series_of(wearer: Wearer, params: Mapping[str, Any], seed: int) -> pd.DataFr
     return frame.assign(**wearer.counts_at(time))
 
 
-def _film(wearer: Wearer, params: Mapping[str, Any], recorder: Recorder) -> None:
+def _film(wearer: Wearer, params: Mapping[str, Any], directory: FilePath) -> None:
+    """Render the video, and label the person in every frame of it."""
     width, height = params["image_width"], params["image_height"]
     room = extent(wearer.actor.exercise)
     scene = build_scene(wearer.objects, room, params["watch_location"], width, height)
     renderer, sketch = Renderer(scene), Sketch(scene.camera, params["ref_xy_rotation"])
-    camera = Camera()
-    for moment in wearer.moments():
-        picture = camera.picture(renderer.picture(wearer.placements(moment)), recorder.frames)
-        sketch.draw(picture, moment)
-        recorder.write(picture)
+    camera, labeler = Camera(), PersonLabeler(scene)
+    counts = {name: values.tolist() for name, values in wearer.counts.items()}
+    with Recorder(
+        directory,
+        categories=labeler.categories,
+        frame_rate=params["frames_per_second"],
+        poster=None,
+        info=labeler.info,
+    ) as recorder:
+        for frame, moment in enumerate(wearer.moments()):
+            placements = wearer.placements(moment)
+            picture = camera.picture(renderer.picture(placements), frame)
+            sketch.draw(picture, moment)
+            image = {"time": float(wearer.time[frame])}
+            image |= {name: values[frame] for name, values in counts.items()}
+            labels = labeler.label(frame, renderer.labels(placements), moment.joints, image)
+            recorder.write(picture, labels)
 
 
 def warm_up() -> None:

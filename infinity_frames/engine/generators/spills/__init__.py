@@ -7,15 +7,16 @@ by the workers only.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from infinity_frames.engine.generators.spills.parameters import SPEC
+from infinity_frames.engine.generators.spills.parameters_v2 import SPEC as SPEC_V2
 
-__all__ = ["Spills"]
+__all__ = ["Spills", "SpillsV2"]
 
 
 class Spills:
@@ -38,5 +39,28 @@ class Spills:
     def render(self, params: dict[str, Any], seed: int, directory: Path, preview: bool) -> int:
         """Make ``labels.json``, ``segmentation.zip``, ``video_preview.png`` and ``video.mp4``."""
         from infinity_frames.engine.generators.spills.video import render_job
+
+        return render_job(params, seed, directory, preview)
+
+
+class SpillsV2(Spills):
+    """Spills v0.2.0: liquids that flow round what stands in their way, and cameras that vary."""
+
+    spec = SPEC_V2
+    # What a liquid and a camera's sensor look like changes no label.
+    unaffected: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
+        ("color", "depth", "relative_lighting_power", "contrast", "sensor_gain"),
+        ("segmentation.zip",),
+    )
+
+    def prepare(self) -> None:
+        """Import and compile what renders; takes seconds the first time on a machine."""
+        from infinity_frames.engine.generators.spills.video_v2 import warm_up
+
+        warm_up()
+
+    def render(self, params: dict[str, Any], seed: int, directory: Path, preview: bool) -> int:
+        """Make ``labels.json``, ``segmentation.zip``, ``video_preview.png`` and ``video.mp4``."""
+        from infinity_frames.engine.generators.spills.video_v2 import render_job
 
         return render_job(params, seed, directory, preview)

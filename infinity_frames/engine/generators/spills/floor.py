@@ -18,7 +18,7 @@ from infinity_frames.engine.generators.spills.liquid import Liquid, Spill
 from infinity_frames.engine.render import Renderer
 from infinity_frames.engine.scene.scene import Camera, Material, Object, Scene
 
-__all__ = ["Floor"]
+__all__ = ["Floor", "lit_floor", "seen_from_below"]
 
 Array = NDArray[np.float64]
 Image = NDArray[np.float32]
@@ -65,11 +65,11 @@ class Floor:
 
     @cached_property
     def _lit(self) -> Image:
-        return Renderer(_with_floor(self._scene, _WHITE)).picture({})
+        return lit_floor(self._scene)
 
     @cached_property
     def _mirrored(self) -> Image:
-        return _seen_from_below(self._scene)
+        return seen_from_below(self._scene)
 
     def wet(self, grown: float) -> NDArray[np.bool_]:
         """Which pixels' centers see the spill, (H, W)."""
@@ -132,15 +132,18 @@ class Floor:
         )
 
 
-def _with_floor(scene: Scene, material: Material) -> Scene:
+def lit_floor(scene: Scene) -> Image:
+    """Render the scene with a white floor: the light that falls on it, (H, W, 3) radiance."""
+
     def changed(item: Object) -> Object:
-        return replace(item, materials=(material,)) if item.name == "floor" else item
+        return replace(item, materials=(_WHITE,)) if item.name == "floor" else item
 
-    return replace(scene, objects=tuple(changed(item) for item in scene.objects))
+    objects = tuple(changed(item) for item in scene.objects)
+    return Renderer(replace(scene, objects=objects)).picture({})
 
 
-def _seen_from_below(scene: Scene) -> Image:
-    """What a mirror in the floor shows, for every pixel of the scene's own camera.
+def seen_from_below(scene: Scene) -> Image:
+    """Render what a mirror in the floor shows, for every pixel of the scene's own camera.
 
     The camera's mirror image sees it the other way round, so its picture is drawn turned over and
     turned back.
@@ -152,7 +155,7 @@ def _seen_from_below(scene: Scene) -> Image:
     intrinsics = camera.K.copy()
     intrinsics[0, 2] = camera.width - camera.K[0, 2]
     others = tuple(item for item in scene.objects if item.name != "floor")
-    below = Camera(intrinsics, pose, camera.width, camera.height)
+    below = Camera(intrinsics, pose, camera.width, camera.height, camera.distortion)
     picture = Renderer(replace(scene, objects=others, camera=below)).picture({})
     return np.ascontiguousarray(picture[:, ::-1])
 

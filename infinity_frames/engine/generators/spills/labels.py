@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +36,13 @@ def floor_annotator() -> Annotator:
     return Annotator(CATEGORIES, occlusion=False, first_id=0, instance_colors=_INSTANCE_COLORS)
 
 
-def label_frame(annotator: Annotator, frame: int, floor: Mask, wet: Mask) -> FrameLabels:
+def label_frame(
+    annotator: Annotator,
+    frame: int,
+    floor: Mask,
+    wet: Mask,
+    extra: Mapping[str, Any] | None = None,
+) -> FrameLabels:
     """Label one frame.
 
     Parameters
@@ -46,6 +55,8 @@ def label_frame(annotator: Annotator, frame: int, floor: Mask, wet: Mask) -> Fra
         Pixels whose centers see the floor, wet or dry.
     wet : (H, W) bool array
         Pixels whose centers see the spill.
+    extra : mapping, optional
+        Further columns of the image.
 
     Returns
     -------
@@ -56,4 +67,4 @@ def label_frame(annotator: Annotator, frame: int, floor: Mask, wet: Mask) -> Fra
     if visible:
         objects.append(LabeledObject("spill", _SPILL, wet))
     size = (wet.shape[0], wet.shape[1])
-    return annotator.label(frame, size, objects, {"spill_visible": visible})
+    return annotator.label(frame, size, objects, {"spill_visible": visible, **(extra or {})})

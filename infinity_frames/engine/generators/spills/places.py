@@ -65,16 +65,39 @@ class Place:
     tint: tuple[float, float, float] = _DAY
     warm: bool = False
 
-    def scene(self, seed: int) -> Scene:
-        """Build the scene of the place; the seed moves its furniture a little."""
+    def scene(
+        self,
+        seed: int,
+        camera: Camera | None = None,
+        *,
+        lamp_size: float = 1.4,
+        power: float = 1.0,
+        sunlight: Light | None = None,
+    ) -> Scene:
+        """Build the scene of the place; the seed moves its furniture a little.
+
+        Parameters
+        ----------
+        seed : int
+            The job's seed.
+        camera : Camera, optional
+            Default: the place's own.
+        lamp_size : float
+            Side of each lamp, m.
+        power : float
+            Factor on the power of the lamps.
+        sunlight : Light, optional
+        """
         x, y, z, yaw, pitch = self.camera
         height = self.room.height
         lights = tuple(
-            Light((at, along, height - 0.2), (at, along, 0.0), 1.4, power, self.tint)
-            for at, along, _, power in self.lamps
+            Light((at, along, height - 0.2), (at, along, 0.0), lamp_size, power * watts, self.tint)
+            for at, along, _, watts in self.lamps
         )
+        if sunlight is not None:
+            lights = (*lights, sunlight)
         objects = (*room_objects(self.room, seed), self._tubes())
-        return Scene(objects, self._camera(x, y, z, yaw, pitch), lights)
+        return Scene(objects, camera or self._camera(x, y, z, yaw, pitch), lights)
 
     def start(self, seed: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Where a job's spill starts, (2,) m."""

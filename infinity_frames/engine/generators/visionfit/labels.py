@@ -12,8 +12,8 @@ from pycocotools import mask as coco_mask
 
 from infinity_frames.engine.core.job_files import mask_png, run_lengths
 from infinity_frames.engine.generators.annotations import FrameLabels, distinct_colors
+from infinity_frames.engine.generators.keypoints import inside, named, visibility
 from infinity_frames.engine.generators.visionfit.categories import CATEGORIES
-from infinity_frames.engine.generators.visionfit.keypoints import inside, named, visibility
 from infinity_frames.engine.people.body import COCO
 from infinity_frames.engine.people.skeleton import JOINT_INDEX, JOINTS
 from infinity_frames.engine.render import LabelPass

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.core.rng import stream
+from infinity_frames.engine.generators.photography import Photography
 from infinity_frames.engine.generators.visionfit.occlusion import place_occluder
-from infinity_frames.engine.generators.visionfit.photography import Photography
 from infinity_frames.engine.generators.visionfit.trajectory import Performance
 from infinity_frames.engine.people.actor import extent
 from infinity_frames.engine.people.body import Appearance, build_body

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from infinity_frames.engine.core.jit import kernel
 from infinity_frames.engine.people.exercises import Held
 from infinity_frames.engine.people.motion.capsules import Bulk
 from infinity_frames.engine.people.motion.grip import grip_point
-from infinity_frames.engine.people.motion.ik import soft_positive
 from infinity_frames.engine.people.skeleton import JOINT_INDEX, PARENTS, forward
 
 __all__ = ["kept_clear"]
@@ -94,11 +94,68 @@ def _push(
     points: Array, radii: Array, positions: Array, rotations: Array, flesh: tuple[Bulk, ...]
 ) -> Array:
     """How far and where to each point has to move to be outside, (F, P, 3) m."""
-    pushes = []
-    for bulk in flesh:
-        distance, out = bulk.away(points, positions, rotations)
-        pushes.append(soft_positive(radii - distance, _SOFTNESS)[..., None] * out)
-    return _largest(np.stack(pushes, axis=2))
+    return _pushes(
+        np.ascontiguousarray(points),
+        radii,
+        positions,
+        rotations,
+        np.array([bulk.joint for bulk in flesh]),
+        np.array([np.stack([bulk.start, bulk.end]) for bulk in flesh]),
+        np.array([np.stack([bulk.radii, bulk.wide]) for bulk in flesh]),
+    )
+
+
+@kernel
+def _pushes(
+    points: Array,
+    radii: Array,
+    positions: Array,
+    rotations: Array,
+    joints: NDArray[np.int64],
+    ends: Array,
+    sizes: Array,
+) -> Array:
+    """Loop of `_push` over frames, points and bulks.
+
+    Each bulk pushes a point out by a smooth positive part of the depth; `_largest` combines them.
+    """
+    out = np.zeros(points.shape)
+    local, nearest, push = np.empty(3), np.empty(3), np.empty(3)
+    for f in range(points.shape[0]):
+        for p in range(points.shape[1]):
+            total = 0.0
+            for b in range(len(joints)):
+                joint, start, bone = joints[b], ends[b, 0], ends[b, 1] - ends[b, 0]
+                turn = rotations[f, joint]
+                for i in range(3):
+                    local[i] = 0.0
+                    for j in range(3):
+                        local[i] += turn[j, i] * (points[f, p, j] - positions[f, joint, j])
+                share, length = 0.0, 0.0
+                for i in range(3):
+                    share += (local[i] - start[i]) * bone[i]
+                    length += bone[i] * bone[i]
+                share = min(max(share / length, 0.0), 1.0)
+                wide = (1.0 - share) * sizes[b, 1, 0] + share * sizes[b, 1, 1]
+                for i in range(3):
+                    nearest[i] = local[i] - (start[i] + share * bone[i])
+                nearest[0] -= min(max(nearest[0], -wide), wide)
+                away = np.sqrt(nearest[0] ** 2 + nearest[1] ** 2 + nearest[2] ** 2)
+                depth = radii[p] - away + (1.0 - share) * sizes[b, 0, 0] + share * sizes[b, 0, 1]
+                step = 0.5 * (depth + np.sqrt(depth * depth + _SOFTNESS * _SOFTNESS))
+                step /= max(away, 1e-9)
+                for i in range(3):
+                    push[i] = 0.0
+                    for j in range(3):
+                        push[i] += step * turn[i, j] * nearest[j]
+                size = np.sqrt(push[0] ** 2 + push[1] ** 2 + push[2] ** 2) + 1e-9
+                weight = size**3
+                total += weight * size
+                for i in range(3):
+                    out[f, p, i] += weight * push[i]
+            for i in range(3):
+                out[f, p, i] /= total**0.75
+    return out
 
 
 def _largest(vectors: Array) -> Array:

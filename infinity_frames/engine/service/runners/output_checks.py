@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import operator
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,9 @@ def checked_samples(samples: object) -> int:
 
 
 def check_output(folder: Path, samples: int) -> None:
-    """Check that a job folder has files, that its labels parse, and that frame counts agree.
+    """Check that a job folder has files, that its labels parse, and that counts agree.
+
+    A series has a row per sample and may have its own rate; without one, a sample is a frame.
 
     Parameters
     ----------
@@ -61,15 +64,16 @@ def check_output(folder: Path, samples: int) -> None:
             raise _invalid(f"{name} is a symbolic link or a special file, not a regular file")
     labels, series = folder / "labels.json", folder / "data.csv"
     frames = _labeled_frames(labels) if labels.exists() else None
-    if frames is not None and frames != samples:
+    rows = _series_rows(series) if series.exists() else None
+    if rows is not None and rows != samples:
+        raise _invalid(f"data.csv has {rows} rows and the generator reported {samples}")
+    if rows is None and frames is not None and frames != samples:
         raise _invalid(f"labels.json has {frames} frames and the generator reported {samples}")
-    if series.exists():
-        _check_series(series)
     video = folder / "video.mp4"
-    if video.exists() and (frames is not None or series.exists()):
+    if video.exists() and (frames is not None or rows is not None):
         counted = _video_frames(video)
-        if counted != samples:
-            raise _invalid(f"video.mp4 has {counted} frames and the generator reported {samples}")
+        if frames is not None and counted != frames:
+            raise _invalid(f"video.mp4 has {counted} frames and labels.json {frames}")
 
 
 def _labeled_frames(path: Path) -> int | None:
@@ -94,14 +98,16 @@ def _labeled_frames(path: Path) -> int | None:
     return len(images)
 
 
-def _check_series(path: Path) -> None:
+def _series_rows(path: Path) -> int:
+    """Count the rows of ``data.csv`` below its header."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            widths = {len(row) for row in csv.reader(file, strict=True)}
+            widths = Counter(len(row) for row in csv.reader(file, strict=True))
     except (UnicodeError, csv.Error) as error:
         raise _invalid(f"data.csv cannot be parsed: {error}") from None
     if len(widths) != 1:
         raise _invalid("data.csv is empty, or its rows differ in length")
+    return widths.total() - 1
 
 
 def _video_frames(path: Path) -> int:

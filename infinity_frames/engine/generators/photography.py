@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from infinity_frames.engine.core.rng import stream
+from infinity_frames.engine.generators.camera_parameters import CAMERA_AND_LIGHT
 from infinity_frames.engine.generators.sensor import Sensor
-from infinity_frames.engine.generators.visionfit.parameters import PHOTOGRAPHY, SPEC
 from infinity_frames.engine.render import Response
 from infinity_frames.protocol.spec import Choice, Normal, Parameter, Uniform
 
@@ -33,7 +33,12 @@ class Photography:
     noisy: bool
 
     @classmethod
-    def of(cls, params: Mapping[str, Any], seed: int) -> Photography:
+    def of(
+        cls,
+        params: Mapping[str, Any],
+        seed: int,
+        parameters: Sequence[Parameter] = CAMERA_AND_LIGHT,
+    ) -> Photography:
         """Take the job's values; draw the unspecified ones from its seed.
 
         Each parameter has a stream of its own, so that setting one leaves the others unchanged.
@@ -44,14 +49,16 @@ class Photography:
             The job's parameters; those of camera and light may be absent or None.
         seed : int
             The job's seed.
+        parameters : sequence of Parameter
+            Those of camera and light, with the distributions of the generator.
 
         Returns
         -------
         Photography
         """
         values: dict[str, float | int] = {}
-        for name in PHOTOGRAPHY:
-            parameter, given = SPEC.by_name[name], params.get(name)
+        for parameter in parameters:
+            name, given = parameter.name, params.get(parameter.name)
             value: Any = parameter.default if given is None else given
             values[name] = _drawn(parameter, stream(seed, name)) if value is None else value
         return cls(values, params["enable_sensor_noise"])
