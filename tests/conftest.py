@@ -37,6 +37,13 @@ if "FUZZ" not in os.environ:
     hypothesis.settings.load_profile("repeatable")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on an engine that renders are slow: its start and first pictures take long."""
+    for item in items:
+        if "studio" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_environment(tmp_path_factory):
     """No test sees the user's engine, server or token, and none writes into the user's home."""

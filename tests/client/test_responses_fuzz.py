@@ -105,6 +105,7 @@ def server() -> Iterator[OddServer]:
         yield running
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60 + EXAMPLES)
 def test_what_a_server_should_not_say_is_an_error_of_ours(server, tmp_path):
     healthy = Day(server, tmp_path)

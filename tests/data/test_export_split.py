@@ -112,6 +112,7 @@ def test_what_cannot_be_split_is_said(batch, real):
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32), dropped=st.sets(st.integers(0, 40), max_size=15))
+@pytest.mark.slow
 def test_dropped_rows_do_not_move_the_others(batch, seed, dropped):
     sizes = {"train": 0.5, "test": 0.5}
     whole = part_of(split(batch, sizes, seed=seed))
@@ -120,6 +121,7 @@ def test_dropped_rows_do_not_move_the_others(batch, seed, dropped):
     pd.testing.assert_series_equal(parts, whole.loc[parts.index])
 
 
+@pytest.mark.slow
 def test_shares_by_hash_are_within_chance(batch):
     counts = [
         (split(batch, {"train": 0.7, "test": 0.3}, seed=seed)["split"] == "train").sum()

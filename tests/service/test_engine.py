@@ -49,6 +49,7 @@ def attempts(home, set_to=None):
 # Killed and started again
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_batch_it_completes_it_after_a_restart(idle_engine):
     idle_engine.start("--workers", "2")
     token = idle_engine.new_token("user", 1000)
@@ -83,6 +84,7 @@ def test_killed_in_the_middle_of_a_batch_it_completes_it_after_a_restart(idle_en
     assert not list((idle_engine.home / "scratch").glob("*.*/"))
 
 
+@pytest.mark.slow
 def test_a_job_that_was_running_whenever_the_engine_died_is_given_up(idle_engine):
     idle_engine.start("--workers", "1")
     with client_of(idle_engine) as client:
@@ -107,6 +109,7 @@ def test_a_job_that_was_running_whenever_the_engine_died_is_given_up(idle_engine
     check_books(idle_engine.home)
 
 
+@pytest.mark.slow
 def test_an_archive_whose_commit_never_came_is_not_served(idle_engine):
     idle_engine.start()
     with client_of(idle_engine) as client:
@@ -295,6 +298,7 @@ with WireClient(url, read_token()) as client:
 """
 
 
+@pytest.mark.slow
 def test_two_scripts_at_once_share_one_engine_that_outlives_them(home, tmp_path):
     script = tmp_path / "script.py"
     # As users write them: without a `__main__` guard.

@@ -11,7 +11,7 @@ from infinity_frames.engine.service.requests import NewJob
 from infinity_frames.engine.service.stores.sqlite import SqliteStore
 from infinity_frames.protocol.errors import AuthenticationError, EngineError
 
-TestBooks = Books.TestCase
+TestBooks = pytest.mark.slow(Books.TestCase)
 TestBooks.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
 
 
