@@ -62,6 +62,12 @@ class Batch(BatchVocabulary):
     ------
     SessionError
         It holds jobs of another generator than the session's.
+
+    Examples
+    --------
+    >>> batch = session.batch_from_api(batch.batch_id)
+    >>> batch.num_jobs
+    1
     """
 
     def __init__(

@@ -359,6 +359,11 @@ class Session(SessionVocabulary):
         **options
             threshold, by, sampler, batch, radius, preview, budget, seed, quiet: see
             :func:`infinity_frames.experiments.searches.search`.
+
+        Examples
+        --------
+        >>> found = session.search(score, 300, folder="data/worst")  # doctest: +SKIP
+        >>> found.query("distinct").infinity.previews()  # doctest: +SKIP
         """
         found = searches.search(
             self.origin, score, n, folder=folder, worst=worst, fixed=fixed, **options

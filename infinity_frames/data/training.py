@@ -54,6 +54,10 @@ def torch_dataset(
         PyTorch is not installed.
     ResultsError
         There is nothing to read, or a name is unknown.
+
+    Examples
+    --------
+    >>> dataset = inf.data.torch_dataset(results, ("boxes", "masks"))  # doctest: +SKIP
     """
     check_options("png", stride, size)
     try:
