@@ -182,10 +182,11 @@ def _color_rows(labels: LabelsFile, kind: str) -> Iterator[dict[str, Any]]:
     names = {id_: item.get("name") for id_, item in labels.categories.items()}
     found: dict[tuple[int, int, int], dict[str, Any]] = {}
     if kind == "semantic":
+        numbers = _category_numbers(labels)
         for id_, item in labels.categories.items():
             rgb = _rgb(item.get("color"))
             if rgb is not None and id_ is not None:
-                found[rgb] = {"number": int(id_), "category": names[id_], "instance_id": None}
+                found[rgb] = {"number": numbers[id_], "category": names[id_], "instance_id": None}
     else:
         used = {a.get("instance_id") for a in labels.annotations()} - {None}
         free = (number for number in count(1) if number not in used)
@@ -200,6 +201,16 @@ def _color_rows(labels: LabelsFile, kind: str) -> Iterator[dict[str, Any]]:
                 }
     for rgb, row in found.items():
         yield {**row, **dict(zip(("red", "green", "blue"), rgb, strict=True))}
+
+
+def _category_numbers(labels: LabelsFile) -> dict[Any, int]:
+    """Numbers of categories by their ids: the ids, or one more each where an id is 0.
+
+    In a mask 0 is no object, and Spills counts its categories from 0.
+    """
+    ids = [id_ for id_ in labels.categories if id_ is not None]
+    first = 1 if 0 in ids else 0
+    return {id_: int(id_) + first for id_ in ids}
 
 
 def _rgb(color: Any) -> tuple[int, int, int] | None:
@@ -227,7 +238,8 @@ def _masks_of(
         rows = list(_color_rows(labels, "semantic")) if of == "category" else []
         member = "semantic" if rows else "instance"
         rows = rows or list(_color_rows(labels, "instance"))
-        ids = {item.get("name"): id_ for id_, item in labels.categories.items()}
+        of_ids = _category_numbers(labels)
+        ids = {item.get("name"): of_ids.get(id_) for id_, item in labels.categories.items()}
         for row in rows:
             number = ids.get(row["category"]) if of == "category" else row["number"]
             numbers[row["red"], row["green"], row["blue"]] = int(number or 0)

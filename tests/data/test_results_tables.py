@@ -126,10 +126,16 @@ def test_wide_keypoints_are_a_row_per_frame(results):
         images.infinity.wide()
 
 
-def test_index_masks_hold_the_numbers_that_the_color_table_names(tmp_path):
+@pytest.mark.parametrize("first_id", [1, 0])
+def test_index_masks_hold_the_numbers_that_the_color_table_names(tmp_path, first_id):
     root = factory.write_batch(tmp_path / "run", [{"id": "j", "frames": 2}, {"id": "k"}])
     for job_id in ("j", "k"):
         labels = json.loads((root / job_id / "labels.json").read_text())
+        for item in labels["categories"]:
+            item["id"] += first_id - 1
+        for item in labels["annotations"]:
+            item["category_id"] += first_id - 1
+        (root / job_id / "labels.json").write_text(json.dumps(labels))
         paint = np.zeros((factory.SIZE, factory.SIZE, 3), np.uint8)
         paint[2:5, 3:6] = [51, 128, 102]  # the person's color, as RGB
         paint[8:9, 1:4] = [102, 128, 102]  # the dumbbell's

@@ -14,9 +14,12 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 NAMES = [
     "bring_your_own_generator",
     "explore_results_with_sql",
+    "floor_masks_with_spills",
     "labels_you_can_trust",
     "parameter_sweep_demo",
+    "sensor_series_with_sensefit",
     "submit_and_download_batch_demo",
+    "train_on_an_export",
 ]
 MOST_BYTES = 1_500_000
 
