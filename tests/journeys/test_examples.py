@@ -99,7 +99,10 @@ def test_a_public_name_has_an_example_that_runs(name: str, world: dict[str, Any]
     if short in PLAIN or short in SAME:
         return
     text = docstring(public()[name])
-    test = doctest.DocTestParser().get_doctest(text, dict(world), name, None, 0)
+    named = {
+        known: getattr(module, known) for module in (inf, data, vis) for known in module.__all__
+    }
+    test = doctest.DocTestParser().get_doctest(text, named | world, name, None, 0)
     told: list[str] = []
     if not test.examples and "::" in text and "Example" in text:
         return  # shown as a block, where it cannot run without a person or a browser
