@@ -140,7 +140,7 @@ def replay(
 
     Examples
     --------
-    >>> again = inf.replay("recipe.parquet", "data/again", camera_height=1.2)
+    >>> again = inf.replay("recipe.parquet", "again", camera_height=1.2)  # doctest: +SKIP
     """
     rows = recipe if isinstance(recipe, pd.DataFrame) else _read(recipe)
     missing = [name for name in ABOUT if name not in rows.columns]

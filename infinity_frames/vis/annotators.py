@@ -98,10 +98,10 @@ class Annotator(Protocol):
     Examples
     --------
     >>> class Middle:
-    ...     def draw(self, picture, labels, mask):
+    ...     def annotate(self, picture, labels):
     ...         picture[labels.height // 2] = 255
-    >>> isinstance(Middle(), inf.vis.Annotator)
-    True
+    ...         return picture
+    >>> inf.vis.show(looks, draw=("boxes", Middle()))
     """
 
     def annotate(self, picture: Picture, labels: FrameLabels) -> Picture:
