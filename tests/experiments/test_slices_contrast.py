@@ -39,6 +39,16 @@ def test_a_planted_slice_is_found_and_its_rule_runs_everywhere():
     assert len(found) <= 3  # no sub-rules of the same
 
 
+def test_a_metric_of_right_and_wrong_needs_no_spread_inside_a_slice():
+    """A classifier's score is 0 or 1, and may be the same in all rows of a slice."""
+    jobs = sample(KITCHEN, 600, seed=5)
+    hot, salty = (jobs[name].to_numpy(float) for name in ("heat", "salt"))
+    worse = (hot > np.quantile(hot, 0.85)) | (salty > np.quantile(salty, 0.85))
+    found = slices(jobs.assign(right=1.0 - worse), "right")
+    assert any("heat >" in rule for rule in found["rule"])
+    assert any("salt >" in rule for rule in found["rule"])
+
+
 def test_no_slice_is_found_in_noise():
     hits = sum(len(slices(planted(400, seed, effect=0.0), "score")) > 0 for seed in range(20))
     assert hits <= 3  # 5 % each; P(more than 3 of 20) = 1.6 %
