@@ -115,8 +115,8 @@ def _phone(browser: Browser, session: inf.Session, previews: str, videos: str) -
 
 def _show_job(page: Page, address: str) -> None:
     page.goto(address)
-    page.wait_for_selector("body[data-ready]")
-    page.wait_for_selector("#stage[data-drawn='0']")
+    page.wait_for_selector("body[data-ready]", timeout=120_000)
+    page.wait_for_selector("#stage[data-drawn='0']", timeout=120_000)
     for frame in range(1, 9):
         page.keyboard.press("ArrowRight")
         page.wait_for_selector(f"#stage[data-drawn='{frame}']")
@@ -124,6 +124,11 @@ def _show_job(page: Page, address: str) -> None:
 
 def _shoot(page: Page, name: str) -> None:
     page.wait_for_load_state("networkidle")
+    # The first picture takes seconds: the engine loads what decodes it.
+    page.wait_for_function(
+        "() => [...document.images].every((one) => one.complete && one.naturalWidth)",
+        timeout=120_000,
+    )
     file = DOCS / f"pages-{name}.jpg"
     page.screenshot(path=file, type="jpeg", quality=_QUALITY)
 

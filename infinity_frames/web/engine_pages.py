@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
+import importlib
+import threading
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import cache
+from typing import Annotated, Any
 
 import orjson
 from anyio.to_thread import run_sync
@@ -31,12 +33,8 @@ from infinity_frames.web.engine_archives import Unpacked, picture
 from infinity_frames.web.pages import job_code, render, security_headers, static_file
 from infinity_frames.web.tables import table_json
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["add_pages"]
 
-_JOB_ID = re.compile(r"[0-9a-f-]{36}")
 # Pictures and videos of a finished job never change.
 _KEPT = {"Cache-Control": "private, max-age=86400", "Cross-Origin-Resource-Policy": "same-origin"}
 
@@ -156,6 +154,7 @@ def show_batch(
     with service.store.read() as connection:
         batch = repository.batch_row(connection, account, batch_id)
         generator = queries.generator_of(connection, batch_id)
+    _load_label_readers()
     return _page(
         "batch.html",
         **{**signed_in, "here": "batches"},
@@ -168,6 +167,13 @@ def show_batch(
         live=batch.id,
         selection=False,
     )
+
+
+@cache
+def _load_label_readers() -> None:
+    """Start to import what the page of a job needs, which takes seconds; a job is likely next."""
+    name = "infinity_frames.web.job_data"
+    threading.Thread(target=importlib.import_module, args=[name], daemon=True).start()
 
 
 def _session_code(request: Request, generator: str | None) -> str:
@@ -311,7 +317,7 @@ def get_picture(
     width: Annotated[int, Query(ge=16, le=1920)] = 240,
 ) -> Response:
     """Return the preview or the first frame of a job, small."""
-    from infinity_frames.web.job_data import thumbnail, thumbnail_of
+    from infinity_frames.web.pictures import thumbnail_of
 
     with service.store.read() as connection:
         job = queries.job_of_account(connection, account, job_id)
@@ -321,6 +327,8 @@ def get_picture(
         found = picture(service.archives, job_id)
         if found is not None:
             return Response(thumbnail_of(found, width), 200, _KEPT, "image/jpeg")
+        from infinity_frames.web.job_data import thumbnail
+
         unpacked: Unpacked = request.app.state.unpacked
         return Response(thumbnail(unpacked.files(job_id), width), 200, _KEPT, "image/jpeg")
     except MediaError as error:

@@ -18,13 +18,13 @@ import pandas as pd
 
 from infinity_frames.data.layout import JobFiles
 from infinity_frames.data.rle import decode_outline
-from infinity_frames.io.pictures import decode_picture, read_picture
+from infinity_frames.io.pictures import read_picture
 from infinity_frames.io.video import Picture, read_frames, video_info
 from infinity_frames.protocol.errors import InfinityError, MediaError
 from infinity_frames.vis.annotators import ARMATURE, COCO
 from infinity_frames.vis.frame_labels import Annotation, FrameLabels, Keypoint, Labels
-from infinity_frames.vis.images import encoded
 from infinity_frames.vis.style import color
+from infinity_frames.web.pictures import shrunk
 
 __all__ = [
     "MAX_WINDOW",
@@ -33,7 +33,6 @@ __all__ = [
     "labels_json",
     "media_json",
     "thumbnail",
-    "thumbnail_of",
 ]
 
 MAX_WINDOW = 120
@@ -53,12 +52,7 @@ def thumbnail(files: JobFiles, width: int = _THUMBNAIL) -> bytes:
     MediaError
         The job has neither, or it cannot be read.
     """
-    return encoded(_picture(files), ".jpg", width)
-
-
-def thumbnail_of(data: bytes, width: int = _THUMBNAIL) -> bytes:
-    """Return a picture file, PNG or JPEG, shrunk as JPEG."""
-    return encoded(decode_picture(data), ".jpg", width)
+    return shrunk(_picture(files), width)
 
 
 def _picture(files: JobFiles) -> Picture:
