@@ -39,7 +39,7 @@ class Visit:
 
     def __init__(self, browser, **options) -> None:
         self.context = browser.new_context(**options)
-        self.context.set_default_timeout(30_000)
+        self.context.set_default_timeout(90_000)
         self.errors: list[str] = []
         self.foreign: list[str] = []
         self.page = self.context.new_page()
