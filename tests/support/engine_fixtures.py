@@ -22,7 +22,7 @@ from infinity_frames.engine.service.main import issue_token
 from infinity_frames.io.home import Home
 
 TESTS = Path(__file__).parent
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 90
 T = TypeVar("T")
 Sums = dict[int, tuple[int, ...]]
 
