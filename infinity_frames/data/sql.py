@@ -57,7 +57,7 @@ def database(path_or_results: str | Path | pd.DataFrame) -> duckdb.DuckDBPyConne
     Examples
     --------
     >>> with inf.database(results) as connection:
-    ...     connection.sql("SELECT count(*) FROM jobs").fetchone()
+    ...     connection.execute("SELECT count(*) FROM jobs").fetchone()
     (2,)
     """
     results = as_results(path_or_results)
