@@ -492,7 +492,7 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
         Examples
         --------
         >>> points = results.infinity.keypoints("coco")
-        >>> points.query("keypoint == 'nose' and v == 2")[["frame_number", "x", "y"]]
+        >>> points.query("name == 'nose' and v == 2")[["frame_number", "x", "y"]]
         """
         return as_frame(data.table(self._frame, "keypoints", skeleton=skeleton, path=path))
 
@@ -510,8 +510,7 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
 
         Examples
         --------
-        >>> results.infinity.timeseries().empty  # VisionFit has no sensors
-        True
+        >>> worn.infinity.timeseries()[["job_id", "time"]]  # doctest: +SKIP
         """
         return as_frame(data.table(self._frame, "timeseries", required=True, path=path))
 
@@ -614,8 +613,8 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
 
         Examples
         --------
-        >>> results.infinity.sql("SELECT count(*) AS jobs FROM jobs")["jobs"].item()
-        2
+        >>> results.infinity.sql("SELECT count(*) AS jobs FROM jobs")["jobs"].tolist()
+        [2]
         """
         if tables is not None and not isinstance(tables, Mapping):
             tables = _frames_of_caller([tables] if isinstance(tables, str) else list(tables))
