@@ -501,7 +501,7 @@ class InfinityAccessor(ExperimentVerbs, VisVerbs):
 
         Examples
         --------
-        >>> results.infinity.cuboids().groupby("category").size()
+        >>> results.infinity.cuboids().groupby("job_id").size()
         """
         return as_frame(data.table(self._frame, "cuboids", path=path))
 

@@ -50,7 +50,8 @@ class Annotation:
 
     Examples
     --------
-    >>> one = inf.vis.Labels(results["path"][0])[0].annotations[0]
+    >>> labels = inf.vis.Labels(f"{results['path'][0]}/labels.json")
+    >>> one = labels.frame(0).annotations[0]
     >>> one.category, len(one.coco)
     """
 
@@ -96,7 +97,7 @@ class FrameLabels:
 
     Examples
     --------
-    >>> first = inf.vis.Labels(results["path"][0])[0]
+    >>> first = inf.vis.Labels(f"{results['path'][0]}/labels.json").frame(0)
     >>> first.width, first.height
     (128, 128)
     """
@@ -132,8 +133,8 @@ class Labels:
 
     Examples
     --------
-    >>> labels = inf.vis.Labels(results["path"][0])
-    >>> labels[0].frame_number
+    >>> labels = inf.vis.Labels(f"{results['path'][0]}/labels.json")
+    >>> labels.frame(0).frame_number
     0
     """
 
