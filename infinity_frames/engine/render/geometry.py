@@ -68,19 +68,28 @@ class Geometry(NamedTuple):
         self, placements: Mapping[str, Placement]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Vertices and normals of all objects in one frame."""
-        self.check(placements)
+        self.check_shapes(placements)
         vertices, normals = self.vertices.copy(), self.normals.copy()
         for name, placement in placements.items():
-            i = self.names[name]
-            span = slice(self.first_vertex[i], self.first_vertex[i + 1])
-            if placement.vertices.shape != vertices[span].shape:
-                raise RenderError(
-                    f"The placement of {name!r} has vertices of shape "
-                    f"{placement.vertices.shape}, its mesh {vertices[span].shape}.",
-                    advice="Pose the same mesh that the scene holds.",
-                )
+            span = self._span(name)
             vertices[span], normals[span] = placement.vertices, placement.normals
         return vertices, normals
+
+    def check_shapes(self, placements: Mapping[str, Placement]) -> None:
+        """Raise RenderError unless every placement fits an object."""
+        self.check(placements)
+        for name, placement in placements.items():
+            expected = self.vertices[self._span(name)].shape
+            if placement.vertices.shape != expected:
+                raise RenderError(
+                    f"The placement of {name!r} has vertices of shape "
+                    f"{placement.vertices.shape}, its mesh {expected}.",
+                    advice="Pose the same mesh that the scene holds.",
+                )
+
+    def _span(self, name: str) -> slice:
+        i = self.names[name]
+        return slice(self.first_vertex[i], self.first_vertex[i + 1])
 
 
 def flatten(scene: Scene) -> Geometry:
@@ -183,11 +192,13 @@ def is_closed(item: Object) -> bool:
     """
     if not len(item.mesh.faces):
         return False
-    places = np.round(item.mesh.vertices / 1e-5).astype(np.int64)
-    _, merged = np.unique(places, axis=0, return_inverse=True)
+    count = len(item.mesh.vertices)
+    merged = np.zeros(count, np.int64)
+    for axis in np.round(item.mesh.vertices / 1e-5).T:  # far faster than by rows of three
+        _, rank = np.unique(axis, return_inverse=True)
+        _, merged = np.unique(merged * count + rank.reshape(-1), return_inverse=True)
     corners = merged.reshape(-1)[item.mesh.faces].astype(np.int64)
     start, end = corners.reshape(-1), np.roll(corners, -1, axis=1).reshape(-1)
-    count = len(places)
     met = np.isin(start * count + end, end * count + start)
     return bool(met.mean() > _CLOSED)
 

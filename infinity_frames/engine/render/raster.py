@@ -311,6 +311,8 @@ def nearest(
         1/z, 1/m; 0 where nothing is.
     """
     out = np.zeros(len(points))
+    order = np.argsort(points[:, 0])  # a face looks at the points between its ends only
+    across = points[order, 0]
     for face in range(len(faces)):
         corners = _corners(clip, faces[face, 0], faces[face, 1], faces[face, 2])
         x0, y0, w0, x1, y1, w1, x2, y2, w2 = corners
@@ -322,9 +324,12 @@ def nearest(
             v0, v1, v2 = y0 / w0, y1 / w1, y2 / w2
             left, right = min(u0, u1, u2), max(u0, u1, u2)
             top, bottom = min(v0, v1, v2), max(v0, v1, v2)
-        for k in range(len(points)):
+        for place in range(np.searchsorted(across, left), len(points)):
+            k = order[place]
             x, y = points[k, 0], points[k, 1]
-            if x < left or x > right or y < top or y > bottom:
+            if x > right:
+                break
+            if y < top or y > bottom:
                 continue
             f0 = (y1 * w2 - w1 * y2) * x + (w1 * x2 - x1 * w2) * y + (x1 * y2 - y1 * x2)
             f1 = (y2 * w0 - w2 * y0) * x + (w2 * x0 - x2 * w0) * y + (x2 * y0 - y2 * x0)

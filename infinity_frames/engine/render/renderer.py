@@ -84,8 +84,8 @@ class Renderer:
             A placement fits no object of the scene.
         """
         static = self._static_for(placements)
-        vertices, _ = self._geometry.placed(placements)
-        clip = clip_coordinates(self.scene.camera.P, vertices)
+        self._geometry.check_shapes(placements)
+        clip = self._clip(static, placements)
         seen = static.seen[0].copy()
         seen.draw(self._geometry, clip, static.drawn, self._grids[0])
         return LabelPass.of(seen, self._geometry, clip, self._grids[0])
@@ -116,10 +116,11 @@ class Renderer:
         """
         static = self._static_for(placements)
         vertices, normals = self._geometry.placed(placements)
-        frame = self._frame(vertices, normals)
+        frame = self._frame(self._clip(static, placements), vertices, normals)
         light = self._light(static)
+        casters = light.casters(vertices)
         lighting = light.lighting._replace(
-            moving=_body(self._lamps, light.lighting.ambient, light.casters(vertices), _MOVING_MAPS)
+            moving=_body(self._lamps, light.lighting.ambient, casters, _MOVING_MAPS)
         )
         passes = [seen.copy() for seen in static.seen]
         for seen, grid in zip(passes, self._grids, strict=True):
@@ -137,11 +138,12 @@ class Renderer:
         shaped = color.reshape(*face_id.shape, 3)
         if later is None:
             return shaped
-        motion = self._motion(frame, later, samples, moved, face_id.shape)
+        motion = self._motion(static, frame, later, samples, moved, face_id.shape)
         return blurred(shaped, motion, passes[0].inverse_depth)
 
     def _motion(
         self,
+        static: _Static,
         frame: Frame,
         later: Mapping[str, Placement],
         samples: Samples,
@@ -149,8 +151,8 @@ class Renderer:
         shape: tuple[int, ...],
     ) -> NDArray[np.float32]:
         """Motion of every pixel from the middle of the exposure to its end, (H, W, 2) px."""
-        vertices, _ = self._geometry.placed(later)
-        clip = clip_coordinates(self.scene.camera.P, vertices)
+        self._geometry.check_shapes(later)
+        clip = self._clip(static, later)
         found = np.zeros((len(moved), 2), np.float32)
         faces, lens = self._geometry.surfaces.faces, self.scene.camera.lens
         pixel_motion(faces, frame.clip, clip, lens, samples.face, samples.x, samples.y, found)
@@ -230,10 +232,25 @@ class Renderer:
         sampled[edge, sample] = self._shaded(frame, lighting, own)
         color[pixels] = (color[pixels] + sampled.sum(axis=1)) / np.float32(len(SAMPLES) + 1)
 
-    def _frame(self, vertices: NDArray[np.float64], normals: NDArray[np.float64]) -> Frame:
+    def _frame(
+        self,
+        clip: NDArray[np.float64],
+        vertices: NDArray[np.float64],
+        normals: NDArray[np.float64],
+    ) -> Frame:
         camera = self.scene.camera
-        clip = clip_coordinates(camera.P, vertices)
         return Frame(clip, vertices, normals, camera.location, float(camera.K[1, 1]))
+
+    def _clip(self, static: _Static, placements: Mapping[str, Placement]) -> NDArray[np.float64]:
+        """Homogeneous pixel coordinates of all vertices: only those of moving objects are new."""
+        clip = static.clip.copy()
+        for name, placement in placements.items():
+            first = self._geometry.first_vertex[self._geometry.names[name]]
+            moved = clip_coordinates(
+                self.scene.camera.P, np.ascontiguousarray(placement.vertices, np.float64)
+            )
+            clip[first : first + len(moved)] = moved
+        return clip
 
     def _static_for(self, placements: Mapping[str, Placement]) -> _Static:
         names = frozenset(placements)
@@ -255,7 +272,7 @@ class Renderer:
             seen.append(view)
         owner = np.append(geometry.surfaces.owner, -1).astype(np.int32)[seen[0].face_id]
         drawn = geometry.members(moving)
-        return _Static(names, moving, unmoving, drawn, seen, owner.reshape(-1))
+        return _Static(names, moving, unmoving, drawn, clip, seen, owner.reshape(-1))
 
     def _light(self, static: _Static) -> _Light:
         """Everything that only pictures need, when the first is asked for."""
@@ -280,7 +297,7 @@ class Renderer:
         face_id = static.seen[0].face_id
         row, column = np.divmod(np.arange(face_id.size), face_id.shape[1])
         samples = Samples(face_id.reshape(-1), *self._grids[0].places(row, column))
-        frame = self._frame(geometry.vertices, geometry.normals)
+        frame = self._frame(static.clip, geometry.vertices, geometry.normals)
         lit = self._lit(frame, lighting, samples)
         casters = self._casters([i for i in static.moving if objects[i].casts_shadow])
         mirror = Mirror(self.scene, geometry, face_id)
@@ -321,6 +338,7 @@ class _Static:
     moving: list[int]
     unmoving: list[int]
     drawn: NDArray[np.int32]
+    clip: NDArray[np.float64]
     seen: list[Visibility]
     owner: NDArray[np.int32]
     light: _Light | None = None

@@ -140,6 +140,9 @@ def irradiance(
         sent = _lamp_irradiance(lighting, point, first, last, moves, hidden, parts, share)
         if sent > 0.0 and lamps.first_opening[light + 1] > lamps.first_opening[light]:
             sent *= _through_openings(lamps, light, point.position)
+            if sent == 0.0:  # nothing can shade what is dark
+                for i in range(first, last):
+                    share[i] = 0
         lobe = 0.0
         if sent > 0.0:
             c = lamps.center[light]

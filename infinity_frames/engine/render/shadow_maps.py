@@ -46,9 +46,15 @@ class DepthMaps(NamedTuple):
 def _axes(forward: NDArray[np.float64]) -> NDArray[np.float64]:
     """Right-handed axes (N, 3, 3) whose third rows are ``forward`` (N, 3)."""
     helper = np.eye(3)[np.abs(forward).argmin(axis=1)]
-    right = np.cross(helper, forward)
+    right = _cross(helper, forward)
     right /= np.linalg.norm(right, axis=1, keepdims=True)
-    return np.stack([right, np.cross(forward, right), forward], axis=1)
+    return np.stack([right, _cross(forward, right), forward], axis=1)
+
+
+def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cross products of rows; numpy's own takes ten times as long for so few."""
+    (a0, a1, a2), (b0, b1, b2) = a.T, b.T
+    return np.stack([a1 * b2 - a2 * b1, a2 * b0 - a0 * b2, a0 * b1 - a1 * b0], axis=1)
 
 
 def perspective(

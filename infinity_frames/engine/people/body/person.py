@@ -99,8 +99,8 @@ class Body:
             Body axes, m.
         """
         rotations, offsets = bone_transforms(
-            np.asarray(quaternions, float),
-            np.asarray(root, float),
+            np.ascontiguousarray(quaternions, float),
+            np.ascontiguousarray(root, float),
             self.rest_joints,
             self.rest_pose,
             self._rest_frames,

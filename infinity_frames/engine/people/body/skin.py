@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.core.jit import kernel
+from infinity_frames.engine.core.jit import inlined, kernel
 from infinity_frames.engine.people.body.appearance import LEG_SPREAD, Proportions
 from infinity_frames.engine.people.body.shape import ARM_AXES
-from infinity_frames.engine.people.skeleton import JOINT_INDEX, JOINTS, PARENTS, forward, matrices
+from infinity_frames.engine.people.skeleton import JOINT_INDEX, JOINTS, PARENTS
 
 __all__ = [
     "INFLUENCES",
@@ -41,6 +41,7 @@ _SPREAD = tuple(
     and not name.endswith(("jaw", "smplhf"))
 )
 _PARENTS = np.array(PARENTS)
+_BEND = np.array(_SPREAD)
 _HELPER = {joint: len(JOINTS) + 2 * k for k, joint in enumerate(_SPREAD)}
 BONES = len(JOINTS) + 2 * len(_SPREAD)
 OWNER: NDArray[np.intp] = np.concatenate([np.arange(len(JOINTS)), np.repeat(_SPREAD, 2)])
@@ -181,20 +182,64 @@ def pack(weights: Array) -> tuple[NDArray[np.int32], Array]:
     return bones, largest / largest.sum(axis=1, keepdims=True)
 
 
-def _products(a: Array, b: Array) -> Array:
-    w, x, y, z = np.moveaxis(a, -1, 0)
-    s, i, j, k = np.moveaxis(b, -1, 0)
-    return np.stack(
-        [
-            w * s - x * i - y * j - z * k,
-            w * i + x * s + y * k - z * j,
-            w * j - x * k + y * s + z * i,
-            w * k + x * j - y * i + z * s,
-        ],
-        axis=-1,
+@inlined
+def _turn(quaternion: Array, out: Array) -> None:
+    """Fill ``out`` (3, 3) with the rotation matrix of a unit quaternion."""
+    w, x, y, z = quaternion
+    out[0, 0], out[0, 1], out[0, 2] = (
+        1 - 2 * (y * y + z * z),
+        2 * (x * y - w * z),
+        2 * (x * z + w * y),
+    )
+    out[1, 0], out[1, 1], out[1, 2] = (
+        2 * (x * y + w * z),
+        1 - 2 * (x * x + z * z),
+        2 * (y * z - w * x),
+    )
+    out[2, 0], out[2, 1], out[2, 2] = (
+        2 * (x * z - w * y),
+        2 * (y * z + w * x),
+        1 - 2 * (x * x + y * y),
     )
 
 
+@inlined
+def _times(a: Array, b: Array, out: Array) -> None:
+    """Fill ``out`` with the product of two (3, 3) matrices."""
+    for i in range(3):
+        for j in range(3):
+            out[i, j] = a[i, 0] * b[0, j] + a[i, 1] * b[1, j] + a[i, 2] * b[2, j]
+
+
+@inlined
+def _against(a: Array, b: Array, out: Array) -> None:
+    """Fill ``out`` with the product of a (3, 3) matrix and another one's transpose."""
+    for i in range(3):
+        for j in range(3):
+            out[i, j] = a[i, 0] * b[j, 0] + a[i, 1] * b[j, 1] + a[i, 2] * b[j, 2]
+
+
+@inlined
+def _shares_of_bend(own: Array, rest: Array, shares: Array) -> None:
+    """Fill ``shares`` (2, 4) with the rotations at 1/3 and 2/3 from one to another."""
+    w, x, y, z = own
+    s, i, j, k = rest[0], -rest[1], -rest[2], -rest[3]
+    a = w * s - x * i - y * j - z * k
+    b = w * i + x * s + y * k - z * j
+    c = w * j - x * k + y * s + z * i
+    d = w * k + x * j - y * i + z * s
+    if a < 0:
+        a, b, c, d = -a, -b, -c, -d
+    sine = np.sqrt(b * b + c * c + d * d)
+    half, scale = np.arctan2(sine, a), 1.0 / max(sine, 1e-12)
+    for part in range(2):
+        angle = (part + 1) / 3 * half
+        across = np.sin(angle) * scale
+        shares[part, 0], shares[part, 1] = np.cos(angle), across * b
+        shares[part, 2], shares[part, 3] = across * c, across * d
+
+
+@kernel
 def bone_transforms(
     quaternions: Array, root: Array, joints: Array, rest: Array, rest_frames: tuple[Array, Array]
 ) -> tuple[Array, Array]:
@@ -219,24 +264,37 @@ def bone_transforms(
     offsets : (bones, 3) array
         A point p goes to ``rotation @ p + offset``.
     """
-    positions, turned = forward(quaternions, root, joints)
     rest_positions, rest_turned = rest_frames
-    rotations = np.empty((BONES, 3, 3))
-    rotations[: len(JOINTS)] = turned @ rest_turned.transpose(0, 2, 1)
-    bend = np.array(_SPREAD)
-    parents = _PARENTS[bend]
-    change = _products(quaternions[bend], rest[bend] * (1.0, -1.0, -1.0, -1.0))
-    change = np.where(change[:, :1] < 0, -change, change)
-    sine = np.linalg.norm(change[:, 1:], axis=1)
-    half = np.arctan2(sine, change[:, 0])
-    axis = change[:, 1:] / np.maximum(sine, 1e-12)[:, None]
-    for k, part in enumerate((1 / 3, 2 / 3)):
-        partial = np.column_stack([np.cos(part * half), np.sin(part * half)[:, None] * axis])
-        rotations[len(JOINTS) + k :: 2] = (
-            turned[parents] @ matrices(partial) @ rest_turned[parents].transpose(0, 2, 1)
-        )
-    pivot = np.concatenate([np.arange(len(JOINTS)), np.repeat(bend, 2)])
-    offsets = positions[pivot] - np.einsum("bij,bj->bi", rotations, rest_positions[pivot])
+    count = len(quaternions)
+    turned, positions = np.empty((count, 3, 3)), np.empty((count, 3))
+    rotations, offsets = np.empty((BONES, 3, 3)), np.empty((BONES, 3))
+    local, bent, shares = np.empty((3, 3)), np.empty((3, 3)), np.empty((2, 4))
+    for joint in range(count):
+        parent = _PARENTS[joint]
+        if parent < 0:
+            _turn(quaternions[joint], turned[joint])
+            positions[joint] = root
+        else:
+            _turn(quaternions[joint], local)
+            _times(turned[parent], local, turned[joint])
+            x, y, z = joints[joint] - joints[parent]
+            for i in range(3):
+                t = turned[parent, i]
+                positions[joint, i] = positions[parent, i] + t[0] * x + t[1] * y + t[2] * z
+        _against(turned[joint], rest_turned[joint], rotations[joint])
+    for k in range(len(_BEND)):
+        joint = _BEND[k]
+        parent = _PARENTS[joint]
+        _shares_of_bend(quaternions[joint], rest[joint], shares)
+        for part in range(2):
+            _turn(shares[part], local)
+            _times(turned[parent], local, bent)
+            _against(bent, rest_turned[parent], rotations[count + 2 * k + part])
+    for bone in range(BONES):
+        x, y, z = rest_positions[OWNER[bone]]
+        for i in range(3):
+            r = rotations[bone, i]
+            offsets[bone, i] = positions[OWNER[bone], i] - (r[0] * x + r[1] * y + r[2] * z)
     return rotations, offsets
 
 
