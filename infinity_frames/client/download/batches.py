@@ -211,6 +211,8 @@ class _BatchDownload:
                         return
                     except NoRoom as short:
                         fetcher.room.wait(job, part, short.needed)
+                    except OSError as error:
+                        fetcher.make_room(job, part, error)
                     if part.size != size:  # deleted for the sake of another job
                         digest, size = fetcher.fetch(job, part)
 

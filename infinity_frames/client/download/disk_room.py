@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 import threading
 from collections.abc import Iterator
@@ -79,15 +80,21 @@ class DiskRoom:
         with self._changed:
             others = [size for job, size in self._working.items() if job != job_id]
             if not self._fits(needed + sum(others)):
-                if others:
+                if others and not self.alone(job_id):
                     raise NoRoom(needed)
                 self._delete_partial_archives(job_id, needed)
-            self._working[job_id] = needed
+            if not self.alone(job_id):
+                self._working[job_id] = needed
+
+    def alone(self, job_id: str) -> bool:
+        """Whether a job has the disk for itself, after a :meth:`wait` for infinite room."""
+        return self._working.get(job_id) == math.inf
 
     def wait(self, job_id: str, part: Part, needed: float) -> None:
         """Wait until other jobs have left enough room, or none of them is being written.
 
-        Meanwhile another job may delete `part`.
+        Meanwhile another job may delete `part`. A job that waits for infinite room, since the disk
+        was full, has the disk for itself until it ends.
         """
         with self._changed:
             del self._working[job_id]
@@ -98,7 +105,9 @@ class DiskRoom:
                     break
                 self._changed.wait(_RECHECK_S)
             del self._waiting[job_id]
-            self._working[job_id] = 0
+            self._working[job_id] = needed
+            if self.alone(job_id) and not self._stop.is_set():
+                self._delete_partial_archives(job_id, needed)
 
     def _fits(self, needed: float) -> bool:
         return needed <= shutil.disk_usage(self._folder).free

@@ -76,7 +76,7 @@ class _Tries:
     """What has gone wrong with one archive so far."""
 
     def __init__(self) -> None:
-        self.failures = self.expired = self.altered = self.full = 0
+        self.failures = self.expired = self.altered = 0
         self.silence = _Silence()
 
 
@@ -136,7 +136,7 @@ class Fetcher:
                 self._pause(job_id, cut, tries, began, part.size - before)
                 continue
             except OSError as error:
-                self._make_room(job_id, part, tries, error)
+                self.make_room(job_id, part, error)
                 continue
             self._silence.end()
             wanted = self.jobs[job_id].get("sha256")
@@ -191,14 +191,17 @@ class Fetcher:
                 job=job_id,
             ) from None
 
-    def _make_room(self, job_id: str, part: Part, tries: _Tries, error: OSError) -> None:
-        """Wait for other jobs if the disk is full; raise if that has not helped before."""
-        tries.full += 1
-        if error.errno not in _FULL or tries.full == 3:
+    def make_room(self, job_id: str, part: Part, error: OSError) -> None:
+        """Wait until a job has the disk for itself, after an error of a full disk.
+
+        Raises
+        ------
+        OSError
+            `error`, if it is another one, or if the disk is too small for the job alone.
+        """
+        if error.errno not in _FULL or self.room.alone(job_id):
             raise error
         self.room.wait(job_id, part, math.inf)
-        with contextlib.suppress(NoRoom):
-            self.room.reserve(job_id, math.inf)
 
     def interrupt(self) -> None:
         """Stop all downloads at once, also those that wait for a server that hangs."""
