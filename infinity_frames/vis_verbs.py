@@ -72,6 +72,76 @@ class VisVerbs:
         """
         return vis.visualize_joint(self._frame, x, y, stratify_var, ax=ax)
 
+    def visualize_sensitivity(self, k: int = 12, *, ax: Axes | None = None) -> Figure:
+        """Plot the factors that move a metric; see :func:`infinity_frames.vis`.
+
+        Examples
+        --------
+        >>> found = scored.infinity.sensitivity("oks")
+        >>> found.infinity.visualize_sensitivity()
+        """
+        return vis.visualize_sensitivity(self._frame, k, ax=ax)
+
+    def visualize_slices(self, k: int = 10, *, ax: Axes | None = None) -> Figure:
+        """Plot the rules under which a metric is worst; see :func:`infinity_frames.vis`.
+
+        Examples
+        --------
+        >>> found = scored.infinity.slices("oks")
+        >>> found.infinity.visualize_slices()
+        """
+        return vis.visualize_slices(self._frame, k, ax=ax)
+
+    def visualize_contrast(self, *, ax: Axes | None = None) -> Figure:
+        """Plot the paired differences of a sweep; see :func:`infinity_frames.vis`.
+
+        Examples
+        --------
+        >>> found = scored.infinity.contrast("camera_height", "oks")  # doctest: +SKIP
+        >>> found.infinity.visualize_contrast()  # doctest: +SKIP
+        """
+        return vis.visualize_contrast(self._frame, ax=ax)
+
+    def visualize_breakpoints(self, *, ax: Axes | None = None) -> Figure:
+        """Plot the share of jobs that are still right; see :func:`infinity_frames.vis`.
+
+        Examples
+        --------
+        >>> found = jobs.infinity.breakpoint("camera_height", score, 0.5)  # doctest: +SKIP
+        >>> found.infinity.visualize_breakpoints()  # doctest: +SKIP
+        """
+        return vis.visualize_breakpoints(self._frame, ax=ax)
+
+    def visualize_search(self, *, ax: Axes | None = None) -> Figure:
+        """Plot how a search found the worst scores; see :func:`infinity_frames.vis`.
+
+        Examples
+        --------
+        >>> found = session.search(score, 300, folder="data/worst")  # doctest: +SKIP
+        >>> found.infinity.visualize_search()  # doctest: +SKIP
+        """
+        return vis.visualize_search(self._frame, ax=ax)
+
+    def visualize_comparison(self, k: int = 12, *, ax: Axes | None = None) -> Figure:
+        """Plot how far columns are from those of real data; see :func:`infinity_frames.vis`.
+
+        Examples
+        --------
+        >>> found = scored.infinity.compare_to(scored.tail(150))  # doctest: +SKIP
+        >>> found.infinity.visualize_comparison()  # doctest: +SKIP
+        """
+        return vis.visualize_comparison(self._frame, k, ax=ax)
+
+    def visualize_gaps(self, *, ax: Axes | None = None) -> Figure:
+        """Plot the rows in each cell against its target; see :func:`infinity_frames.vis`.
+
+        Examples
+        --------
+        >>> found = scored.infinity.gaps(by=["camera_height", "num_reps"])
+        >>> found.infinity.visualize_gaps()
+        """
+        return vis.visualize_gaps(self._frame, ax=ax)
+
     def view_previews(
         self,
         k: int = 20,

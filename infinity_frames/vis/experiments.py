@@ -51,6 +51,11 @@ def visualize_sensitivity(found: pd.DataFrame, k: int = 12, *, ax: Axes | None =
     ------
     FrameError
         These are no rows of ``sensitivity()``.
+
+    Examples
+    --------
+    >>> found = scored.infinity.sensitivity("oks")
+    >>> visualize_sensitivity(found)
     """
     require_rows(found, ["factors", "order", "share", "ci_low", "ci_high", "p"], "sensitivity")
     rows = found.head(k)
@@ -98,6 +103,11 @@ def visualize_slices(found: pd.DataFrame, k: int = 10, *, ax: Axes | None = None
     ------
     FrameError
         These are no rows of ``slices()``, or no slice was found.
+
+    Examples
+    --------
+    >>> found = scored.infinity.slices("oks")
+    >>> visualize_slices(found)
     """
     require_rows(found, ["rule", "n", "lift", "ci_low", "ci_high"], "slices")
     if not len(found):
@@ -133,6 +143,11 @@ def visualize_contrast(found: pd.DataFrame, *, ax: Axes | None = None) -> Figure
     ------
     FrameError
         These are no rows of ``contrast()``.
+
+    Examples
+    --------
+    >>> found = scored.infinity.contrast("camera_height", "oks")  # doctest: +SKIP
+    >>> visualize_contrast(found)  # doctest: +SKIP
     """
     require_rows(found, ["parameter", "value", "baseline", "difference", "verdict"], "contrast")
     names = [f"{value}\n{counted(int(n), 'pair')}" for value, n in found[["value", "n"]].to_numpy()]
@@ -168,6 +183,11 @@ def visualize_breakpoints(found: pd.DataFrame, *, ax: Axes | None = None) -> Fig
     ------
     FrameError
         These are no rows of ``breakpoint()``, or no row has a known outcome.
+
+    Examples
+    --------
+    >>> found = jobs.infinity.breakpoint("camera_height", score, 0.5)  # doctest: +SKIP
+    >>> visualize_breakpoints(found)  # doctest: +SKIP
     """
     require_rows(found, ["parameter", "breakpoint", "verdict", "flips"], "breakpoint")
     parameter = str(found["parameter"].iloc[0])
@@ -213,6 +233,11 @@ def visualize_search(found: pd.DataFrame, *, ax: Axes | None = None) -> Figure:
     ------
     FrameError
         These are no rows of ``search()``.
+
+    Examples
+    --------
+    >>> found = session.search(score, 300, folder="data/worst")  # doctest: +SKIP
+    >>> visualize_search(found)  # doctest: +SKIP
     """
     require_rows(found, ["score", "order", "failure", "distinct"], "search")
     limit = found.attrs.get("search", {}).get("threshold")
@@ -268,6 +293,11 @@ def visualize_comparison(found: pd.DataFrame, k: int = 12, *, ax: Axes | None = 
     ------
     FrameError
         These are no rows of ``compare_to()``.
+
+    Examples
+    --------
+    >>> found = scored.infinity.compare_to(scored.tail(150))  # doctest: +SKIP
+    >>> visualize_comparison(found)  # doctest: +SKIP
     """
     require_rows(found, ["column", "distance", "relative", "noise", "p"], "compare_to")
     rows = found.head(k).copy()

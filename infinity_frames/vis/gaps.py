@@ -41,6 +41,11 @@ def visualize_gaps(found: pd.DataFrame, *, ax: Axes | None = None) -> Figure:
     ------
     FrameError
         These are no rows of ``gaps()``, or `ax` was given for three columns.
+
+    Examples
+    --------
+    >>> found = scored.infinity.gaps(by=["camera_height", "num_reps"])
+    >>> visualize_gaps(found)
     """
     require_rows(found, ["rule", "n", "target", "ratio", "verdict"], "gaps")
     columns = _cell_columns(found)

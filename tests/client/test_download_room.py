@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -64,11 +65,10 @@ def quota(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def usage(path: Path) -> _Usage:
         used = 0
-        for file in tmp_path.rglob("*"):
-            try:
-                used += file.stat().st_size if file.is_file() else 0
-            except FileNotFoundError:
-                continue
+        for folder, _, names in os.walk(tmp_path):  # folders may vanish meanwhile
+            for name in names:
+                with contextlib.suppress(FileNotFoundError):
+                    used += os.stat(os.path.join(folder, name)).st_size
         return _Usage(max(allowed[0] - used, 0))
 
     monkeypatch.setattr(shutil, "disk_usage", usage)

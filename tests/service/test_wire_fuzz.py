@@ -43,6 +43,7 @@ ENDPOINTS = [
     "POST /api/jobs/preview/",
     "GET /api/results/{archive}/",
     "GET /api/tokens/",
+    "POST /api/sessions/",
     "POST /api/tokens/",
     "DELETE /api/tokens/{token_id}/",
 ]

@@ -47,10 +47,12 @@ class S3Server:
             self.program, "server", f"-dir={self.folder}", "-s3", f"-s3.port={s3}",
             f"-s3.config={config}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-master.port={master}",
             f"-volume.port={volume}", f"-filer.port={filer}", "-master.volumeSizeLimitMB=64",
+            "-s3.port.iceberg=0", "-s3.port.lance=0",  # these would be the same for every server
         ]  # fmt: skip
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        eventually(lambda: _answers(self.environment["AWS_ENDPOINT_URL"]), timeout=90)
+        for address in (self.environment["AWS_ENDPOINT_URL"], self.environment["FILER"]):
+            eventually(lambda url=address: _answers(url), timeout=90)
         return self
 
     def kill(self) -> None:
