@@ -107,7 +107,9 @@ class VisVerbs:
 
         Examples
         --------
-        >>> found = jobs.infinity.breakpoint("camera_height", score, 0.5)  # doctest: +SKIP
+        >>> found = jobs.infinity.breakpoint(  # doctest: +SKIP
+        ...     "camera_height", score, 0.5, folder="data/heights"
+        ... )
         >>> found.infinity.visualize_breakpoints()  # doctest: +SKIP
         """
         return vis.visualize_breakpoints(self._frame, ax=ax)

@@ -186,7 +186,9 @@ def visualize_breakpoints(found: pd.DataFrame, *, ax: Axes | None = None) -> Fig
 
     Examples
     --------
-    >>> found = jobs.infinity.breakpoint("camera_height", score, 0.5)  # doctest: +SKIP
+    >>> found = jobs.infinity.breakpoint(  # doctest: +SKIP
+    ...     "camera_height", score, 0.5, folder="data/heights"
+    ... )
     >>> visualize_breakpoints(found)  # doctest: +SKIP
     """
     require_rows(found, ["parameter", "breakpoint", "verdict", "flips"], "breakpoint")
