@@ -250,6 +250,7 @@ def test_the_public_names():
         "generators",
         "query",
         "read_results",
+        "replay",
         "start_engine",
         "stop_engine",
     ]
