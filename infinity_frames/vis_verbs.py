@@ -77,7 +77,7 @@ class VisVerbs:
 
         Examples
         --------
-        >>> found = scored.infinity.sensitivity("oks")
+        >>> found = scored.infinity.sensitivity("oks", by=["camera_height", "num_reps"])
         >>> found.infinity.visualize_sensitivity()
         """
         return vis.visualize_sensitivity(self._frame, k, ax=ax)

@@ -54,7 +54,7 @@ def visualize_sensitivity(found: pd.DataFrame, k: int = 12, *, ax: Axes | None =
 
     Examples
     --------
-    >>> found = scored.infinity.sensitivity("oks")
+    >>> found = scored.infinity.sensitivity("oks", by=["camera_height", "num_reps"])
     >>> visualize_sensitivity(found)
     """
     require_rows(found, ["factors", "order", "share", "ci_low", "ci_high", "p"], "sensitivity")

@@ -7,6 +7,7 @@ import subprocess
 import sysconfig
 import time
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ class S3Server:
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         for address in (self.environment["AWS_ENDPOINT_URL"], self.environment["FILER"]):
-            eventually(lambda url=address: _answers(url), timeout=90)
+            eventually(partial(_answers, address), timeout=90)
         return self
 
     def kill(self) -> None:
