@@ -614,7 +614,10 @@ def test_a_name_without_version_is_the_newest_version(server: FaultServer) -> No
         inf.Session(bare, token=TOKEN, server=server.url)  # chosen; this server lacks it
 
 
-def test_the_old_name_of_the_data_module_warns() -> None:
+def test_the_old_name_of_the_data_module_warns(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A process that has imported the old name is not warned again.
+    monkeypatch.delitem(sys.modules, "infinity_frames.results", raising=False)
+    monkeypatch.delitem(vars(inf), "results", raising=False)
     with pytest.warns(DeprecationWarning, match="renamed to infinity_frames.data"):
         assert inf.results is inf.data
     assert inf.__version__
