@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable
@@ -160,8 +161,7 @@ _running: dict[int, int] = {}
 def _port() -> int:
     with _starting:
         if os.getpid() not in _running:
-            server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-            server.daemon_threads = True
+            server = _Server(("127.0.0.1", 0), _Handler)
             threading.Thread(target=server.serve_forever, daemon=True, name="explorer").start()
             _running[os.getpid()] = server.server_port
         return _running[os.getpid()]
@@ -297,6 +297,15 @@ _JOB_DATA: dict[str, Callable[[JobFiles, dict[str, list[str]]], bytes]] = {
 def _integer(query: dict[str, list[str]], name: str, default: int) -> int:
     text = query.get(name, [""])[0]
     return int(text) if text.isascii() and text.isdigit() and len(text) < 12 else default
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print the traceback of an error, but not if a browser closed its connection."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import socket
+import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 import requests
 import vis_factory as factory
 from browsing import accessibility_problems, needs_chromium
+from engine_fixtures import eventually
 
 import infinity_frames as inf
 from infinity_frames.protocol.errors import FrameError
@@ -90,6 +93,18 @@ def test_the_address_is_the_permission(view, results) -> None:
     other.close()
     assert requests.get(other.url, timeout=30).status_code == 404
     assert requests.get(view.url, timeout=30).status_code == 200
+
+
+def test_a_browser_that_breaks_its_connection_prints_nothing(view, capfd) -> None:
+    address = urlsplit(view.url)
+    before = set(threading.enumerate())
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        eventually(lambda: set(threading.enumerate()) - before)
+        # Without lingering, closing resets the connection.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    eventually(lambda: not set(threading.enumerate()) - before)
+    assert capfd.readouterr().err == ""
 
 
 def test_only_its_own_page_selects(view, results) -> None:
