@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,7 @@ class WebDataset:
     def write(self, folder: Path, data: DataSet) -> None:
         """Write the shards of each part."""
         for part, members in data.parts():
-            with _Shards(folder, part) as shards:
+            with closing(_Shards(folder, part)) as shards:
                 for job in members:
                     for key, files in _samples(job, data):
                         shards.add(key, files)
@@ -119,23 +119,16 @@ class _Shards:
         self._tar: tarfile.TarFile | None = None
         self._bytes = 0
 
-    def __enter__(self) -> _Shards:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Finish the last file."""
         if self._tar is not None:
             self._tar.close()
+            self._tar = None
 
     def add(self, key: str, files: Mapping[str, bytes]) -> None:
         """Append one sample."""
-        if self._tar is not None and self._bytes > _SHARD_BYTES:
-            self._tar.close()
-            self._tar = None
+        if self._bytes > _SHARD_BYTES:
+            self.close()
         if self._tar is None:
             name = f"{self._part}-{self._count:06d}.tar"
             self._tar = tarfile.open(self._folder / name, "w")  # noqa: SIM115 (closed above)

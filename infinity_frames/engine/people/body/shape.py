@@ -258,7 +258,7 @@ def add_legs(field: Field, body: Proportions, ease: float = 0.0, flare: float = 
 
 
 def add_foot(field: Field, body: Proportions, ease: float = 0.0, toes: bool = True) -> Field:
-    """The left foot, level under the ankle; its sole is cut flat by whoever meshes it.
+    """The left foot, level under the ankle; the mesher cuts its sole flat.
 
     Without toes it is what a shoe or a sock shows.
     """
