@@ -21,8 +21,9 @@ FRONT_DOOR = [
     "infinity_frames.accessor",
     "infinity_frames.batch",
     "infinity_frames.compat",
-    "infinity_frames.experiment_verbs",  # a part of the accessor
     "infinity_frames.frame",
+    *(f"infinity_frames.verbs.{part}" for part in ("batches", "data_sets", "experiments", "jobs")),
+    "infinity_frames.verbs.results",
 ]
 
 NAMES = {

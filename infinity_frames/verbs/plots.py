@@ -1,4 +1,7 @@
-"""The functions of ``infinity_frames.vis`` as verbs of the same names."""
+"""Verbs that draw: plots, picture grids, videos, the explorer.
+
+Functions of ``infinity_frames.vis`` are verbs of the same names.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from infinity_frames.protocol.deprecation import renamed_arguments
 from infinity_frames.protocol.errors import FrameError
 from infinity_frames.protocol.lazy import LazyModule
 
@@ -16,16 +20,114 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from infinity_frames import vis
+    from infinity_frames.web import local as web
+    from infinity_frames.web.local import View
 else:  # matplotlib and OpenCV are imported when a verb first draws
     vis = LazyModule("infinity_frames.vis")
+    web = LazyModule("infinity_frames.web.local")
 
-__all__ = ["VisVerbs"]
+__all__ = ["PlotVerbs"]
 
 
-class VisVerbs:
-    """Plots and videos of a frame's rows; each verb is described at the function of its name."""
+class PlotVerbs:
+    """Plots and videos of a frame's rows."""
 
     _frame: pd.DataFrame
+
+    def visualize(self, stratify_var: str | None = None) -> Figure:
+        """Draw a plot per column: parameters of jobs, or parameters and outcomes of results.
+
+        Parameters
+        ----------
+        stratify_var : str, optional
+            A column whose values are shown by color.
+
+        Examples
+        --------
+        >>> jobs.infinity.visualize()
+        """
+        if "path" in self._frame.columns:
+            return vis.visualize_batch_results(self._frame, stratify_var=stratify_var)
+        return vis.visualize_job_params(self._frame, stratify_var=stratify_var)
+
+    @renamed_arguments(label="caption")
+    def previews(
+        self,
+        k: int = 20,
+        caption: str | Sequence[str] | None = None,
+        boxes: bool = False,
+        keypoints: bool = False,
+    ) -> Figure:
+        """Draw a captioned grid of what the first `k` jobs look like.
+
+        Parameters
+        ----------
+        k : int
+            At most this many.
+        caption : str or sequence of str, optional
+            Columns to write under each picture; by default the job's id.
+        boxes, keypoints : bool
+            Draw the labels over the pictures.
+
+        Examples
+        --------
+        >>> looks.infinity.previews(k=2, caption="exercise")
+        """
+        return vis.view_previews(self._frame, k, caption, boxes, keypoints)
+
+    @renamed_arguments(labels="draw", label="caption")
+    def show(
+        self,
+        k: int = 20,
+        draw: str | Sequence[str] = ("boxes",),
+        caption: str | Sequence[str] | None = None,
+        *,
+        path: str | Path | None = None,
+    ) -> Figure:
+        """Draw the first `k` rows' pictures, each at its ``frame_number``, with labels over it.
+
+        Parameters
+        ----------
+        k : int
+            At most this many; several rows of one frame are one picture.
+        draw : str or sequence of str
+            Labels to draw: boxes, masks, cuboids, skeleton, keypoints, rep_count.
+        caption : str or sequence of str, optional
+            Columns to write under each picture, of this frame or else of its jobs' results; by
+            default the job and the frame.
+
+        Examples
+        --------
+        >>> worst = results.infinity.annotations("person").nsmallest(4, "percent_in_fov")
+        >>> worst.infinity.show(draw=("boxes", "skeleton"), caption="percent_in_fov")
+        """
+        return vis.show(self._frame, k, draw, path, caption)
+
+    def explore(self, *, path: str | Path | None = None, browser: bool | None = None) -> View:
+        """Show these results in the explorer: pictures beside filters, videos with their labels.
+
+        A server on this machine serves the page; it needs no engine.
+
+        Parameters
+        ----------
+        path : path, optional
+            The folder that the results are in now, if they were moved.
+        browser : bool, optional
+            Open a browser tab. By default one is opened outside of notebooks; a notebook shows
+            the explorer when the view is the cell's last expression.
+
+        Returns
+        -------
+        View
+            Its ``selected`` is the frame of the rows that are selected on the page; its ``close()``
+            stops serving them.
+
+        Examples
+        --------
+        >>> view = results.infinity.explore()  # doctest: +SKIP
+        >>> view.selected  # doctest: +SKIP
+        """
+        return web.explore(self._frame, path=path, browser=browser)
 
     def visualize_job_params(self, stratify_var: str | None = None) -> Figure:
         """Plot how each parameter is distributed; see :func:`infinity_frames.vis`.
