@@ -40,5 +40,7 @@ class InfinityAccessor(JobVerbs, BatchVerbs, ResultVerbs, DataSetVerbs, Experime
 
     def _repr_html_(self) -> str:
         from infinity_frames.vis.repr import of_frame, previews, to_html
+        from infinity_frames.web.notebook_table import notebook_table
 
-        return to_html(of_frame(self._frame), previews(self._frame))
+        summary = to_html(of_frame(self._frame), previews(self._frame))
+        return summary + notebook_table(self._frame)

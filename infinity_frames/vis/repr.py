@@ -21,7 +21,7 @@ from infinity_frames.vis.columns import OUTCOMES, constant, different, identifie
 from infinity_frames.vis.effects import moved
 from infinity_frames.vis.style import counted, short
 
-__all__ = ["of_frame", "previews", "to_html", "to_text"]
+__all__ = ["of_frame", "previews", "to_html", "to_text", "varying_columns"]
 
 Summary = Mapping[str, Any]
 
@@ -60,13 +60,18 @@ def of_frame(frame: pd.DataFrame) -> dict[str, Any]:
     if kind == "labels":
         summary["about"]["columns"] = ", ".join(map(str, frame.columns[:8]))
         return {**summary, "varying": [], "rest": 0}
-    columns = [n for n in frame.columns if n not in _STATE and not identifies(frame[n])]
-    varying = [name for name in columns if constant(frame[name]) is None]
-    varying.sort(key=lambda name: not moved(frame, name))  # swept parameters come first
+    columns = _described(frame)
+    varying = varying_columns(frame)
     summary["varying"] = [(str(name), _values(frame[name])) for name in varying[:_MOST_PARAMETERS]]
     summary["more"] = max(0, len(varying) - _MOST_PARAMETERS)
     summary["rest"] = len(columns) - len(varying)
     return summary
+
+
+def varying_columns(frame: pd.DataFrame) -> list[Any]:
+    """Columns that differ between rows, swept parameters first; without ids, seeds and states."""
+    varying = [name for name in _described(frame) if constant(frame[name]) is None]
+    return sorted(varying, key=lambda name: not moved(frame, name))
 
 
 def previews(frame: pd.DataFrame) -> list[tuple[str, bytes]]:
@@ -126,6 +131,10 @@ def to_html(summary: Summary, pictures: Iterable[tuple[str, bytes]] = ()) -> str
     ]
     body = "".join(part for part in parts if part)
     return f'<div style="font-family: sans-serif; font-size: 13px; max-width: 860px">{body}</div>'
+
+
+def _described(frame: pd.DataFrame) -> list[Any]:
+    return [n for n in frame.columns if n not in _STATE and not identifies(frame[n])]
 
 
 def _told_apart(frame: pd.DataFrame) -> pd.DataFrame:

@@ -51,6 +51,7 @@ __all__ = [
     "figure",
     "in_notebook",
     "look",
+    "on_dark_pages",
     "rgb",
     "set_theme",
     "short",
@@ -281,19 +282,21 @@ _DARK_PAGES = (
 )
 
 
-def _page(picture: bytes, kind: str, name: str) -> str:
-    """Embed a picture in a page; plots turn dark where the page is, keeping their hues.
+def on_dark_pages(element: str, rules: str) -> str:
+    """CSS that applies to an element on dark pages only.
 
     JupyterLab, VS Code and documentation pages mark a dark page in their own ways; elsewhere the
     preference of the browser decides.
     """
-    dark = "filter: invert(0.92) hue-rotate(180deg);"
-    known = ", ".join(f"{page} img.infinity-plot" for page in _DARK_PAGES)
-    other = "body:not([data-jp-theme-light]):not(.vscode-light) img.infinity-plot"
-    style = (
-        f"<style>img.{name} {{max-width: 100%;}} {known} {{{dark}}} "
-        f"@media (prefers-color-scheme: dark) {{{other} {{{dark}}}}}</style>"
-    )
+    known = ", ".join(f"{page} {element}" for page in _DARK_PAGES)
+    other = f"body:not([data-jp-theme-light]):not(.vscode-light) {element}"
+    return f"{known} {{{rules}}} @media (prefers-color-scheme: dark) {{{other} {{{rules}}}}}"
+
+
+def _page(picture: bytes, kind: str, name: str) -> str:
+    """Embed a picture in a page; plots turn dark where the page is, keeping their hues."""
+    dark = on_dark_pages("img.infinity-plot", "filter: invert(0.92) hue-rotate(180deg);")
+    style = f"<style>img.{name} {{max-width: 100%;}} {dark}</style>"
     data = base64.b64encode(picture).decode("ascii")
     return f'{style}<img class="{name}" src="data:image/{kind};base64,{data}" alt="">'
 
