@@ -16,6 +16,7 @@ import infinity_frames as inf
 
 pytestmark = needs_chromium
 
+GAP = "\N{EN DASH}"
 LIGHT, DARK = '<body data-jp-theme-light="true">', '<body data-jp-theme-light="false">'
 
 
@@ -45,9 +46,9 @@ def test_sorts_numbers_as_numbers_and_missing_ones_last(visit, results, tmp_path
     table = opened(visit, results, tmp_path / "notebook.html")
     heads = table.locator("th").all_inner_texts()
     height = heads.index("camera_height") + 1
-    assert column(table, height) == ["0.5", "2", "–", "1"]
+    assert column(table, height) == ["0.5", "2", GAP, "1"]
     head = table.get_by_role("button", name="camera_height")
-    for expected in (["0.5", "1", "2", "–"], ["2", "1", "0.5", "–"], ["0.5", "2", "–", "1"]):
+    for expected in (["0.5", "1", "2", GAP], ["2", "1", "0.5", GAP], ["0.5", "2", GAP, "1"]):
         head.press("Enter")
         assert column(table, height) == expected
     head.press("Enter")
