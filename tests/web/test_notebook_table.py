@@ -13,6 +13,7 @@ import vis_factory as factory
 from browsing import accessibility_problems, needs_chromium
 
 import infinity_frames as inf
+from infinity_frames.io.pictures import decode_picture, read_picture
 
 pytestmark = needs_chromium
 
@@ -80,11 +81,10 @@ def test_a_thumbnail_opens_large_with_its_labels(visit, results, tmp_path) -> No
     assert "job-1" in table.locator("#caption").inner_text()
     assert "GYM_2" in table.locator("#caption").inner_text()
     source = table.locator("#picture").get_attribute("src")
-    data = np.frombuffer(base64.b64decode(source.split(",")[1]), np.uint8)
-    large = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    plain = cv2.imread(str(Path(results["path"][1]) / "video_preview.png"))
+    large = decode_picture(base64.b64decode(source.split(",")[1]))
+    plain = read_picture(Path(results["path"][1]) / "video_preview.png")
     height, width = large.shape[:2]
-    plain = cv2.resize(plain, (width, height), interpolation=cv2.INTER_AREA)
+    plain = np.asarray(cv2.resize(plain, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     changed = np.abs(large.astype(int) - plain).max(axis=2) > 40
     x, y, w, h = _first_box(results, 1)
     scale = width / factory.WIDTH
