@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import pandas as pd
 
 from infinity_frames.batch import Batch
-from infinity_frames.client.batch_frames import conformed
 from infinity_frames.client.describe import parameter_frame
 from infinity_frames.client.http import RestClient, RetryPolicy
-from infinity_frames.client.lookup import last_days
 from infinity_frames.client.origin import Jobs, Origin
 from infinity_frames.client.registry import forget, remember
-from infinity_frames.client.sign_in import open_pages
 from infinity_frames.client.submit import estimate_samples, submit_jobs
 from infinity_frames.compat import SessionVocabulary
-from infinity_frames.experiments import designs, searches
 from infinity_frames.frame import Frame, as_frame
-from infinity_frames.protocol import parameters
-from infinity_frames.protocol.completion import completing
-from infinity_frames.protocol.errors import RequestRejected
 from infinity_frames.protocol.spec import Constraint, Generator
+from infinity_frames.verbs.account import Account
+from infinity_frames.verbs.descriptions import JobDescriptions
 
 __all__ = ["RetryPolicy", "SenseFitSession", "Session", "SpillsSession", "VisionFitSession"]
 
 
-class Session(SessionVocabulary):
+class Session(JobDescriptions, Account, SessionVocabulary):
     """A generator on a server, for one account.
 
     Parameters
@@ -201,176 +194,7 @@ class Session(SessionVocabulary):
         """
         return dict(self.spec.defaults)
 
-    # Describing jobs
-
-    def jobs(self, jobs: Jobs) -> Frame:
-        """Build a draft jobs frame of this session.
-
-        Nothing is rejected; columns whose values all fit their parameter become typed.
-
-        Examples
-        --------
-        >>> session.jobs([{"num_reps": 2}, {"num_reps": 3}])["num_reps"].tolist()
-        [2, 3]
-        """
-        return as_frame(self.origin.jobs(jobs))
-
-    def random_job(self) -> dict[str, Any]:
-        """Draw one job uniformly from all that is allowed.
-
-        Examples
-        --------
-        >>> session.random_job()["exercise"]
-        """
-        return self._record(parameters.fill(self.spec, self.jobs([{}]), random=True))
-
-    @completing(lambda session: session.spec.by_name)
-    def sample_input(self, **fixed: Any) -> dict[str, Any]:
-        """Draw one sensible job; `fixed` parameters are kept, the joint rules hold.
-
-        Examples
-        --------
-        >>> session.sample_input(num_reps=3)["num_reps"]
-        3
-        """
-        drawn = parameters.sample_one(self.spec, fixed)
-        return self._record(self.sample(1, **fixed)) if drawn is None else drawn
-
-    @completing(lambda session: session.spec.by_name)
-    def sample(
-        self,
-        n: int,
-        seed: int | None = None,
-        given: pd.DataFrame | None = None,
-        outside: Literal["redraw", "clip", "raise"] = "redraw",
-        *,
-        design: Literal["random", "sobol", "halton", "lhs"] = "random",
-        where: str | None = None,
-        like: pd.DataFrame | None = None,
-        **fixed: Any,
-    ) -> Frame:
-        """Draw `n` sensible jobs.
-
-        Parameters
-        ----------
-        n : int
-            Number of jobs.
-        seed : int, optional
-            The same seed draws the same jobs, their ``random_seed`` included.
-        given : DataFrame, optional
-            Columns to take as they are, a row per job.
-        outside : {"redraw", "clip", "raise"}
-            What to do with a drawn value outside its range.
-        design : {"random", "sobol", "halton", "lhs"}
-            Spread the jobs more evenly than chance does (``scipy.stats.qmc``).
-        where : str, optional
-            A rule as for ``DataFrame.query``; jobs follow the usual distributions, given the rule.
-        like : DataFrame, optional
-            Draw the parameters it has as columns so that they are distributed as there.
-        **fixed
-            Per parameter a scalar, an array of length n, a dict of weights, anything with ``.rvs``,
-            or a function ``f(df, rng)`` of the columns drawn before it.
-
-        Returns
-        -------
-        Frame
-            Jobs frame.
-
-        Examples
-        --------
-        ::
-
-            session.sample(100, seed=1, camera_height=lambda df, rng: rng.uniform(1, 2, len(df)))
-        """
-        if design == "random" and where is None and like is None:
-            drawn = parameters.sample(
-                self.spec, n, seed=seed, given=given, outside=outside, fixed=fixed
-            )
-            return as_frame(self.origin.with_context(drawn))
-        drawn = designs.sample(
-            self.spec,
-            n,
-            design=design,
-            where=where,
-            like=like,
-            seed=seed,
-            given=given,
-            outside=outside,
-            fixed=fixed,
-        )
-        return as_frame(self.origin.with_context(drawn))
-
-    def design(
-        self,
-        kind: Literal["saltelli", "morris"],
-        n: int,
-        *,
-        by: Sequence[str] | None = None,
-        seed: int = 0,
-        **fixed: Any,
-    ) -> Frame:
-        """Jobs of a designed experiment, for ``sensitivity(method="sobol")`` or ``"morris"``.
-
-        Parameters
-        ----------
-        kind : {"saltelli", "morris"}
-            n (k + 2) jobs for k factors, or n (k + 1).
-        n : int
-            Base sample (a power of 2) or number of trajectories.
-        by : sequence of str, optional
-            The factors; all that are drawn by default. The others are the same in all rows.
-        seed : int
-            The same seed, the same jobs.
-        **fixed
-            Values of other parameters.
-
-        Examples
-        --------
-        >>> len(session.design("morris", 2, by=["camera_height", "num_reps"]))
-        6
-        """
-        made = designs.design(self.spec, kind, n, by=by, seed=seed, fixed=fixed)
-        return as_frame(self.origin.with_context(made))
-
-    def search(
-        self,
-        score: Callable[[pd.DataFrame], Any],
-        n: int,
-        *,
-        folder: str | Path,
-        worst: Literal["low", "high"] = "low",
-        fixed: Mapping[str, Any] | None = None,
-        **options: Any,
-    ) -> Frame:
-        """Search for the jobs with the worst score, and tell distinct failures apart.
-
-        Parameters
-        ----------
-        score : callable
-            Takes a results frame, returns a number per row.
-        n : int
-            Jobs to render.
-        folder : path
-            Where renders and scores are kept; the same call goes on there.
-        worst : {"low", "high"}
-            Which scores are failures.
-        fixed : mapping, optional
-            Values of parameters that are not searched.
-        **options
-            threshold, by, sampler, batch, radius, preview, budget, seed, quiet: see
-            :func:`infinity_frames.experiments.searches.search`.
-
-        Examples
-        --------
-        >>> found = session.search(score, 300, folder="data/worst")  # doctest: +SKIP
-        >>> found.query("distinct").infinity.previews()  # doctest: +SKIP
-        """
-        found = searches.search(
-            self.origin, score, n, folder=folder, worst=worst, fixed=fixed, **options
-        )
-        return as_frame(self.origin.with_context(found))
-
-    # Submitting jobs
+    # Batches
 
     def estimate_samples(self, jobs: Jobs, is_preview: bool = False) -> pd.Series[int]:
         """Samples (frames) that each job will take, estimated by the server.
@@ -436,8 +260,6 @@ class Session(SessionVocabulary):
         )
         return Batch(self, data, sent=sent)
 
-    # The account
-
     def batch_from_api(self, batch_id: str) -> Batch:
         """Open a batch of this account by its id, in any process.
 
@@ -454,81 +276,6 @@ class Session(SessionVocabulary):
         1
         """
         return Batch(self, self.rest.batch(str(batch_id)))
-
-    def get_batches_last_n_days(self, n: float) -> Frame:
-        """List the batches of the last `n` days: batch_id, batch_name, created; oldest first.
-
-        Examples
-        --------
-        >>> session.get_batches_last_n_days(1)[["batch_id", "batch_name"]]
-        """
-        columns = {"batch_id": "id", "batch_name": "name", "created": "created"}
-        listed = self.rest.batches(*last_days(n))
-        found = {column: [row.get(key) for row in listed] for column, key in columns.items()}
-        return as_frame(conformed(pd.DataFrame(found, dtype="object"))[[*columns]])
-
-    def get_usage_stats_last_n_days(self, n: float) -> Frame:
-        """Count samples and jobs per generator in the last `n` days.
-
-        Examples
-        --------
-        >>> session.get_usage_stats_last_n_days(1)
-        """
-        counts = self.rest.counts(*last_days(n))
-        frame = pd.DataFrame([{"generator": name, **count} for name, count in counts.items()])
-        first = ["generator", "samples", "jobs"]
-        frame = frame.reindex(columns=[*first, *(c for c in frame.columns if c not in first)])
-        return as_frame(frame.astype({"generator": "string", "samples": "Int64", "jobs": "Int64"}))
-
-    def account(self) -> dict[str, Any]:
-        """Samples that the account has left (None if unmetered) and has reserved.
-
-        Raises
-        ------
-        RequestRejected
-            The server does not report it.
-
-        Examples
-        --------
-        >>> session.account()["samples_remaining"]
-        """
-        if not self.rest.has("account"):
-            raise RequestRejected(
-                f"{self.server} does not report what an account has left.",
-                advice="Contact the server's administrator.",
-            )
-        return self.rest.account()
-
-    def open(self, *, browser: bool = True) -> str:
-        """Open the engine's pages in a browser, signed in as this account.
-
-        Parameters
-        ----------
-        browser : bool
-            Open a browser on this machine. Without it, only the address is returned; it signs in
-            one browser, within two minutes.
-
-        Returns
-        -------
-        str
-            Address of the pages; with ``browser=False`` the address that signs in.
-
-        Raises
-        ------
-        RequestRejected
-            The server has no pages.
-
-        Examples
-        --------
-        ::
-
-            inf.Session("visionfit").open()
-        """
-        return open_pages(self.rest, browser=browser)
-
-    def _record(self, frame: pd.DataFrame) -> dict[str, Any]:
-        record: dict[str, Any] = parameters.records(self.spec, frame)[0]
-        return record
 
 
 class VisionFitSession(Session):

@@ -1,1 +1,1 @@
-"""The verbs of ``df.infinity``, by what they act on; ``accessor.py`` joins them into one class."""
+"""Methods by theme: the verbs of ``df.infinity``, which ``accessor.py`` joins, and of sessions."""

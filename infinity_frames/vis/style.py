@@ -22,7 +22,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import matplotlib as mpl
@@ -140,12 +139,7 @@ class set_theme:  # noqa: N801 - read as a verb, as torch.set_grad_enabled is
     def __enter__(self) -> set_theme:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         _current.update(self._before)
 
 

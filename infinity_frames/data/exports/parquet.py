@@ -11,7 +11,7 @@ import pandas as pd
 from infinity_frames.data.exports.base import DataSet
 from infinity_frames.data.exports.parts import plain_names
 from infinity_frames.data.label_tables import TABLES
-from infinity_frames.data.sql import connect
+from infinity_frames.data.sql_views import connect
 from infinity_frames.protocol.errors import ResultsError
 
 __all__ = ["ParquetTables"]

@@ -20,6 +20,9 @@ from infinity_frames.protocol.warnings import warn_user
 
 __all__ = ["YoloDetect", "YoloPose", "YoloSegment"]
 
+Label = Mapping[str, Any]
+Numbers = NDArray[np.float64]
+
 UNSEEN = "objects without a visible pixel, left out"
 JOINED = "outlines of several parts, joined by lines a pixel wide"
 FILLED = "outlines with holes, which were filled"
@@ -96,7 +99,6 @@ class _Yolo:
         return {number: number for number in range(len(data.names))}
 
     def _rows(self, sample: Sample, classes: Mapping[int, int], data: DataSet) -> Iterator[str]:
-        size = np.array([sample.width, sample.height], float)
         for number, annotation in sample.objects:
             box = annotation.get("bbox")
             if not box or box[2] <= 0 or box[3] <= 0:
@@ -104,22 +106,15 @@ class _Yolo:
             elif number not in classes:
                 data.losses[OTHERS] += 1
             else:
-                numbers = self._numbers(annotation, sample, size, data)
+                numbers = self._numbers(annotation, sample, data)
                 if numbers is not None:
                     row = (f"{value:.9g}" for value in numbers)
                     yield " ".join([str(classes[number]), *row])
 
-    def _numbers(
-        self,
-        annotation: Mapping[str, Any],
-        sample: Sample,
-        size: NDArray[np.float64],
-        data: DataSet,
-    ) -> NDArray[np.float64] | None:
-        """A row without its class, or None if the object has none: the box's center and size."""
-        del sample, data
-        corner, extent = np.array(annotation["bbox"], float).reshape(2, 2)
-        return np.concatenate([(corner + extent / 2) / size, extent / size])
+    def _numbers(self, annotation: Label, sample: Sample, data: DataSet) -> Numbers | None:
+        """A row without its class number; None leaves the object out. Here: the box."""
+        del data
+        return _box(annotation, sample)
 
     def _yaml(self, parts: Sequence[str], classes: Mapping[int, int], data: DataSet) -> str:
         roles = _roles(parts)
@@ -156,16 +151,9 @@ class YoloPose(_Yolo):
     def _classes(self, data: DataSet) -> dict[int, int]:
         return {data.names.index(PERSON): 0} if PERSON in data.names else {}
 
-    def _numbers(
-        self,
-        annotation: Mapping[str, Any],
-        sample: Sample,
-        size: NDArray[np.float64],
-        data: DataSet,
-    ) -> NDArray[np.float64] | None:
-        box = super()._numbers(annotation, sample, size, data)
-        assert box is not None
-        return np.concatenate([box, _points(annotation, size)])
+    def _numbers(self, annotation: Label, sample: Sample, data: DataSet) -> Numbers | None:
+        del data
+        return np.concatenate([_box(annotation, sample), _points(annotation, sample)])
 
     def _yaml(self, parts: Sequence[str], classes: Mapping[int, int], data: DataSet) -> str:
         places = {name: place for place, name in enumerate(COCO_KEYPOINTS)}
@@ -185,15 +173,9 @@ class YoloSegment(_Yolo):
         "outermost pixels."
     )
 
-    def _numbers(
-        self,
-        annotation: Mapping[str, Any],
-        sample: Sample,
-        size: NDArray[np.float64],
-        data: DataSet,
-    ) -> NDArray[np.float64] | None:
+    def _numbers(self, annotation: Label, sample: Sample, data: DataSet) -> Numbers | None:
         polygon = _polygon(annotation, sample, data)
-        return None if polygon is None else ((polygon + 0.5) / size).ravel()
+        return None if polygon is None else ((polygon + 0.5) / _size(sample)).ravel()
 
 
 def _roles(parts: Sequence[str]) -> dict[str, str]:
@@ -204,17 +186,26 @@ def _roles(parts: Sequence[str]) -> dict[str, str]:
     return roles
 
 
-def _points(annotation: Mapping[str, Any], size: NDArray[np.float64]) -> NDArray[np.float64]:
+def _size(sample: Sample) -> Numbers:
+    return np.array([sample.width, sample.height], float)
+
+
+def _box(annotation: Label, sample: Sample) -> Numbers:
+    """Center and size of the box, relative to the picture."""
+    corner, extent = np.array(annotation["bbox"], float).reshape(2, 2)
+    size = _size(sample)
+    return np.concatenate([(corner + extent / 2) / size, extent / size])
+
+
+def _points(annotation: Label, sample: Sample) -> Numbers:
     flat = annotation.get("keypoints") or [0.0] * (3 * len(COCO_KEYPOINTS))
     points = np.asarray(flat, float).reshape(-1, 3).copy()
-    points[:, :2] /= size
+    points[:, :2] /= _size(sample)
     points[points[:, 2] == 0] = 0.0
     return points.ravel()
 
 
-def _polygon(
-    annotation: Mapping[str, Any], sample: Sample, data: DataSet
-) -> NDArray[np.int64] | None:
+def _polygon(annotation: Label, sample: Sample, data: DataSet) -> NDArray[np.int64] | None:
     """The pixels around an object's mask, in order; several parts are joined into one loop."""
     import cv2  # imported late: it needs libGL
 

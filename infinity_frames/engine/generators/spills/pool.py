@@ -1,37 +1,29 @@
-"""What a spill looks like on the floor of a place, and which pixels it covers.
-
-A spill is thin: it changes only what the floor's own pixels show. The place is rendered three times
-(dry; with a white floor, which shows the light that falls on it; and mirrored in the floor), and
-every frame is composed from these pictures.
-"""
+"""The floor of Spills v0.2.0: which pixels a spill wets, and what they look like."""
 
 from __future__ import annotations
 
-from functools import cached_property
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.generators.spills.floor import lit_floor, seen_from_below
 from infinity_frames.engine.generators.spills.flow import Flow
 from infinity_frames.engine.generators.spills.liquids import Fluid, Wetting
-from infinity_frames.engine.render import Renderer
+from infinity_frames.engine.generators.spills.wet_floor import (
+    Array,
+    Image,
+    Part,
+    WetFloor,
+    reflectance,
+)
 from infinity_frames.engine.scene.camera import undistort
 from infinity_frames.engine.scene.scene import Camera, Scene
 
 __all__ = ["Pool"]
 
-Array = NDArray[np.float64]
-Image = NDArray[np.float32]
-
-_TILT = 0.10  # steepest slope that the reflection shows, rad
-_WATER = 0.02  # reflectance of water at normal incidence
 _NEAREST = 1e-3  # m, so that what divides is never 0
 _HOLLOWS = 0.35  # the slower the front, the higher the floor: exponent of the depth
 
 
-class Pool:
+class Pool(WetFloor):
     """A spill on a floor, seen by the scene's camera.
 
     Parameters
@@ -42,7 +34,7 @@ class Pool:
         Where the liquid is.
     fluid : Fluid
     wetting : Wetting
-        What the floor does with it.
+        How the floor takes up the liquid.
     depth : float
         Mean depth of the liquid, mm.
     """
@@ -50,31 +42,11 @@ class Pool:
     def __init__(
         self, scene: Scene, flow: Flow, fluid: Fluid, wetting: Wetting, depth: float
     ) -> None:
-        self._scene, self._flow, self._renderer = scene, flow, Renderer(scene)
-        self._fluid, self._wetting, self._depth = fluid, wetting, depth
-        names = [item.name for item in scene.objects]
-        ids = self._renderer.labels({}).ids
-        self.visible: NDArray[np.bool_] = ids == names.index("floor") + 1
-        """Pixels whose centers see the floor, (H, W)."""
+        super().__init__(scene)
+        self._flow, self._fluid, self._wetting, self._depth = flow, fluid, wetting, depth
         points, down = _on_floor(scene.camera)
         self._reach = flow.reach(points)
-        # Schlick, "An inexpensive BRDF model for physically-based rendering" (1994).
-        self._reflects = (_WATER + (1.0 - _WATER) * (1.0 - down) ** 5).astype(np.float32)
-        # Pixels that an object's edge runs through show the floor in part only.
-        self._share = cv2.blur(self.visible.astype(np.float32), (3, 3)) * self.visible
-
-    @cached_property
-    def dry(self) -> Image:
-        """The place without a spill, (H, W, 3) radiance."""
-        return self._renderer.picture({})
-
-    @cached_property
-    def _lit(self) -> Image:
-        return lit_floor(self._scene)
-
-    @cached_property
-    def _mirrored(self) -> Image:
-        return seen_from_below(self._scene)
+        self._reflects = reflectance(down)
 
     def wet(self, share: float) -> NDArray[np.bool_]:
         """Pixels whose centers see the spill when a share of its area is wet, (H, W)."""
@@ -88,21 +60,11 @@ class Pool:
             return self.dry
         front = self._flow.front(share)
         inside = (front - self._reach.time) / self._reach.slowness
-        near = self.visible & (inside > -self._wetting.rim)
-        left, top, wide, tall = cv2.boundingRect(near.view(np.uint8))
-        if min(wide, tall) < 2:
-            return self.dry
-        part = (slice(top, top + tall), slice(left, left + wide))
-        within = inside[part]
-        steps = np.hypot(*np.gradient(within))
-        # Where the edge runs through a pixel, the share of it that is wet.
-        covered = np.clip(within / np.maximum(steps, 1e-6) + 0.5, 0.0, 1.0)
-        covered = (covered * self._share[part]).astype(np.float32)[..., None]
-        out = self.dry.copy()
-        out[part] += covered * (self._wet(part, within, front) - self.dry[part])
-        return out
+        return self._composed(
+            inside, self._wetting.rim, lambda part, within: self._wet(part, within, front)
+        )
 
-    def _wet(self, part: tuple[slice, slice], within: Array, front: float) -> Image:
+    def _wet(self, part: Part, within: Array, front: float) -> Image:
         """Radiance of a part of the picture, if all of it were wet."""
         wetting, fluid = self._wetting, self._fluid
         # The surface of the film rises from its edge as a quarter of an ellipse.
@@ -116,10 +78,11 @@ class Pool:
         below = self.dry[part] * wetting.darkens**damp * passes * (1.0 - hides)
         own = self._lit[part] * np.array(fluid.color) * hides
         reflects = self._reflects[part][..., None] * (film * wetting.film)[..., None]
-        mirror = self._mirror(part, rise)
+        east, north = self._reach.outward
+        mirror = self._mirror(part, rise, east[part], north[part])
         return np.asarray((below + own) * (1.0 - reflects) + reflects * mirror, np.float32)
 
-    def _depths(self, part: tuple[slice, slice], film: Array, front: float) -> Array:
+    def _depths(self, part: Part, film: Array, front: float) -> Array:
         """Depth of the liquid that colors each pixel, mm; what soaks in colors the floor too.
 
         Huppert, "The propagation of two-dimensional and axisymmetric viscous gravity currents over
@@ -130,27 +93,6 @@ class Pool:
         hollows = np.clip(self._reach.slowness[part], 0.2, 5.0) ** -_HOLLOWS
         soaked = (1.0 - self._wetting.film) * 0.5
         return np.asarray(self._depth * (self._wetting.film * film * profile * hollows + soaked))
-
-    def _mirror(self, part: tuple[slice, slice], rise: Array) -> Image:
-        """What the surface mirrors; where it slopes at the edge, of another direction."""
-        rows, columns = part
-        row, column = np.mgrid[rows, columns].astype(np.float32)
-        tilt = (_TILT * (1.0 - rise)).astype(np.float32)
-        look = self._scene.camera.RT[2, :2]
-        toward = -look / np.linalg.norm(look)
-        east, north = self._reach.outward[0][part], self._reach.outward[1][part]
-        ahead = (east * toward[0] + north * toward[1]).astype(np.float32)
-        aside = (north * toward[0] - east * toward[1]).astype(np.float32)
-        swing = 2.0 * tilt * np.float32(max(self.visible.shape))
-        return np.asarray(
-            cv2.remap(
-                self._mirrored,
-                column - swing * aside,
-                row + swing * ahead,
-                cv2.INTER_LINEAR,
-                borderMode=cv2.BORDER_REFLECT_101,
-            )
-        )
 
 
 def _on_floor(camera: Camera) -> tuple[Array, Array]:
