@@ -21,7 +21,8 @@ from sklearn.ensemble import ExtraTreesClassifier
 
 from infinity_frames.experiments.breakpoints import _Bisection
 from infinity_frames.experiments.contrasts import contrast
-from infinity_frames.experiments.designs import design, sample
+from infinity_frames.experiments.designs import design
+from infinity_frames.experiments.sampling import sample
 from infinity_frames.experiments.sensitivity import sensitivity
 from infinity_frames.experiments.slices import slices
 from infinity_frames.protocol.spec import Generator, Parameter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -103,32 +104,16 @@ def breakpoint_of(
     """
     spec = _number(origin, parameter)
     low, high = _range(spec, between)
-    whole = spec.type == "int"
-    step = tolerance if tolerance is not None else (1.0 if whole else (high - low) / 100)
+    step = _step(spec, tolerance, high - low)
     if grid < 2 or step <= 0 or not len(rows):
         raise FrameError("breakpoint() needs rows, a grid of at least 2, a positive tolerance.")
-    step = max(step, 1.0) if whole else step
     base = _with_seeds(origin, rows, seed)
     rounds = Rounds(origin, score, folder, preview=preview, budget=budget, quiet=quiet)
-    search = _Bisection(len(base), low, high, grid, step, whole, threshold, worst)
+    search = _Bisection(len(base), low, high, grid, step, spec.type == "int", threshold, worst)
     total = len(base) * (grid + max(int(np.ceil(np.log2((high - low) / (grid - 1) / step))), 0))
     with progress(total, "Breakpoints", quiet=quiet) as bar:
-        for _ in range(_MOST_ROUNDS):
-            at, values = search.wanted()
-            if not len(at):
-                break
-            scores, paid = _probe(origin, rounds, base, spec, at, values)
-            search.told(at[:paid], values[:paid], scores[:paid])
-            bar.update(len(at))
-            if paid < len(at):
-                search.out_of_budget()
-                break
-    out = search.frame()
-    out.insert(0, "row", [str(label) for label in rows.index])
-    out.insert(1, "parameter", parameter)
-    for name in ("job_id", "tag_base"):
-        if name in rows.columns:
-            out[name] = rows[name].astype("string").to_numpy()
+        _bisect(origin, rounds, base, spec, search, bar.update)
+    out = _labeled(search.frame(), rows, parameter)
     out.attrs["breakpoint"] = {
         "parameter": parameter,
         "threshold": threshold,
@@ -136,6 +121,44 @@ def breakpoint_of(
         "samples": rounds.spent,
         "folder": str(folder),
     }
+    return out
+
+
+def _step(spec: Parameter, tolerance: float | None, width: float) -> float:
+    """Width of the final intervals; integers are not divided."""
+    if spec.type == "int":
+        return 1.0 if tolerance is None else max(tolerance, 1.0) if tolerance > 0 else tolerance
+    return width / 100 if tolerance is None else tolerance
+
+
+def _bisect(
+    origin: Origin,
+    rounds: Rounds,
+    base: pd.DataFrame,
+    spec: Parameter,
+    search: _Bisection,
+    advance: Callable[[int], Any],
+) -> None:
+    """Render and score round after round, until all rows are decided or the budget is spent."""
+    for _ in range(_MOST_ROUNDS):
+        at, values = search.wanted()
+        if not len(at):
+            return
+        scores, paid = _probe(origin, rounds, base, spec, at, values)
+        search.told(at[:paid], values[:paid], scores[:paid])
+        advance(len(at))
+        if paid < len(at):
+            search.out_of_budget()
+            return
+
+
+def _labeled(out: pd.DataFrame, rows: pd.DataFrame, parameter: str) -> pd.DataFrame:
+    """What was found, with the label and the job of each row."""
+    out.insert(0, "row", [str(label) for label in rows.index])
+    out.insert(1, "parameter", parameter)
+    for name in ("job_id", "tag_base"):
+        if name in rows.columns:
+            out[name] = rows[name].astype("string").to_numpy()
     return out
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from infinity_frames.experiments.designs import sample
 from infinity_frames.experiments.extra import library
 from infinity_frames.experiments.factors import is_number, numbers
+from infinity_frames.experiments.sampling import sample
 from infinity_frames.protocol.errors import FrameError, nearest
 from infinity_frames.protocol.spec import Generator
 

@@ -13,10 +13,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from infinity_frames.client.origin import Origin
-from infinity_frames.experiments.designs import free_parameters
 from infinity_frames.experiments.extra import library
 from infinity_frames.experiments.factors import is_number, numbers
 from infinity_frames.experiments.rounds import Rounds, Score
+from infinity_frames.experiments.sampling import free_parameters
 from infinity_frames.io.progress import progress
 from infinity_frames.protocol import parameters
 from infinity_frames.protocol.errors import FrameError, nearest
@@ -119,24 +119,32 @@ def search(
     asking = _Asking(origin, searched, sampler, seed, dict(fixed or {}))
     rounds = Rounds(origin, score, folder, preview=preview, budget=budget, quiet=quiet)
     sign = 1.0 if worst == "low" else -1.0
-    found: pd.DataFrame | None = None
     with progress(n, "Searching", quiet=quiet) as bar:
+        found = pd.DataFrame()
         for number in range(-(-n // batch)):
-            jobs, trials = asking.ask(min(batch, n - number * batch), number)
-            done = rounds.run(jobs)
-            rows = jobs.iloc[: done.paid].assign(
-                job_id=pd.array(done.job_ids[: done.paid], dtype="string"),
-                score=done.scores[: done.paid],
-                round=number,
-            )
-            found = rows if found is None else pd.concat([found, rows], ignore_index=True)
-            told = _niched(found, searched, sign, threshold, radius)[len(found) - len(rows) :]
-            asking.tell(trials, rows, told)
+            count = min(batch, n - number * batch)
+            rows, trials = _round(asking, rounds, count, number)
+            found = pd.concat([found, rows], ignore_index=True) if number else rows
+            niched = _niched(found, searched, sign, threshold, radius)
+            asking.tell(trials, rows, niched[len(found) - len(rows) :])
             bar.update(len(rows))
-            if done.paid < len(jobs):
+            if len(rows) < count:  # the budget is spent
                 break
-    assert found is not None
     return _summary(found, searched, sign, threshold, radius, rounds)
+
+
+def _round(
+    asking: _Asking, rounds: Rounds, count: int, number: int
+) -> tuple[pd.DataFrame, list[Any]]:
+    """The scored jobs of a round that were within the budget, and the sampler's trials."""
+    jobs, trials = asking.ask(count, number)
+    done = rounds.run(jobs)
+    rows = jobs.iloc[: done.paid].assign(
+        job_id=pd.array(done.job_ids[: done.paid], dtype="string"),
+        score=done.scores[: done.paid],
+        round=number,
+    )
+    return rows, trials
 
 
 def _searched(origin: Origin, by: list[str] | None, fixed: dict[str, Any]) -> list[Parameter]:

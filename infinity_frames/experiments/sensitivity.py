@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from infinity_frames.experiments.designs import analyze
 from infinity_frames.experiments.extra import library
 from infinity_frames.experiments.factors import (
     factors_of,
@@ -95,7 +96,7 @@ def sensitivity(
     if method not in METHODS:
         raise FrameError(f"Unknown method {method!r}.", advice=f"Available: {', '.join(METHODS)}.")
     if method in ("sobol", "morris"):
-        return _designed(frame, metric, method, resamples, seed)
+        return analyze(frame, metric, method, resamples, seed)
     columns = factors_of(frame, metric, by)
     rows = one_row_per_unit(frame, metric, columns)
     needed = 10 * len(columns) if method != "anova" else 6 * len(columns) + 20
@@ -328,82 +329,6 @@ def _given_data(
             "n": len(y),
         }
     )
-
-
-def _designed(
-    frame: pd.DataFrame, metric: str, method: str, resamples: int, seed: int
-) -> pd.DataFrame:
-    """Analyze the rows of a Saltelli or Morris design, in the design's order."""
-    for name in ("tag_design", "tag_design_row", metric):
-        if name not in frame.columns:
-            raise FrameError(
-                f"method={method!r} needs the rows of a design, and there is no column {name}.",
-                advice="Make the jobs with session.design(), or use method='anova'.",
-            )
-    rows = frame.copy()
-    rows["tag_design_row"] = rows["tag_design_row"].astype("int64")
-    rows[metric] = numbers(rows[metric])
-    y = rows.groupby("tag_design_row")[metric].mean()
-    kind, names, count = read_design(str(rows["tag_design"].iloc[0]))
-    if kind != {"sobol": "saltelli", "morris": "morris"}[method]:
-        raise FrameError(f"These rows are a {kind} design; method={method!r} cannot analyze it.")
-    if len(y) != count or y.isna().any():
-        raise FrameError(
-            f"The design has {count} rows, and {int(y.notna().sum())} of them have {metric}.",
-            advice="Retry the failed jobs, or use method='anova', which needs no complete design.",
-        )
-    values = y.sort_index().to_numpy()
-    problem = {"num_vars": len(names), "names": names, "bounds": [[0.0, 1.0]] * len(names)}
-    module = library(f"SALib.analyze.{'sobol' if method == 'sobol' else 'morris'}")
-    parts = []
-    if method == "sobol":
-        found = module.analyze(
-            problem, values, calc_second_order=False, num_resamples=resamples, seed=seed
-        )
-        for order, key in (("first", "S1"), ("total", "ST")):
-            parts.append(_indices(names, order, found[key], found[f"{key}_conf"], len(values)))
-    else:
-        x = np.array([[float(v) for v in text.split()] for text in _points_of(rows)], dtype=float)
-        found = module.analyze(problem, x, values, num_resamples=resamples, seed=seed)
-        parts.append(_indices(names, "total", found["mu_star"], found["mu_star_conf"], len(values)))
-        parts[0]["direction"] = np.where(np.asarray(found["mu"]) > 0, "up", "down")
-    out = pd.concat(parts).sort_values("share", ascending=False).reset_index(drop=True)
-    out.attrs["sensitivity"] = {
-        "metric": metric,
-        "method": method,
-        "n": len(values),
-        "noise_floor": None,
-        "explained": None,
-    }
-    return out
-
-
-def _points_of(rows: pd.DataFrame) -> list[str]:
-    unique = rows.drop_duplicates("tag_design_row").sort_values("tag_design_row")
-    return [str(text) for text in unique["tag_design_point"]]
-
-
-def _indices(names: list[str], order: str, share: Any, margin: Any, n: int) -> pd.DataFrame:
-    share, margin = np.asarray(share, float), np.asarray(margin, float)
-    return pd.DataFrame(
-        {
-            "factors": names,
-            "order": order,
-            "share": share,
-            "ci_low": share - margin,
-            "ci_high": share + margin,
-            "p": np.nan,
-            "effect": np.nan,
-            "direction": "mixed",
-            "n": n,
-        }
-    )
-
-
-def read_design(text: str) -> tuple[str, list[str], int]:
-    """Kind, factors and number of rows of a design from its tag."""
-    kind, count, names = text.split(":", 2)
-    return kind, names.split(","), int(count)
 
 
 def _warn_of_dependence(rows: pd.DataFrame, columns: list[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from infinity_frames.client.origin import Jobs, Origin
-from infinity_frames.experiments import designs, searches
+from infinity_frames.experiments import designs, sampling, searches
 from infinity_frames.frame import Frame, as_frame
 from infinity_frames.protocol import parameters
 from infinity_frames.protocol.completion import completing
@@ -106,7 +106,7 @@ class JobDescriptions:
                 self.origin.spec, n, seed=seed, given=given, outside=outside, fixed=fixed
             )
             return as_frame(self.origin.with_context(drawn))
-        drawn = designs.sample(
+        drawn = sampling.sample(
             self.origin.spec,
             n,
             design=design,

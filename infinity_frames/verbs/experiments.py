@@ -178,22 +178,22 @@ class ExperimentVerbs:
     def same_as(self, other: pd.DataFrame, *, tolerance: int = 0) -> Frame:
         """Compare with another render: which jobs, files and frames differ; empty if none.
 
-        See :func:`infinity_frames.experiments.recipes.same_as`.
+        See :func:`infinity_frames.experiments.differences.same_as`.
         """
-        from infinity_frames.experiments import recipes
+        from infinity_frames.experiments import differences
 
-        return as_frame(recipes.same_as(self._frame, other, tolerance=tolerance))
+        return as_frame(differences.same_as(self._frame, other, tolerance=tolerance))
 
     def cost(self, preview: bool = False, *, session: HasOrigin | None = None) -> Frame:
         """Samples, minutes on this server and gigabytes that these jobs would take.
 
-        See :func:`infinity_frames.experiments.recipes.cost`.
+        See :func:`infinity_frames.experiments.costs.cost`.
         """
         from infinity_frames.client.registry import origin_for
-        from infinity_frames.experiments import recipes
+        from infinity_frames.experiments import costs
 
         origin = origin_for(self._frame, session)
-        return as_frame(recipes.cost(origin, self._frame, preview=preview))
+        return as_frame(costs.cost(origin, self._frame, preview=preview))
 
     def gaps(self, by: str | Sequence[str], **options: Any) -> Frame:
         """Empty and thin cells over one to three columns.

@@ -9,7 +9,7 @@ from scipy.stats import ks_2samp
 from specs import KITCHEN
 
 from infinity_frames.errors import FrameError
-from infinity_frames.experiments.designs import sample
+from infinity_frames.experiments.sampling import sample
 from infinity_frames.protocol import parameters
 
 

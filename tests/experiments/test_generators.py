@@ -10,8 +10,8 @@ from infinity_frames.engine.generators.sensefit import SenseFit
 from infinity_frames.engine.generators.spills import Spills
 from infinity_frames.engine.generators.visionfit import VisionFit
 from infinity_frames.experiments.coverage import cover, gaps
-from infinity_frames.experiments.designs import free_parameters, sample
 from infinity_frames.experiments.neighbors import near
+from infinity_frames.experiments.sampling import free_parameters, sample
 from infinity_frames.experiments.sensitivity import sensitivity
 from infinity_frames.experiments.slices import slices
 from infinity_frames.protocol import parameters

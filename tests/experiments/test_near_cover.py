@@ -6,8 +6,8 @@ from specs import KITCHEN
 
 from infinity_frames.errors import FrameError
 from infinity_frames.experiments.coverage import cover, gaps
-from infinity_frames.experiments.designs import sample
 from infinity_frames.experiments.neighbors import near
+from infinity_frames.experiments.sampling import sample
 from infinity_frames.protocol import parameters
 
 

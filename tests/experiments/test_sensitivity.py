@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from infinity_frames.errors import FrameError
-from infinity_frames.experiments.designs import design, sample
+from infinity_frames.experiments.designs import design
+from infinity_frames.experiments.sampling import sample
 from infinity_frames.experiments.sensitivity import DependentColumns, sensitivity
 from infinity_frames.protocol.spec import Generator, Parameter
 

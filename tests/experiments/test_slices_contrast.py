@@ -8,7 +8,7 @@ from specs import KITCHEN
 
 from infinity_frames.errors import FrameError
 from infinity_frames.experiments.contrasts import contrast
-from infinity_frames.experiments.designs import sample
+from infinity_frames.experiments.sampling import sample
 from infinity_frames.experiments.slices import slices
 
 
