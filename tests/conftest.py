@@ -1,22 +1,21 @@
-"""Shared by all tests: a rendering engine per test process, and an environment of its own."""
+"""Shared by all tests: a rendering engine, and an environment of their own."""
 
+# ruff: noqa: E402
 from __future__ import annotations
 
 import os
 import signal
 import threading
 
+# Tests run in one process per core, where threads of numpy's libraries would wait for each other.
+# The libraries read this when numpy is imported.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 import hypothesis
 import pytest
-from engine_fixtures import (
-    EngineProcess,
-    client,
-    done,
-    idle_engine,
-    shared_engine,
-    stranger,
-    toys,
-)
+from engine_fixtures import client, done, idle_engine, shared_engine, stranger, toys
+from shared_work import run_folder, shared_home
 
 # Fixtures of every test.
 __all__ = ["client", "done", "idle_engine", "shared_engine", "stranger", "toys"]
@@ -54,12 +53,9 @@ def _own_environment(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def studio(tmp_path_factory):
-    """A running engine that renders; stopped at the end whatever happens."""
-    made = EngineProcess(tmp_path_factory.mktemp("studio") / "home", {})
-    try:
-        yield made.start("--workers", "2")
-    finally:
-        made.stop()
+    """A running engine that renders, shared by all test processes."""
+    with shared_home(run_folder(tmp_path_factory) / "studio" / "home") as made:
+        yield made
 
 
 @pytest.fixture

@@ -112,7 +112,7 @@ class EngineProcess:
         family = self.family()
         self._running().kill()
         self._running().wait()
-        _end(family)
+        end_family(family)
 
     def stop(self) -> None:
         if self.process is None:
@@ -123,7 +123,7 @@ class EngineProcess:
             try:
                 self.process.wait(15)
             finally:
-                _end(family)
+                end_family(family)
         if self.process.stdout is not None:
             self.process.stdout.close()
         self.process = None
@@ -132,7 +132,7 @@ class EngineProcess:
         return (self.home.parent / "engine.log").read_text()
 
 
-def _end(family: list[psutil.Process]) -> None:
+def end_family(family: list[psutil.Process]) -> None:
     """See that a family of processes is gone; one that is not is ended, and the test fails."""
     try:
         eventually(lambda: not any(_lives(process) for process in family), timeout=10)

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from pycocotools.coco import COCO
 from real_results import rendered  # noqa: F401
+from shared_work import made_once, run_folder
 
 from infinity_frames.data import export, read_results, split
 from infinity_frames.data.exports.formats import BUILT_IN
@@ -27,17 +28,17 @@ def exported(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[str], Exported]:
     """Where a format of the rendered results was written to, in two parts, and its losses."""
-    root = tmp_path_factory.mktemp("exported")
+    root = run_folder(tmp_path_factory) / "exported"
     divided = split(
         read_results(rendered, quiet=True), {"train": 0.7, "test": 0.3}, seed=1, exact=True
     )
-    made: dict[str, Exported] = {}
 
     def get(name: str) -> Exported:
-        if name not in made:
-            losses = export(divided, root / name, name, quiet=True)
-            made[name] = root / name, divided, losses
-        return made[name]
+        def write(folder: Path) -> None:
+            export(divided, folder / "data", name, quiet=True).to_pickle(folder / "losses.pickle")
+
+        made = made_once(root / name, write)
+        return made / "data", divided, pd.read_pickle(made / "losses.pickle")
 
     return get
 
