@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from infinity_frames.experiments.extra import library
-from infinity_frames.experiments.factors import factors_of, interval, numbers
+from infinity_frames.experiments.factors import factors_of, holm, interval, numbers
 from infinity_frames.protocol.errors import FrameError
 
 __all__ = ["contrast"]
@@ -95,8 +95,7 @@ def contrast(
     result = pd.DataFrame(out)
     tested = result["p"].notna()
     if tested.any():
-        adjust = library("statsmodels.stats.multitest").multipletests
-        result.loc[tested, "p"] = adjust(result.loc[tested, "p"], method="holm")[1]
+        result.loc[tested, "p"] = holm(result.loc[tested, "p"].to_numpy())
     result.insert(0, "parameter", parameter)
     result["baseline"] = base
     result["verdict"] = [

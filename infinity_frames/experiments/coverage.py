@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from infinity_frames.experiments.extra import library
-from infinity_frames.experiments.factors import is_number, numbers
+from infinity_frames.experiments.factors import holm, is_number, numbers
 from infinity_frames.experiments.sampling import sample
 from infinity_frames.protocol.errors import FrameError, nearest
 from infinity_frames.protocol.spec import Generator
@@ -74,7 +74,7 @@ def gaps(
     expected = share * total
     stats = library("scipy.stats")
     p = np.where(share > 0, stats.binom.cdf(n, total, np.maximum(share, 1e-15)), 1.0)
-    p = library("statsmodels.stats.multitest").multipletests(p, method="holm")[1]
+    p = holm(p)
     rows = []
     for combination in itertools.product(*axes):
         row: dict[str, Any] = {}

@@ -15,6 +15,7 @@ from infinity_frames.experiments.designs import analyze
 from infinity_frames.experiments.extra import library
 from infinity_frames.experiments.factors import (
     factors_of,
+    holm,
     interval,
     is_number,
     numbers,
@@ -194,7 +195,6 @@ def _anova(
     seed: int,
 ) -> tuple[pd.DataFrame, float]:
     stats = library("scipy.stats")
-    multitest = library("statsmodels.stats.multitest")
     codes = [_levels(rows[name]) for name in columns]
     blocks = [_dummies(code) for code in codes]
     mains = list(range(len(blocks)))
@@ -234,7 +234,7 @@ def _anova(
             "share": share,
             "ci_low": np.minimum(low, share),
             "ci_high": np.maximum(high, share),
-            "p": multitest.multipletests(p, method="holm")[1],
+            "p": holm(p),
             "effect": [effect for effect, _ in described],
             "direction": [direction for _, direction in described],
             "n": len(y),

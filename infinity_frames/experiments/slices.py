@@ -14,6 +14,7 @@ from infinity_frames.experiments.extra import library
 from infinity_frames.experiments.factors import (
     factors_of,
     groups_of,
+    holm,
     is_number,
     numbers,
     one_row_per_unit,
@@ -244,7 +245,7 @@ def _confirmed(
     lift = mean - rest
     p = np.nan_to_num(stats.t.sf(lift / error, freedom), nan=1.0)
     p = np.where(n < 5, 1.0, p)
-    adjusted = library("statsmodels.stats.multitest").multipletests(p, method="holm")[1]
+    adjusted = holm(p)
     margin = stats.t.ppf(0.975, freedom) * error
     return pd.DataFrame(
         {

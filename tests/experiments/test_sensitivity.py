@@ -3,9 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.stats.multitest import multipletests
 
 from infinity_frames.errors import FrameError
 from infinity_frames.experiments.designs import design
+from infinity_frames.experiments.factors import holm
 from infinity_frames.experiments.sampling import sample
 from infinity_frames.experiments.sensitivity import DependentColumns, sensitivity
 from infinity_frames.protocol.spec import Generator, Parameter
@@ -97,3 +99,10 @@ def test_frames_of_one_job_count_once():
     found = sensitivity(frames, "y", by="a")
     assert found.loc[0, "n"] == 100
     assert found["p"][0] > 0.05
+
+
+@pytest.mark.parametrize("p", [[0.2], [0.01, 0.04, 0.03, 0.005], [0.5, 0.02, 0.02, 1.0, 0.0, 0.9]])
+def test_p_values_are_adjusted_as_statsmodels_does(p):
+    expected = multipletests(p, method="holm")[1]
+    assert holm(np.array(p)).tolist() == pytest.approx(expected.tolist())
+    assert len(holm(np.array([]))) == 0
