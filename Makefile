@@ -5,7 +5,7 @@
 # make site   the documentation as web pages under dist/site
 # make lowest the fast tests with the lowest versions that pyproject.toml promises
 # make peers  train on exports with torchvision and Ultralytics, in a venv of its own (5 GB)
-.PHONY: demo test bench docs site lowest peers format clean
+.PHONY: demo test types kernels bench docs site lowest peers format clean
 
 PY := .venv/bin/python
 
@@ -15,10 +15,16 @@ demo: .venv/.engine
 test: .venv/.test
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
-	.venv/bin/mypy
-	.venv/bin/lint-imports
-	$(PY) -c "from infinity_frames.engine.generators.visionfit import VisionFit as V; V().prepare()"
+	$(MAKE) --no-print-directory --output-sync --jobs 2 types kernels
 	$(PY) -m pytest -n 2 --dist worksteal -q
+
+# One core each, so they run side by side.
+types: .venv/.test
+	.venv/bin/lint-imports
+	.venv/bin/mypy
+
+kernels: .venv/.test
+	$(PY) -m scripts.kernels
 
 bench: .venv/.test
 	$(PY) -m bench
