@@ -51,11 +51,11 @@ def test_parameters_complete_in_sample_and_sweep(session) -> None:
         names = inspect.signature(method).parameters
         assert set(session.spec.by_name) <= set(names)
     completer = pytest.importorskip("IPython.core.completer")
-    names = {"session": session, "jobs": jobs, "verbs": jobs.infinity}
+    at_hand = {"session": session, "jobs": jobs, "verbs": jobs.infinity}
     # Jedi parses all of pandas for an attribute of a frame (20 s with an empty cache), so the
     # accessor is at hand under a name of its own.
     for jedi, verb in ((True, "verbs"), (False, "jobs.infinity")):
-        found = completer.IPCompleter(namespace=names, use_jedi=jedi)
+        found = completer.IPCompleter(namespace=at_hand, use_jedi=jedi)
         for text in ("session.sample(4, kilob", f"{verb}.sweep(kilob"):
             with completer.provisionalcompleter():
                 offered = {item.text for item in found.completions(text, len(text))}
