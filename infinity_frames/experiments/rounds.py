@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import orjson
@@ -22,6 +20,7 @@ from infinity_frames.client.origin import Origin
 from infinity_frames.client.submit import estimate_samples, submit_jobs
 from infinity_frames.client.waiting import Wait
 from infinity_frames.data import read_results
+from infinity_frames.io.atomic import replacing, write_atomically
 from infinity_frames.protocol import parameters
 from infinity_frames.protocol.errors import FrameError, InfinityError, NoResults
 from infinity_frames.protocol.warnings import warn_user
@@ -119,9 +118,8 @@ class Rounds:
             )
             raise
         scores = np.array([found.get(job, np.nan) for job in ids])
-        part = kept.with_name(f".{kept.name}.{uuid4().hex}.part")
-        pd.DataFrame({"job_id": ids, "score": scores}).to_parquet(part)
-        os.replace(part, kept)
+        with replacing(kept) as part:
+            pd.DataFrame({"job_id": ids, "score": scores}).to_parquet(part)
         return np.asarray(ids, dtype=object), scores
 
     def _note(self, folder: Path, digest: str) -> Mapping[str, Any] | None:
@@ -209,11 +207,9 @@ def _numbers(returned: Any, results: pd.DataFrame) -> dict[str, float]:
 
 
 def _write_text(file: Path, text: str) -> None:
-    part = file.with_name(f".{file.name}.{uuid4().hex}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text)
-        os.replace(part, file)
+        write_atomically(file, text.encode())
     except OSError as error:
         raise InfinityError(
             f"{file.parent} cannot be written: {error.strerror}.",

@@ -402,9 +402,6 @@ KINDS = (
     DISCREPANCIES,
 )
 
-RESERVED = frozenset(BATCH.columns) | frozenset(RESULTS.columns)
-"""Column names a generator's parameters may not take: they would collide in batch frames."""
-
 _CONTEXT = "infinity"
 
 
