@@ -27,7 +27,7 @@ __all__ = [
 Mask = NDArray[np.bool_]
 
 _GOLDEN = 0.6180339887498949
-_MOST_OBJECTS = 255  # a mask picture is made from 8-bit indices
+_MOST_OBJECTS = 255  # mask pictures are encoded from 8-bit indices
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class LabeledObject:
     instance : int
         Number of the object, the same in every frame of the job, 0..254.
     mask : (H, W) bool array
-        Its whole silhouette, as if nothing stood in front of it.
+        Its whole silhouette, including parts that other objects hide.
     keypoints : (K, 2) or (K, 3) array, optional
         x and y in pixels (pixel column c covers [c, c + 1)), in the order of the category's names.
         A third column gives COCO's visibility (0 outside the picture, 1 hidden, 2 visible); without
@@ -102,7 +102,7 @@ class FrameLabels:
 
 @cache
 def distinct_colors(count: int, offset: float = 0.0) -> NDArray[np.uint8]:
-    """Colors that are easy to tell apart; none is black, and up to 255 all differ.
+    """Colors that are easy to tell apart: none is black, and the first 255 all differ.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def distinct_colors(count: int, offset: float = 0.0) -> NDArray[np.uint8]:
         saturation = (0.85, 0.65)[index // 3 % 2]
         colors.append(colorsys.hsv_to_rgb(hue, saturation, value))
     table = np.round(np.array(colors).reshape(count, 3) * 255).astype(np.uint8)
-    table.flags.writeable = False  # cached: every caller gets the same array
+    table.flags.writeable = False  # every caller gets the same cached array
     return table
 
 
@@ -157,7 +157,7 @@ def category_table(categories: Sequence[Category]) -> list[dict[str, Any]]:
 
 
 class Annotator:
-    """Makes the labels of one frame after another; annotations are numbered through the job.
+    """Labels frame after frame; annotation ids count through the whole job.
 
     Parameters
     ----------
@@ -205,8 +205,8 @@ class Annotator:
         size : (int, int)
             Height and width of the picture, px.
         objects : iterable of LabeledObject
-            From the farthest to the nearest: an object hides those before it. One without a
-            visible pixel gets no annotation.
+            From the farthest to the nearest: each object hides the objects listed before it. One
+            without a visible pixel gets no annotation.
         image : mapping, optional
             Further entries for the frame's row of ``images``.
 

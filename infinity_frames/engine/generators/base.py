@@ -2,7 +2,7 @@
 
 A generator is found by its entry point in the group ``infinity_frames.generators``; a package of a
 user adds its own the same way. The server imports the class for ``spec`` and ``estimate`` only, so
-importing it must stay cheap; whatever renders is imported by ``prepare`` and ``render``.
+importing it must stay cheap; ``prepare`` and ``render`` import the rendering code.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Generator(Protocol):
         Returns
         -------
         (len(jobs),) int64 array
-            In the order of `jobs`. A preview is one sample, which the server knows.
+            In the order of `jobs`. The server counts a preview as one sample by itself.
         """
         ...
 
@@ -111,11 +111,11 @@ class Generator(Protocol):
         params : dict
             A value for every parameter of the spec; valid.
         seed : int
-            Where every random decision of the job comes from, 0 or more.
+            Seed of every random decision of the job, 0 or more.
         directory : Path
             An empty, writable folder; receives the job's files, but not ``job.json``.
         preview : bool
-            Make one sample to look at instead of the whole job.
+            Make a single sample instead of the whole job.
 
         Returns
         -------

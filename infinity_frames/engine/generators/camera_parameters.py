@@ -47,7 +47,7 @@ _LENS = (
         (-15.0, 15.0),
         "%",
         Normal(-0.5, 1.5),
-        "How far the lens moves the corners of the image out (pincushion) or in (barrel).",
+        "Displacement of the image's corners by the lens: outward (pincushion) or inward (barrel).",
     ),
     _camera(
         "lens_softness",
@@ -63,7 +63,7 @@ _LENS = (
         (0.0, 1.0),
         None,
         Uniform(0.0, 0.4),
-        "Share of the light that the corners of the image lose.",
+        "Loss of light in the corners of the image (vignetting).",
     ),
     _camera(
         "shutter_time",
@@ -71,7 +71,7 @@ _LENS = (
         (0.0, 40.0),
         "ms",
         Uniform(1.0, 20.0),
-        "How long a frame is exposed; labels are those of the middle of the exposure.",
+        "Exposure time of a frame; labels show the middle of the exposure.",
     ),
 )
 _TONE = (
@@ -81,7 +81,7 @@ _TONE = (
         (-3.0, 3.0),
         "EV",
         Normal(-1.0, 0.5),
-        "Stops of exposure beyond what the camera would choose; limited so that the picture never "
+        "Correction of the exposure that the camera chooses; limited so that the picture never "
         "turns all black or all white.",
     ),
     _camera(
@@ -124,7 +124,7 @@ _SENSOR = (
         (0.25, 64.0),
         None,
         Choice((1.0, 2.0, 4.0, 8.0, 16.0)),
-        "Gain of the sensor relative to its base sensitivity: its noise grows with it.",
+        "Gain of the sensor relative to its base sensitivity; noise grows with it.",
     ),
     _camera(
         "denoising",
@@ -149,8 +149,8 @@ _SENSOR = (
         min=10,
         max=45,
         sampling=Choice((18, 21, 24, 27, 30)),
-        description="Constant rate factor of the video's H.264 encoder: more is smaller and worse. "
-        "Drawn from the seed where unspecified.",
+        description="Constant rate factor of the video's H.264 encoder: a higher one gives smaller "
+        "files of lower quality. Drawn from the seed where unspecified.",
         extension=True,
     ),
 )

@@ -28,7 +28,7 @@ MOTION = (
         min=0.33,
         max=3.0,
         sampling=Uniform(0.8, 1.25),
-        description="Speed of the reps, relative to the seed motion's.",
+        description="Speed of the reps, relative to that of the seed motion.",
     ),
     Parameter(
         "max_rel_speed_change",
@@ -37,7 +37,7 @@ MOTION = (
         min=0.0,
         max=1.0,
         sampling=Uniform(0.0, 0.2),
-        description="How far the speed of a rep may differ from the baseline, as a fraction.",
+        description="Largest difference of a rep's speed from the baseline, as a fraction of it.",
     ),
     Parameter(
         "trim_start_frac",
@@ -64,7 +64,7 @@ MOTION = (
         min=0.0,
         max=2.0,
         sampling=Constant(1.0),
-        description="How much each rep's joint trajectories differ from the seed motion; 0 not.",
+        description="Deviation of each rep's joint trajectories from the seed motion; 0 for none.",
     ),
 )
 """Parameters of the reps: number, speed, trims, noise."""
@@ -74,7 +74,7 @@ TRIMS = Linear({"trim_start_frac": 1.0, "trim_end_frac": 1.0}, max=0.9)
 
 
 def no_trims_for(exercises: Sequence[str]) -> tuple[Conditional, ...]:
-    """Build the rules that forbid trims for exercises whose halves are not smooth by themselves."""
+    """Build the rules that forbid trims for exercises that are smooth only as a whole."""
     whole = tuple(name for name in exercises if not exercise(name).allows_trimming)
     if not whole:
         return ()

@@ -1,4 +1,4 @@
-"""Keypoints of the person: where they are in the image, and whether the camera sees them."""
+"""Keypoints of the person: positions in the image, and visibility."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["HIDDEN", "OUTSIDE", "VISIBLE", "inside", "named", "visibility"]
 OUTSIDE, HIDDEN, VISIBLE = 0, 1, 2
 """Values of ``v``: outside the image, inside but hidden, visible."""
 
-# What another object may lie before a point without hiding it, m: rounding and half a pixel.
+# An object that lies less than this before a point does not hide it, m: rounding, half a pixel.
 _CONTACT = 0.005
 
 
 def inside(
     camera: Camera, pixels: NDArray[np.float64], depth: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Which projected points are inside the image.
+    """Return which projected points are inside the image.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def visibility(
     tolerance: NDArray[np.float64],
     on_skin: NDArray[np.bool_],
 ) -> NDArray[np.int64]:
-    """Compare points with the depth of what lies before them.
+    """Decide the visibility of points by comparing depths.
 
     Parameters
     ----------
@@ -66,10 +66,11 @@ def visibility(
     depth : (N,) array
         Their depths, m.
     tolerance : (N,) array
-        How much of the owner itself may lie before a point that counts as visible, m.
+        Largest depth of the owner's surface before a point that still counts as visible, m.
     on_skin : (N,) bool array
-        Points on the owner's surface: a pixel's center may see quite another part of it, so these
-        are compared with what lies exactly before them. The others are inside of the owner.
+        Points on the owner's surface. The center of their pixel may show another part of it, so
+        they are compared with the exact depth at their position. The other points are inside the
+        owner.
 
     Returns
     -------
@@ -79,7 +80,7 @@ def visibility(
     within = inside(camera, pixels, depth)
     columns, rows = np.where(within[:, None], pixels, 0.0).astype(np.intp).T
     own = seen.ids[rows, columns] == owner
-    # What is thinner than a pixel may be seen in none: a point of it is visible beside one only.
+    # An object thinner than a pixel may cover no pixel center: look at the neighboring pixels too.
     around = np.array([(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)])[:, :, None]
     beside_rows = np.clip(rows + around[:, 0], 0, camera.height - 1)
     beside_columns = np.clip(columns + around[:, 1], 0, camera.width - 1)
@@ -96,7 +97,7 @@ def named(
     points: NDArray[np.float64],
     states: NDArray[np.int64],
 ) -> dict[str, dict[str, Any]]:
-    """Keypoints as labels write them.
+    """Build keypoints in the format of the labels.
 
     Parameters
     ----------
@@ -105,7 +106,7 @@ def named(
     points : (N, 3) array
         Global, m.
     states : (N,) int array
-        Their visibility.
+        Visibility of the points.
 
     Returns
     -------
@@ -113,7 +114,7 @@ def named(
         Per name: x, y (px), v, z (depth, m), x_global, y_global, z_global (m).
     """
     pixels, depth = project(camera, points)
-    # To the micrometer: close to the lens, and far off its axis, a pixel is not much more.
+    # Rounded to the micrometer: near the lens and far off its axis, a pixel is hardly larger.
     metric = np.round(np.column_stack([depth, points]), 6).tolist()
     return {
         name: {

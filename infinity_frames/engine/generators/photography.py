@@ -1,4 +1,4 @@
-"""Camera and light of a job: which values apply, and the sensor that they make."""
+"""Camera and light of a job: the applied values, and the sensor that they describe."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["Photography"]
 
 @dataclass(frozen=True)
 class Photography:
-    """The values of all parameters of camera and light that apply to a job.
+    """The applied values of a job's parameters of camera and light.
 
     Parameters
     ----------
     values : dict of str to float or int
-        By the name of the parameter.
+        Values by parameter name.
     noisy : bool
-        Whether the sensor has noise.
+        The sensor has noise.
     """
 
     values: dict[str, float | int]
@@ -41,7 +41,8 @@ class Photography:
     ) -> Photography:
         """Take the job's values; draw the unspecified ones from its seed.
 
-        Each parameter has a stream of its own, so that setting one leaves the others unchanged.
+        Each parameter is drawn from its own stream, so that setting one leaves the others
+        unchanged.
 
         Parameters
         ----------
@@ -80,7 +81,7 @@ class Photography:
 
     @property
     def response(self) -> Response:
-        """How the camera turns radiance into a picture."""
+        """The camera's response to radiance."""
         value = self.values
         return Response(
             balance=white_balance(value["white_balance_error"]),
@@ -95,13 +96,13 @@ class Photography:
         )
 
     def sensor(self, seed: int) -> Sensor:
-        """The camera's sensor, for a job of some seed."""
+        """Build the camera's sensor for a job's seed."""
         stops = self.values["exposure_compensation"]
         return Sensor(seed, self.noisy, stops=stops, response=self.response)
 
 
 def white_balance(mired: float) -> tuple[float, float, float]:
-    """Gains of red, green and blue that a white balance off by some mired leaves.
+    """Gains of red, green and blue for an error of the white balance in mired.
 
     They follow a black body near 6500 K in linear sRGB.
     """
@@ -109,7 +110,7 @@ def white_balance(mired: float) -> tuple[float, float, float]:
 
 
 def _drawn(parameter: Parameter, rng: np.random.Generator) -> float | int:
-    """One value of a parameter's own distribution."""
+    """Draw a value from a parameter's distribution."""
     match parameter.sampling:
         case Uniform(low, high):
             value = float(rng.uniform(low, high))

@@ -38,16 +38,17 @@ class Recorder:
     directory : Path
         The job's folder.
     categories : sequence of Category, optional
-        What is labeled. With categories the job gets ``labels.json`` and ``segmentation.zip``;
-        without, it has neither.
+        Categories of the labels. With categories the job gets ``labels.json`` and
+        ``segmentation.zip``; without, it has neither.
     frame_rate : float, optional
         Frames per second of ``video.mp4``; default: no video.
     crf : int
-        Constant rate factor of the video's encoder; more is smaller and worse.
+        Constant rate factor of the video's encoder; a higher one gives smaller files of lower
+        quality.
     preview : bool
-        Whether this job is a preview: one frame and no video.
+        This job is a preview: one frame and no video.
     info : mapping, optional
-        What holds for the whole job; becomes ``info`` in labels.json.
+        Values that hold for the whole job; becomes ``info`` in labels.json.
     poster : {"first", "last"}, optional
         The frame that becomes ``video_preview.png``; None for no such picture.
 
@@ -114,7 +115,7 @@ class Recorder:
         self.write(picture, labels)
 
     def write(self, picture: NDArray[np.uint8], labels: FrameLabels | None = None) -> None:
-        """Append one frame with labels that are complete already.
+        """Append one frame with complete labels.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The scene's objects as flat arrays that kernels can walk."""
+"""The scene's objects as flat arrays for kernels."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from infinity_frames.protocol.errors import RenderError
 
 __all__ = ["Geometry", "Surfaces", "coarse_faces", "flatten", "is_closed", "shadow_faces"]
 
-_MANY_FACES = 5000  # an object of more casts its shadow from coarser ones
+_MANY_FACES = 5000  # an object with more faces casts its shadow from coarser ones
 _SHADOW_CELL = 0.045  # m
-_CLOSED = 0.95  # share of the edges
+_CLOSED = 0.95  # share of the edges that must be matched
 
 _T = TypeVar("_T", bound=np.generic)
 
 
 class Surfaces(NamedTuple):
-    """What shading reads of every face; a tuple of arrays, so that kernels can take it whole."""
+    """Surface data of every face, for shading; kernels take the tuple as one argument."""
 
     faces: NDArray[np.int32]  # (F, 3) vertex indices
     owner: NDArray[np.int32]  # (F,) index of the object
     material: NDArray[np.int32]  # (F,) row of the tables below
-    axis: NDArray[np.int32]  # (F,) axis the texture-space face looks along
+    axis: NDArray[np.int32]  # (F,) dominant axis of the face's normal in texture space
     tint: NDArray[np.float32]  # (V, 3) vertex colors
-    texture: NDArray[np.float64]  # (V, 3) where patterns are evaluated, m
+    texture: NDArray[np.float64]  # (V, 3) coordinates at which patterns are evaluated, m
     color: NDArray[np.float64]  # (M, 3)
     color2: NDArray[np.float64]  # (M, 3)
     pattern: NDArray[np.int32]  # (M,) index in PATTERNS
@@ -37,7 +37,7 @@ class Surfaces(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """The scene with every object's vertices behind one another.
+    """The scene with the vertices of all objects in one array.
 
     ``first_vertex[i]:first_vertex[i + 1]`` are the vertices of object i, likewise its faces.
     """
@@ -56,7 +56,7 @@ class Geometry(NamedTuple):
         return np.concatenate([np.empty(0, int), *spans]).astype(np.int32)
 
     def check(self, names: Iterable[str]) -> None:
-        """Raise RenderError unless there is an object of every name."""
+        """Raise RenderError unless every name is that of an object."""
         for name in names:
             if name not in self.names:
                 raise RenderError(
@@ -149,7 +149,7 @@ def flatten(scene: Scene) -> Geometry:
 def coarse_faces(
     vertices: NDArray[np.float64], faces: NDArray[np.int32], cell: float
 ) -> NDArray[np.int32]:
-    """Fewer faces over the same vertices: those of a cell are drawn to one of them.
+    """Return fewer faces over the same vertices: all vertices of a cell are merged into one.
 
     Vertex clustering of Rossignac and Borrel (1993).
 
@@ -165,7 +165,7 @@ def coarse_faces(
     Returns
     -------
     (S, 3) int32 array
-        What is left of the faces; none has two corners in one cell.
+        The remaining faces: those with their corners in three different cells.
     """
     cells = np.floor(vertices / cell).astype(np.int64)
     _, first, inverse = np.unique(cells, axis=0, return_index=True, return_inverse=True)
@@ -176,7 +176,7 @@ def coarse_faces(
 
 
 def shadow_faces(item: Object) -> NDArray[np.int32]:
-    """Faces that cast an object's shadow: its own choice, or fewer where there are many."""
+    """Faces that cast an object's shadow: its own choice, or coarser ones for large meshes."""
     if item.shadow_faces is not None:
         return item.shadow_faces
     if len(item.mesh.faces) <= _MANY_FACES:
@@ -186,15 +186,15 @@ def shadow_faces(item: Object) -> NDArray[np.int32]:
 
 
 def is_closed(item: Object) -> bool:
-    """Whether a mesh encloses a volume, but for small openings as those of sleeves.
+    """Return whether a mesh encloses a volume; small openings, as of sleeves, are ignored.
 
-    Nearly every edge is met by its opposite then, vertices at one place being one.
+    Vertices at the same position count as one; then nearly every edge has an opposite one.
     """
     if not len(item.mesh.faces):
         return False
     count = len(item.mesh.vertices)
     merged = np.zeros(count, np.int64)
-    for axis in np.round(item.mesh.vertices / 1e-5).T:  # far faster than by rows of three
+    for axis in np.round(item.mesh.vertices / 1e-5).T:  # far faster than unique rows
         _, rank = np.unique(axis, return_inverse=True)
         _, merged = np.unique(merged * count + rank.reshape(-1), return_inverse=True)
     corners = merged.reshape(-1)[item.mesh.faces].astype(np.int64)

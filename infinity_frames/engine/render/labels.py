@@ -1,4 +1,4 @@
-"""The label pass: what is seen at each pixel, one sample at its center."""
+"""The label pass: the visible object at each pixel, by one sample at the pixel's center."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ __all__ = ["LabelPass", "SampleGrid", "Visibility"]
 
 
 class SampleGrid(NamedTuple):
-    """Where in the image the pixels are sampled, one sample each."""
+    """Sample positions of an image, one per pixel."""
 
     camera: Camera
-    shift: tuple[float, float]  # from the centers of the pixels, px
+    shift: tuple[float, float]  # offset from the pixel centers, px
     rays: NDArray[np.float64]  # (H, W, 2) undistorted samples, px; empty without distortion
 
     @classmethod
     def of(cls, camera: Camera, shift: tuple[float, float] = (0.0, 0.0)) -> SampleGrid:
-        """Samples at some offset from the centers of the pixels."""
+        """Build the samples at an offset from the pixel centers."""
         return cls(camera, shift, sample_rays(camera, shift))
 
     def places(
         self, rows: NDArray[np.intp], columns: NDArray[np.intp]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Undistorted x and y of the samples of some pixels, px."""
+        """Undistorted x and y of the samples of given pixels, px."""
         if len(self.rays):
             found = self.rays[rows, columns]
             return np.ascontiguousarray(found[:, 0]), np.ascontiguousarray(found[:, 1])
@@ -41,14 +41,14 @@ class SampleGrid(NamedTuple):
 
 @dataclass(eq=False)
 class Visibility:
-    """The nearest face at one sample of every pixel.
+    """Visibility buffer: the nearest face at one sample of every pixel.
 
     Parameters
     ----------
     inverse_depth : (H, W) float64 array
-        1/z, 1/m; 0 where nothing is.
+        1/z, 1/m; 0 for background.
     face_id : (H, W) int32 array
-        Face; -1 where nothing is.
+        Index of the face; -1 for background.
     """
 
     inverse_depth: NDArray[np.float64]
@@ -56,11 +56,11 @@ class Visibility:
 
     @classmethod
     def empty(cls, height: int, width: int) -> Visibility:
-        """See nothing yet."""
+        """Build an empty buffer."""
         return cls(np.zeros((height, width)), np.full((height, width), -1, np.int32))
 
     def copy(self) -> Visibility:
-        """Draw on without changing the original."""
+        """Copy the buffer, to draw further faces into it."""
         return Visibility(self.inverse_depth.copy(), self.face_id.copy())
 
     def draw(
@@ -70,7 +70,7 @@ class Visibility:
         members: NDArray[np.int32],
         grid: SampleGrid,
     ) -> None:
-        """Add faces, seen from the camera that ``clip`` is of."""
+        """Draw faces; ``clip`` holds the vertices' homogeneous pixel coordinates."""
         rasterize(
             clip,
             np.ones(len(clip)),
@@ -89,16 +89,16 @@ class Visibility:
 
 @dataclass(eq=False)
 class LabelPass:
-    """What every pixel's center sees.
+    """The result of a label pass.
 
     Parameters
     ----------
     ids : (H, W) int32 array
-        0 where nothing is seen, else the object's position in ``scene.objects`` plus 1.
+        0 for background, else the object's position in ``scene.objects`` plus 1.
     depth : (H, W) float32 array
-        z in camera axes, m; inf where nothing is seen.
+        z in camera axes, m; inf for background.
     geometry, clip, grid
-        What it was drawn from, for further masks.
+        Inputs of the pass, kept for further masks.
     """
 
     ids: NDArray[np.int32]
@@ -115,14 +115,14 @@ class LabelPass:
         clip: NDArray[np.float64],
         grid: SampleGrid,
     ) -> LabelPass:
-        """Name what a visibility buffer sees."""
-        owners = np.append(geometry.surfaces.owner + 1, 0).astype(np.int32)  # [-1] is nothing
+        """Build the label pass of a visibility buffer."""
+        owners = np.append(geometry.surfaces.owner + 1, 0).astype(np.int32)  # -1 is background
         with np.errstate(divide="ignore"):
             depth = (1.0 / visibility.inverse_depth).astype(np.float32)
         return cls(owners[visibility.face_id], depth, geometry, clip, grid)
 
     def depth_at(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Depth of what is seen exactly at some places, not at the centers of their pixels.
+        """Depth of the nearest surface exactly at given image points, not at pixel centers.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class LabelPass:
         Returns
         -------
         (N,) array
-            m; infinite where nothing is seen.
+            m; infinite for background.
         """
         geometry = self.geometry
         near = nearest(
@@ -146,7 +146,7 @@ class LabelPass:
             return np.asarray(1.0 / near)
 
     def unoccluded(self, object_id: int) -> NDArray[np.bool_]:
-        """Where one object would be seen if nothing stood before it.
+        """Draw the unoccluded mask of one object.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Where light comes from: samples of the area lights, and the light of the room around."""
+"""Light sources: point samples of the area lights, and the ambient light of the room."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ __all__ = ["Ambient", "Lamps", "ambient_light", "sample_lights"]
 _POINTS_PER_LIGHT = {1: 16, 2: 9}
 _POINTS_OF_MANY = 7
 _POINTS_OF_HARD = 4
-_HARD = 0.1  # a light of a smaller size, relative to its distance, is hard
+_HARD = 0.1  # a light of a smaller size relative to its distance casts hard shadows
 _DIRECTIONS = 32
-_PLASTIC = 1.32471795724474602596  # the number whose powers make the R2 sequence
+_PLASTIC = 1.32471795724474602596  # base of the R2 sequence
 
 
 class Lamps(NamedTuple):
-    """Area lights as points; a light's points lie side by side."""
+    """Area lights as points; the points of a light are contiguous."""
 
     position: NDArray[np.float64]  # (N, 3) m
     facing: NDArray[np.float64]  # (N, 3)
-    intensity: NDArray[np.float64]  # (N, 3) along facing, W/sr
-    spacing: NDArray[np.float64]  # (N,) how far a point is from its neighbors, m
-    first: NDArray[np.int64]  # (L + 1,) where each light's points begin
+    intensity: NDArray[np.float64]  # (N, 3) intensity along facing, W/sr
+    spacing: NDArray[np.float64]  # (N,) distance of a point from its neighbors, m
+    first: NDArray[np.int64]  # (L + 1,) first point of each light
     center: NDArray[np.float64]  # (L, 3) m
     size: NDArray[np.float64]  # (L,) m
-    opening: NDArray[np.float64]  # (A, 3, 3) apertures: middle, and half the sides as vectors, m
-    first_opening: NDArray[np.int64]  # (L + 1,) where each light's apertures begin
+    opening: NDArray[np.float64]  # (A, 3, 3) apertures: center, and vectors of half the sides, m
+    first_opening: NDArray[np.int64]  # (L + 1,) first aperture of each light
 
 
 class Ambient(NamedTuple):
-    """Light from all around, by direction."""
+    """Ambient light by direction."""
 
-    direction: NDArray[np.float64]  # (D, 3) towards the light
+    direction: NDArray[np.float64]  # (D, 3) direction towards the light
     radiance: NDArray[np.float64]  # (D, 3) W/m^2/sr
 
 
 def sample_lights(lights: Sequence[Light]) -> Lamps:
     """Spread points over every light.
 
-    They follow the R2 low-discrepancy sequence (Roberts, 2018): no two share a line parallel to an
-    edge, so a straight edge's penumbra has as many steps as there are points.
+    They follow the R2 low-discrepancy sequence (Roberts, 2018). No two points share a line parallel
+    to a side of the light, so the penumbra of a straight edge has as many steps as points.
     """
     lit = [light for light in lights if light.power > 0]
     hard = [_is_hard(light) for light in lit]
@@ -85,13 +85,13 @@ def sample_lights(lights: Sequence[Light]) -> Lamps:
 
 
 def _is_hard(light: Light) -> bool:
-    """Whether a light looks so small from its target that few points do."""
+    """Return whether a light looks so small from its target that few points suffice."""
     distance = np.linalg.norm(np.subtract(light.target, light.location))
     return bool(light.size < _HARD * distance)
 
 
 def _power_in_room(light: Light) -> float:
-    """Power that a light sends into the room, W: of one behind openings, what falls through."""
+    """Return the power that a light sends into the room, through its apertures if any, W."""
     if not light.apertures:
         return light.power
     power = 0.0
@@ -103,11 +103,11 @@ def _power_in_room(light: Light) -> float:
 
 
 def ambient_light(scene: Scene, geometry: Geometry, members: NDArray[np.int32]) -> Ambient:
-    """Light that reaches a point from the room rather than from a lamp.
+    """Build the light that reaches a point from the room instead of directly from a lamp.
 
-    It is the scene's own ambient light, plus the lamps' light after many reflections (the formula
-    of the integrating sphere for a room of the scene's extent), plus, from below, what the floor
-    sends back. ``members`` are the faces that make up the room.
+    It is the sum of the scene's ambient light, the lamps' light after many reflections (the formula
+    of the integrating sphere for a room of the scene's extent), and light reflected by the floor
+    from below. ``members`` are the faces of the room.
     """
     corners = geometry.vertices[geometry.surfaces.faces[members]]
     floor_color, mean_color = _albedos(geometry.surfaces, members, corners)
@@ -116,11 +116,11 @@ def ambient_light(scene: Scene, geometry: Geometry, members: NDArray[np.int32]) 
     power = sum((np.array(i.color) * _power_in_room(i) for i in scene.lights), np.zeros(3))
     reflected = 0.8 * power * mean_color / (1 - mean_color) / (area * math.pi)
     around = np.array(scene.ambient) * 0.5 + reflected
-    # What the floor sends up meets other things on its way and loses half its color.
+    # Light from the floor is reflected by other objects on its way, so it loses half its color.
     gray = floor_color @ np.array([0.2126, 0.7152, 0.0722])
     bounced = 0.5 * (floor_color + gray)
     floor = bounced * (around + 0.7 * _floor_irradiance(scene) / math.pi)
-    # A Fibonacci lattice on the sphere, nowhere denser than elsewhere.
+    # A Fibonacci lattice: even density over the sphere.
     k = np.arange(_DIRECTIONS) + 0.5
     z = 1 - 2 * k / _DIRECTIONS
     angle = k * math.pi * (1 + math.sqrt(5))
@@ -134,14 +134,14 @@ def ambient_light(scene: Scene, geometry: Geometry, members: NDArray[np.int32]) 
 def _albedos(
     surfaces: Surfaces, members: NDArray[np.int32], corners: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean color of what faces up near the lowest level, and of everything, by area."""
+    """Return the mean colors, by area, of upward faces near the lowest level and of all faces."""
     if not len(members):
         return np.full(3, 0.3), np.full(3, 0.4)
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     area = np.linalg.norm(normal, axis=1)
-    second = np.where(surfaces.pattern > 0, 0.3, 0.0)[:, None]  # the first pattern is plain
+    second = np.where(surfaces.pattern > 0, 0.3, 0.0)[:, None]  # pattern 0 is plain
     mixed = (1 - second) * surfaces.color + second * surfaces.color2
-    colors = np.minimum(mixed, 1.0)[surfaces.material[members]]  # what is above is no paint
+    colors = np.minimum(mixed, 1.0)[surfaces.material[members]]  # a larger value is emitted light
     mean = (colors * area[:, None]).sum(0) / max(area.sum(), 1e-9)
     height = corners[:, 0, 2]
     below = area * ((height < corners[..., 2].min() + 0.1) & (normal[:, 2] > 0.9 * area))
@@ -150,11 +150,11 @@ def _albedos(
 
 
 def _floor_irradiance(scene: Scene) -> NDArray[np.float64]:
-    """Light of the lamps on a level floor under what they are aimed at, W/m^2."""
+    """Return the lamps' irradiance of a level floor under their targets, W/m^2."""
     total = np.zeros(3)
     for light in scene.lights:
         if light.apertures:
-            continue  # it lights a patch only
+            continue  # such a light reaches only a patch of the floor
         offset = np.array([light.target[0], light.target[1], 0.0]) - np.array(light.location)
         distance = float(np.linalg.norm(offset))
         facing = np.array(light.target) - np.array(light.location)

@@ -1,7 +1,7 @@
-"""Flat mirrors: what they show is a picture of its own, from behind them.
+"""Flat mirrors: their reflection is rendered as a separate picture by a mirrored camera.
 
-A material of roughness 0 is a mirror. All its faces that are seen are taken to lie in one plane,
-and what it reflects of other mirrors is their own color.
+A material of roughness 0 is a mirror. All visible mirror faces are assumed to lie in one plane;
+other mirrors appear in a reflection with their plain color.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ Draw = Callable[[Mapping[str, Placement]], NDArray[np.float32]]
 
 
 class Mirror:
-    """The mirror of a scene, and the pixels that see it.
+    """The mirror of a scene, and the pixels that show it.
 
     Parameters
     ----------
     scene : Scene
     geometry : Geometry
-        Of the scene.
+        Geometry of the scene.
     face_id : (H, W) int32 array
-        The static face that each pixel sees; -1 where there is none.
+        Static face at each pixel; -1 for none.
     """
 
     def __init__(self, scene: Scene, geometry: Geometry, face_id: NDArray[np.int32]) -> None:
@@ -37,7 +37,7 @@ class Mirror:
         self._is_mirror = np.append(surfaces.finish[surfaces.material, 1] == 0.0, False)
         rows, columns = self._is_mirror[face_id].nonzero()
         self.scene: Scene | None = None
-        """What to draw to know what the mirror shows; None where no mirror is in view."""
+        """The scene whose picture is the reflection; None if no mirror is in view."""
         if not len(rows):
             return
         self._first, self._last = (rows.min(), columns.min()), (rows.max() + 1, columns.max() + 1)
@@ -51,15 +51,15 @@ class Mirror:
     def show(
         self, picture: NDArray[np.float32], face_id: NDArray[np.int32], color: NDArray[np.float32]
     ) -> None:
-        """Put a picture of ``scene`` where a frame sees the mirror, into ``color`` (H, W, 3)."""
+        """Copy a picture of ``scene`` into the mirror's pixels of ``color`` (H, W, 3)."""
         part = tuple(slice(a, b) for a, b in zip(self._first, self._last, strict=True))
         seen = self._is_mirror[face_id[part]]
         color[part][seen] = picture[:, ::-1][seen] * self._tint
 
     def _behind(self, camera: Camera, corners: NDArray[np.float64]) -> Camera:
-        """The camera's mirror image, looking through the pixels that see the mirror.
+        """The camera mirrored in the mirror's plane.
 
-        A reflection turns right into left, so its picture is drawn turned over and turned back.
+        A reflection swaps left and right, so its picture is drawn flipped and then flipped back.
         """
         normal = np.cross(corners[1] - corners[0], corners[2] - corners[0])
         normal /= np.linalg.norm(normal)

@@ -38,19 +38,19 @@ __all__ = ["Renderer"]
 _STATIC_MAPS = (384, 144)  # sizes of shadow and ambient maps, px
 _MOVING_MAPS = (144, 72)
 _SHELL_MAPS = 160
-_GRID = 128  # pixels along the longer side at which moving shadows are always computed
+_GRID = 128  # longest side, px, up to which moving shadows are computed at every pixel
 
 
 class Renderer:
     """Draws one scene, frame after frame.
 
-    Objects without a placement are static: they are drawn and shaded once, and again only when
-    the set of placed objects changes.
+    Objects without a placement are static: they are drawn and shaded once, and again only if the
+    set of placed objects changes.
 
     Parameters
     ----------
     scene : Scene
-        What there is to see.
+        The scene to draw.
 
     Raises
     ------
@@ -66,17 +66,17 @@ class Renderer:
         self._grids = [SampleGrid.of(scene.camera, shift) for shift in ((0.0, 0.0), *SAMPLES)]
 
     def labels(self, placements: Mapping[str, Placement]) -> LabelPass:
-        """What every pixel's center sees, one sample each.
+        """Draw the label pass: one sample at the center of every pixel.
 
         Parameters
         ----------
         placements : mapping of str to Placement
-            Where the moving objects are; an object in none stays where its mesh is.
+            Placements of the moving objects; the others stay at the position of their mesh.
 
         Returns
         -------
         LabelPass
-            Ids, depth, and masks of objects as if nothing stood before them.
+            Ids, depth, and unoccluded masks of objects.
 
         Raises
         ------
@@ -95,14 +95,14 @@ class Renderer:
         placements: Mapping[str, Placement],
         later: Mapping[str, Placement] | None = None,
     ) -> NDArray[np.float32]:
-        """Anti-aliased picture, before exposure, noise and encoding.
+        """Draw the anti-aliased picture, before exposure, noise and encoding.
 
         Parameters
         ----------
         placements : mapping of str to Placement
-            As for ``labels``: at the middle of the exposure.
+            As for ``labels``, at the middle of the exposure.
         later : mapping of str to Placement, optional
-            The same objects at the end of the exposure; what moves is then blurred.
+            The same objects at the end of the exposure; adds motion blur.
 
         Returns
         -------
@@ -177,9 +177,9 @@ class Renderer:
         return color
 
     def _lit(self, frame: Frame, lighting: Lighting, samples: Samples) -> Lit:
-        """Light of static objects without any moving ones.
+        """Light of the static objects, in the absence of moving ones.
 
-        It is the longest step before a first picture, and all else waits for it: so two at a time.
+        This is the longest step before the first picture, so two threads compute it.
         """
         lit = Lit.empty(len(samples.face), self._lamps)
         middle = len(samples.face) // 2
@@ -193,7 +193,7 @@ class Renderer:
         return lit
 
     def _shaded(self, frame: Frame, lighting: Lighting, samples: Samples) -> NDArray[np.float32]:
-        """Colors of samples, from nothing, (n, 3)."""
+        """Shade samples without cached light, (n, 3)."""
         count = len(samples.face)
         lit = Lit.empty(count, self._lamps)
         irradiate_points(self._geometry.surfaces, frame, lighting, samples, True, lit)
@@ -210,7 +210,7 @@ class Renderer:
         passes: list[Visibility],
         color: NDArray[np.float32],
     ) -> None:
-        """Average the samples of the pixels that edges run through, in place."""
+        """Anti-alias in place: average the samples of the pixels at edges."""
         face_ids = np.stack([seen.face_id for seen in passes[1:]])
         pixels, sources = edge_samples(
             self._geometry.surfaces,
@@ -242,7 +242,7 @@ class Renderer:
         return Frame(clip, vertices, normals, camera.location, float(camera.K[1, 1]))
 
     def _clip(self, static: _Static, placements: Mapping[str, Placement]) -> NDArray[np.float64]:
-        """Homogeneous pixel coordinates of all vertices: only those of moving objects are new."""
+        """Homogeneous pixel coordinates of all vertices; static ones are cached."""
         clip = static.clip.copy()
         for name, placement in placements.items():
             first = self._geometry.first_vertex[self._geometry.names[name]]
@@ -275,7 +275,7 @@ class Renderer:
         return _Static(names, moving, unmoving, drawn, clip, seen, owner.reshape(-1))
 
     def _light(self, static: _Static) -> _Light:
-        """Everything that only pictures need, when the first is asked for."""
+        """Data that only pictures need; built for the first picture."""
         if static.light is not None:
             return static.light
         geometry, objects = self._geometry, self.scene.objects
@@ -306,7 +306,7 @@ class Renderer:
         return static.light
 
     def _casters(self, objects: list[int]) -> Callable[[NDArray[np.float64]], Casters]:
-        """What casts the shadows of some objects, as a function of all vertices."""
+        """Return a function from all vertices to the shadow casters of some objects."""
         items = [self.scene.objects[i] for i in objects]
         meshes = [shadow_faces(item) for item in items]
         starts = [self._geometry.first_vertex[i] for i in objects]
@@ -321,18 +321,18 @@ class Renderer:
 
 
 class _Light(NamedTuple):
-    """What pictures need beyond labels."""
+    """Data that pictures need and labels do not."""
 
     lighting: Lighting
     lit: Lit
     casters: Callable[[NDArray[np.float64]], Casters]
     mirror: Mirror
-    mirrored: Renderer | None  # draws what the mirror shows
+    mirrored: Renderer | None  # draws the reflection of the mirror
 
 
 @dataclass(eq=False)
 class _Static:
-    """Everything that stays the same while the same objects move."""
+    """Data that stays constant while the same set of objects moves."""
 
     names: frozenset[str]
     moving: list[int]

@@ -1,1 +1,1 @@
-"""What there is to see: bodies, rooms, equipment, cameras, lights."""
+"""Scenes: bodies, rooms, equipment, cameras, lights."""

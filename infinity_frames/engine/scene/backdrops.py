@@ -1,7 +1,7 @@
-"""Backdrops: every scene name has several furnished rooms, drawn and colored by the job's seed.
+"""Backdrops: several furnished rooms per scene name; the job's seed chooses one and its colors.
 
-A backdrop is one of the layouts of a scene with surfaces, textiles and wood from palettes, and may
-be mirrored from left to right. A new layout is an entry of `LAYOUTS`.
+A backdrop is a layout of the scene, perhaps mirrored from left to right, with surfaces, textiles
+and wood from palettes. A new layout is an entry of `LAYOUTS`.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _GYM_ACCENTS = (
     Material((0.07, 0.10, 0.16), (0.06, 0.085, 0.14), "plaster", 1.0, roughness=0.9),
     Material((0.40, 0.26, 0.13), (0.30, 0.18, 0.08), "planks", 0.16, roughness=0.6),
 )
-# Textiles: a color, and a darker one that the weave mixes in.
+# Textiles: a color, and a darker color of the weave.
 _TEXTILES: tuple[Color, ...] = (
     (0.05, 0.09, 0.20),
     (0.36, 0.10, 0.045),
@@ -213,7 +213,7 @@ def backdrop(scene: str, seed: int) -> Room:
     scene : str
         Name in `LAYOUTS`.
     seed : int
-        The job's seed: which layout, whether it is mirrored, and all colors.
+        The job's seed; it decides the layout, the mirroring and all colors.
 
     Returns
     -------
@@ -229,7 +229,7 @@ def backdrop(scene: str, seed: int) -> Room:
 
 
 def _mirrored(room: Room) -> Room:
-    """The same room with left and right exchanged."""
+    """Mirror a room from left to right."""
     window = room.window
     if window is not None and window.wall == "north":
         window = replace(window, at=-window.at)
@@ -250,7 +250,7 @@ def _mirrored(room: Room) -> Room:
 
 
 def _painted(room: Room, draw: np.random.Generator) -> Room:
-    """The room with floor, walls and rug from the palettes."""
+    """Color floor, walls and rug from the palettes."""
     walls = _paint(_PAINTS[int(draw.integers(_LIGHT_PAINTS))], "plaster", draw)
     pattern = _WALL_PATTERNS[int(draw.integers(len(_WALL_PATTERNS)))]
     accent = walls
@@ -285,7 +285,7 @@ def _paint(color: Color, pattern: str, draw: np.random.Generator) -> Material:
 
 
 def _recolored(pieces: Mapping[str, Furniture], draw: np.random.Generator) -> dict[str, Furniture]:
-    """All kinds of furniture with textiles and woods from the palettes.
+    """Color every kind of furniture with textiles and woods from the palettes.
 
     Every fabric of one piece gets a color of its own; all wood of a room is of one kind.
     """

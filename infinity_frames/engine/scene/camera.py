@@ -1,4 +1,4 @@
-"""The camera: its lens, where it looks, and how it projects points."""
+"""The camera: lens, pose and projection."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SENSOR_WIDTH = 0.036
 """Width of the sensor along the longer side of the image, m."""
 
 NEAR = 0.05
-"""A point at this depth or less has no place in the image, m."""
+"""Points at this depth or less are not projected, m."""
 
 _NEWTON_STEPS = 12
 
@@ -60,7 +60,7 @@ def look(
     focal_length: float = FOCAL_LENGTH,
     distortion: float = 0.0,
 ) -> Camera:
-    """Camera at a place, looking in a direction, upright.
+    """Build an upright camera from its location and direction of view.
 
     Parameters
     ----------
@@ -75,8 +75,8 @@ def look(
     focal_length : float
         Of the lens, m.
     distortion : float
-        By how much the corner of the image lies farther out (positive, pincushion) or nearer
-        (negative, barrel) than through a pinhole, as a share of its radius; above -1/3.
+        Radial displacement of the image's corner against a pinhole camera, as a share of its
+        radius: positive outward (pincushion), negative inward (barrel); above -1/3.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def look(
 
 
 def distort(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Move undistorted image points to where the lens shows them.
+    """Apply the lens's distortion to undistorted image points.
 
     Parameters
     ----------

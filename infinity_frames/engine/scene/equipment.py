@@ -1,4 +1,4 @@
-"""What the avatar holds or lies on: dumbbells, a barbell, a mat."""
+"""Exercise equipment: dumbbells, a barbell, a mat."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAT_COLORS: tuple[Color, ...] = (
     (0.03, 0.08, 0.26),
     (0.10, 0.11, 0.12),
 )
-"""What a mat may be dyed in, linear RGB."""
+"""Colors of mats, linear RGB."""
 
 _IRON = Material((0.03, 0.03, 0.033), roughness=0.5)
 _CHROME = Material(
@@ -31,7 +31,7 @@ _RING = Material((0.42, 0.03, 0.025), roughness=0.5)
 
 
 def _plate(side: float, low: float, thick: float, radius: float, material: int) -> Revolved:
-    """A disc with rounded rims on one side of a bar, `low` from its middle."""
+    """A disc with rounded rims on one side of a bar, `low` meters from the bar's middle."""
     start, end = sorted((side * low, side * (low + thick)))
     rim = min(0.012, thick / 4)
     profile = (
@@ -84,7 +84,7 @@ def _held_mesh(kind: str) -> Mesh:
 
 
 def held_object(kind: str, name: str) -> Object:
-    """Something held, in its own coordinates: the bar along x, its middle at the origin.
+    """Build held equipment in its own coordinates: the bar along x, its middle at the origin.
 
     Parameters
     ----------
@@ -101,14 +101,14 @@ def held_object(kind: str, name: str) -> Object:
 
 
 def mat(center: tuple[float, float], yaw: float, length: float, color: Color) -> Object:
-    """An exercise mat on the floor.
+    """Build an exercise mat on the floor.
 
     Parameters
     ----------
     center : (float, float)
         x and y of its middle, global, m.
     yaw : float
-        Turn about the vertical, deg; 0 has its length along Y.
+        Turn about the vertical, deg; at 0 its length runs along Y.
     length : float
         m.
     color : tuple of float

@@ -1,4 +1,4 @@
-"""What is seen through a window: sky, hills, trees and houses, each seed its own."""
+"""The view from a window: sky, hills, trees and houses, different for every seed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ __all__ = ["outdoor_view"]
 
 Array = NDArray[np.float64]
 
-# Zenith and horizon of a sky. Brighter than any paint: it is day outside, so that the picture of a
-# dim room has windows that blow out.
+# Zenith and horizon of a sky. It is day outside: windows are brighter than any paint, and
+# overexposed in the picture of a dim room.
 _SKIES = (
     ((1.8, 2.6, 4.2), (3.4, 3.9, 4.4)),  # clear
     ((3.2, 3.4, 3.6), (3.8, 3.9, 4.0)),  # overcast
@@ -26,14 +26,14 @@ def outdoor_view(u: Array, v: Array, draw: np.random.Generator) -> Array:
     Parameters
     ----------
     u, v : (N,) array
-        Across and up, in heights of the window.
+        Coordinates to the right and up, in heights of the window.
     draw : numpy.random.Generator
-        Decides what is outside.
+        Draws the view.
 
     Returns
     -------
     (N, 3) array
-        Linear RGB; what exceeds 1 is light that the view sends by itself, W/m^2/sr.
+        Linear RGB; the part above 1 is emitted light, W/m^2/sr.
     """
     zenith, horizon = np.array(_SKIES[int(draw.integers(len(_SKIES)))])
     ground = draw.uniform(0.15, 0.4)
@@ -52,7 +52,7 @@ def outdoor_view(u: Array, v: Array, draw: np.random.Generator) -> Array:
 
 
 def _over(picture: Array, inside: Array, color: Array, soft: float = 0.015) -> Array:
-    """Paint a color where ``inside`` is above 0."""
+    """Paint a color at the points where ``inside`` is above 0."""
     cover = np.clip(inside / soft + 0.5, 0.0, 1.0)[:, None]
     return np.asarray(picture * (1.0 - cover) + color * cover)
 

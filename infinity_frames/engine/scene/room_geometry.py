@@ -1,4 +1,4 @@
-"""Rooms as objects of a scene: the shell, its window, what hangs and stands in it."""
+"""Rooms as objects of a scene: shell, window, wall art, furniture and lights."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ __all__ = ["ceiling_lamp", "room_lights", "room_objects", "sun"]
 
 _PAINT = Material((0.70, 0.70, 0.68), roughness=0.5)
 _CEILING = Material((0.72, 0.73, 0.74), roughness=0.95)
-_VIEW = Material((1.0, 1.0, 1.0), roughness=1.0, specular=0.0)  # colored by its vertices
-_BRIGHTEST = 6.0  # of the view, W/m^2/sr
+_VIEW = Material((1.0, 1.0, 1.0), roughness=1.0, specular=0.0)  # its vertices have the colors
+_BRIGHTEST = 6.0  # W/m^2/sr, of the view
 _CURTAIN = Material((0.48, 0.46, 0.43), (0.38, 0.36, 0.34), "stripes", 0.12, roughness=0.95)
 _LAMP = (-0.7, -1.3)  # x and y of the lamp in the ceiling, m
-_BAR = 0.05  # thickness of the bars of a window, m
-_SUN_DISTANCE = 8.0  # from the window, m: far enough that its rays are nearly parallel
+_BAR = 0.05  # m, thickness of a window's bars
+_SUN_DISTANCE = 8.0  # m, distance of the sun from the window: its rays are nearly parallel
 _SUN_SIZE = 0.12  # m
 _SUN_COLOR = (1.0, 0.90, 0.74)
-_DAYLIGHT = 55.0  # of a window, W/m^2
+_DAYLIGHT = 55.0  # W/m^2, of a window
 _DAYLIGHT_COLOR = (0.68, 0.84, 1.0)
-_GLOW, _GLOW_EXPONENT = 0.12, 0.5  # radiance of the lamp's shade by its power
+_GLOW, _GLOW_EXPONENT = 0.12, 0.5  # radiance of the lamp's shade: factor and exponent of its power
 
 
 def room_objects(room: Room, seed: int) -> list[Object]:
-    """Everything in a room that stands still, whatever the view.
+    """Build the static objects of a room.
 
     Parameters
     ----------
@@ -62,13 +62,13 @@ def room_objects(room: Room, seed: int) -> list[Object]:
 def room_lights(
     room: Room, power: float, size: float = 1.2, sunlight: Light | None = None
 ) -> tuple[Light, ...]:
-    """The room's lamp, and the daylight of its window.
+    """Build the room's lamp and the daylight of its window.
 
     Parameters
     ----------
     room : Room
     power : float
-        Of the lamp, W; the daylight is always the same.
+        Power of the lamp, W; the daylight is always the same.
     size : float
         Side of the lamp, m.
     sunlight : Light, optional
@@ -94,7 +94,7 @@ def room_lights(
 
 
 def sun(room: Room, irradiance: float, location: NDArray[np.float64], seed: int) -> Light | None:
-    """Sunlight through the panes of the window, or through a skylight where there is none.
+    """Build sunlight that falls through the window, or through a skylight in rooms without one.
 
     Parameters
     ----------
@@ -102,9 +102,9 @@ def sun(room: Room, irradiance: float, location: NDArray[np.float64], seed: int)
     irradiance : float
         On a surface that faces the sun, W/m^2.
     location : (3,) array
-        Where the avatar is, m; the beam passes near it.
+        Location of the avatar, m; the beam passes near it.
     seed : int
-        The job's seed: where exactly the beam falls.
+        The job's seed; it decides where exactly the beam falls.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def sun(room: Room, irradiance: float, location: NDArray[np.float64], seed: int)
 
 
 def _panes(room: Room) -> list[Aperture]:
-    """Openings of the window, between its bars; of the skylight where there is no window."""
+    """Openings of the window between its bars, or of the skylight in rooms without a window."""
     if room.window is None:
         middle = ((room.west + room.east) / 2, -0.6, room.height)
         return [
@@ -149,7 +149,7 @@ def _panes(room: Room) -> list[Aperture]:
 
 
 def ceiling_lamp(room: Room, power: float) -> Object:
-    """What the lamp's light comes from; it glows with its power.
+    """Build the visible lamp; it glows with its power.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def ceiling_lamp(room: Room, power: float) -> Object:
 
 
 def _shell(room: Room) -> list[Object]:
-    """Floor, walls with skirting, ceiling and rug."""
+    """Build floor, walls with skirting, ceiling and rug."""
     x, y = (room.west + room.east) / 2, (room.south + room.north) / 2
     half_x, half_y = (room.east - room.west) / 2, (room.north - room.south) / 2
     half_z = room.height / 2
@@ -223,7 +223,7 @@ def _fixed(name: str, parts: list[Part], materials: tuple[Material, ...]) -> Obj
 
 
 def _window(room: Room, window: Window, seed: int) -> Object:
-    """Frame, view, sill and curtains, built in a north wall and turned into the window's wall."""
+    """Build frame, view, sill and curtains for a north wall, and turn them to the window's wall."""
     wide, tall, bar = window.width, window.height, _BAR
     middle = window.sill + tall / 2
     parts: list[Part] = [
@@ -267,7 +267,7 @@ def _window(room: Room, window: Window, seed: int) -> Object:
 
 
 def _wall_frame(room: Room, wall: Wall, at: float) -> tuple[float, NDArray[np.float64]]:
-    """Turn (deg) and place of what is built for a north wall around x = 0."""
+    """Turn (deg) and translation that move objects from a north wall around x = 0 to the window."""
     if wall == "north":
         return 0.0, np.array([at, room.north, 0.0])
     if wall == "west":

@@ -1,7 +1,7 @@
 """The rooms as data: size, surfaces, window, furniture. A new room is an entry of `ROOMS`.
 
-The avatar exercises near the origin and the camera stands on its -Y side, up to 5.25 m away, so
-what is around a room leaves that corridor free.
+The avatar exercises near the origin, and the camera stands up to 5.25 m away on its -Y side, so
+furniture leaves this corridor free.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Wall = Literal["north", "west", "east"]
 
 @dataclass(frozen=True)
 class Standing:
-    """A piece of furniture in a room: what, where (m), turned how (deg), moved how far at most."""
+    """A piece of furniture in a room: kind, place (m), turn (deg), largest random shift (m)."""
 
     kind: str
     x: float
@@ -31,7 +31,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Window:
-    """A window: the wall it is in, where along it, sill height, width and height, m."""
+    """A window: its wall, position along the wall, sill height, width and height, m."""
 
     wall: Wall
     at: float
@@ -48,24 +48,24 @@ class Room:
     Parameters
     ----------
     west, east, south, north : float
-        Where its walls are, m; the camera is always inside.
+        Coordinates of its walls, m; the camera is always inside.
     height : float
         Of the ceiling, m.
     floor, walls, accent : Material
-        Surfaces; the accent is the north wall, which most pictures show.
+        Surfaces; the accent is that of the north wall, which most pictures show.
     furniture : tuple of Standing
-        What stands in it.
+        The furniture in it.
     window : Window or None
     rug : (material, (x, y), (width, depth)) or None
         A rug on the floor; part of the room, as the floor is.
     light : tuple of float
         Linear RGB tint of its lamp.
     tubes : bool
-        Whether the lamp is a pair of tubes instead of a round shade.
+        The lamp is a pair of tubes instead of a round shade.
     art : (x, z)
-        Middle of what hangs on the north wall, m.
+        Center of the wall art on the north wall, m.
     pieces : mapping of str to Furniture
-        What its furniture's kinds mean.
+        The pieces that the kinds of its furniture name.
     occluders : tuple of str
         Kinds of furniture that may stand between avatar and camera.
     """

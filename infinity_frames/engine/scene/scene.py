@@ -34,8 +34,8 @@ class Mesh:
     colors : (V, 3) float32 array or None
         Linear RGB that multiplies the material's color, interpolated over a face.
     texture : (V, 3) float64 array or None
-        Where procedural patterns are evaluated, m; the rest position of a body, so that a pattern
-        sticks to what moves. None: the object-space vertices.
+        Coordinates at which procedural patterns are evaluated, m: for a body its rest pose, so that
+        a pattern moves with the surface. None: the vertices themselves.
     """
 
     vertices: NDArray[np.float64]
@@ -48,19 +48,19 @@ class Mesh:
 
 @dataclass(frozen=True)
 class Material:
-    """How a surface looks: a color, a procedural pattern and a gloss.
+    """The look of a surface: color, procedural pattern and gloss.
 
     Parameters
     ----------
     color, color2 : tuple of float
-        Linear RGB; the second is what the pattern mixes in. What exceeds 1 is light it sends by
-        itself, W/m^2/sr.
+        Linear RGB; the pattern mixes the second into the first. The part above 1 is emitted light,
+        W/m^2/sr.
     pattern : str
         Name of a procedural pattern of the renderer; ``"plain"`` has none.
     scale : float
         Size of the pattern's repeat, m.
     roughness : float
-        0 a mirror (flat, seen from one camera; its color is what it reflects) to 1 matt.
+        From 0, a flat mirror whose color is its reflectance, to 1, matt.
     specular : float
         Reflectance at normal incidence (0.04 for most, 0.5 and more for metal).
     """
@@ -75,24 +75,24 @@ class Material:
 
 @dataclass(frozen=True, eq=False)
 class Object:
-    """One thing in the scene.
+    """An object of the scene.
 
     Parameters
     ----------
     name : str
         Unique in the scene: ``"person"``, ``"dumbbell_left"``, ``"floor"``.
     mesh : Mesh
-        In global coordinates for what stands still, else in the object's own.
+        In global coordinates if the object is static, else in its own.
     materials : tuple of Material
-        What ``mesh.materials`` indexes.
+        Materials that ``mesh.materials`` indexes.
     category : str or None
         Label category; None for the room, which is drawn and occludes but is not annotated.
     one_sided : bool
-        Seen only from the outside of its faces: a wall the camera may stand behind.
+        Visible only from the outside of its faces, like a wall that the camera may stand behind.
     casts_shadow : bool
-        Whether it blocks light.
+        The object blocks light.
     shadow_faces : (S, 3) int32 array or None
-        Coarser faces over the same vertices to cast shadows from; None: all faces.
+        Coarser faces over the same vertices, used for shadows; None: all faces.
     occluder : bool
         Furniture placed between avatar and camera, bounded by ``allowable_occlusion``.
     """
@@ -109,7 +109,7 @@ class Object:
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Where a moving object's vertices are in one frame, in global coordinates."""
+    """Global coordinates of a moving object's vertices in one frame."""
 
     vertices: NDArray[np.float64]
     normals: NDArray[np.float64]
@@ -152,7 +152,7 @@ class Camera:
 
     @property
     def lens(self) -> NDArray[np.float64]:
-        """Principal point (2), focal lengths (2), k1, and the largest r^2 it applies to, (6,).
+        """Principal point (2), focal lengths (2), k1, and the largest r^2 for k1, (6,).
 
         Barrel distortion folds back beyond r^2 = 1 / (3 |k1|); farther points keep the factor of
         that radius, so that they stay outside of the image.
@@ -164,14 +164,14 @@ class Camera:
 
 @dataclass(frozen=True)
 class Aperture:
-    """A rectangular opening that a light shines through; walls themselves cast no shadows.
+    """A rectangular opening for the light of a lamp outside; walls themselves cast no shadows.
 
     Parameters
     ----------
     center : tuple of float
         Its middle, m.
     u, v : tuple of float
-        Half its sides as vectors, m, at a right angle.
+        Vectors of half its sides, m, at a right angle.
     """
 
     center: Color
@@ -196,7 +196,7 @@ class Light:
     color : tuple of float
         Linear RGB tint, about 1 in the largest component.
     apertures : tuple of Aperture
-        Openings, in one plane, that its direct light falls through; empty for an open light.
+        Openings in one plane that limit its direct light; empty for an open light.
     """
 
     location: Color
@@ -209,9 +209,9 @@ class Light:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Everything there is to see, but for where the moving objects are.
+    """A scene, without the positions of its moving objects.
 
-    The position of an object in ``objects``, plus 1, is its id in a label pass; 0 is nothing.
+    In a label pass, the id of an object is its position in ``objects`` plus 1; 0 is background.
     """
 
     objects: tuple[Object, ...]

@@ -1,4 +1,4 @@
-"""Solids that furniture and equipment are made of, as data, and the meshes they become."""
+"""Solids, as data, that make up furniture and equipment, and their meshes."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ Array = NDArray[np.float64]
 Point = tuple[float, float, float]
 Axis = Literal["x", "y", "z"]
 
-_CELL = 0.25  # of the grid on a box, m
+_CELL = 0.25  # m, cell of the grid on a box
 
 
 @dataclass(frozen=True)
 class Quad:
-    """A flat rectangle, seen from its front.
+    """A flat rectangle, visible from its front only.
 
     Parameters
     ----------
     center : tuple of float
         Its middle, m.
     u, v : tuple of float
-        Half its sides as vectors, m; it faces ``u x v``.
+        Vectors of half its sides, m; its front faces ``u x v``.
     material : int
         Index into the object's materials.
     cell : float
@@ -76,7 +76,7 @@ class Box:
     material: int = 0
 
     def mesh(self) -> Mesh:
-        """Its six sides; their corners are not shared, so that each is shaded flat.
+        """The six sides. They share no vertices, so each is shaded flat.
 
         They are divided, so that the share of vertices in view says how much of the box is.
         """
@@ -102,11 +102,11 @@ class Revolved:
     Parameters
     ----------
     profile : tuple of (radius, position)
-        Outline along the axis, m, positions not decreasing; it is closed at both ends.
+        Outline along the axis, m, by increasing position; both ends are closed.
     center : tuple of float
-        Where position 0 of the axis is, m.
+        Point at position 0 of the axis, m.
     axis : {"x", "y", "z"}
-        What it is turned about.
+        Axis of revolution.
     material : int
         Index into the object's materials.
     segments : int
@@ -120,7 +120,7 @@ class Revolved:
     segments: int = 20
 
     def mesh(self) -> Mesh:
-        """A band per step of the profile, shaded smoothly around and with edges between bands."""
+        """One band per step of the profile, shaded smoothly around; edges separate the bands."""
         # A few-sided prism is shaded flat, a many-sided one as if it were round.
         flat = self.segments < 10
         ends = [(0.0, self.profile[0][1]), *self.profile, (0.0, self.profile[-1][1])]
@@ -195,20 +195,20 @@ class Cushion:
 
 @dataclass(frozen=True)
 class Leaf:
-    """A blade that rises from a point, arches outward and narrows to a tip; seen from both sides.
+    """A leaf that rises from a point, arches outward and narrows to a tip; it has two sides.
 
     Parameters
     ----------
     base : tuple of float
         Where it starts, m.
     azimuth : float
-        Where it leans to, about the vertical, deg.
+        Direction in which it leans, about the vertical, deg.
     length, width : float
         m.
     rise : float
         Angle above the horizontal at its base, deg.
     droop : float
-        How far it bends down towards its tip, deg.
+        Bend from the base down to the tip, deg.
     material : int
         Index into the object's materials.
     """
@@ -250,7 +250,7 @@ Part = Quad | Box | Revolved | Cushion | Leaf
 
 
 def merge(meshes: Sequence[Mesh]) -> Mesh:
-    """One mesh of several, materials kept.
+    """Merge meshes into one; each face keeps its material.
 
     Parameters
     ----------
@@ -273,7 +273,7 @@ def merge(meshes: Sequence[Mesh]) -> Mesh:
 
 
 def place(mesh: Mesh, rotation: Array, translation: Array) -> Mesh:
-    """The mesh turned and moved.
+    """Rotate and translate a mesh.
 
     Parameters
     ----------
@@ -286,7 +286,7 @@ def place(mesh: Mesh, rotation: Array, translation: Array) -> Mesh:
     Returns
     -------
     Mesh
-        Patterns stick to the mesh: they are still evaluated in its own coordinates.
+        Patterns move with the mesh: they are evaluated in its original coordinates.
     """
     return Mesh(
         vertices=mesh.vertices @ rotation.T + translation,
@@ -324,7 +324,7 @@ def _quad(
     end: tuple[float, float],
     slope: Array,
 ) -> tuple[Array, Array]:
-    """One facet of a band: corners counter-clockwise from outside, and their normals."""
+    """One facet of a band: its corners, counter-clockwise from outside, and their normals."""
     corners = [(around[0], *start), (around[1], *start), (around[1], *end), (around[0], *end)]
     vertices = np.array([[r * np.cos(a), r * np.sin(a), z] for a, r, z in corners])
     angles = np.array([tilt[0], tilt[1], tilt[1], tilt[0]])
@@ -334,7 +334,7 @@ def _quad(
 
 
 def _without_slivers(vertices: Array, faces: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Faces with an area: a facet that ends on the axis is one triangle, not two."""
+    """Drop faces without area: a facet that ends on the axis is one triangle, not two."""
     a, b, c = (vertices[faces[:, corner]] for corner in range(3))
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
     return np.asarray(faces[area > 1e-12])
@@ -345,7 +345,7 @@ def _signed_power(values: Array, power: float) -> Array:
 
 
 def _sphere_faces(rings: int, segments: int) -> NDArray[np.integer]:
-    """Triangles of a grid of rings (bottom to top) with two poles as its last vertices."""
+    """Triangles of a grid of rings, bottom to top; the last two vertices are its poles."""
     ring, step = np.meshgrid(np.arange(rings - 1), np.arange(segments), indexing="ij")
     following = (step + 1) % segments
     a, b = ring * segments + step, ring * segments + following

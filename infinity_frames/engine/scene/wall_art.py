@@ -1,4 +1,4 @@
-"""What hangs on a wall: paintings, photographs, mirrors, each seed its own."""
+"""Wall art: paintings, photographs and mirrors, different for every seed."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ _FRAMES = (
 _CANVAS = Material((1.0, 1.0, 1.0), roughness=0.6)
 _GLASS = Material((0.86, 0.88, 0.88), roughness=0.0)
 _MOUNT = Material((0.78, 0.77, 0.74), roughness=0.9)
-_MIRROR_HEIGHT = 1.2  # of its middle, m
-_COLUMNS, _ROWS = 120, 90  # points a canvas is painted at
+_MIRROR_HEIGHT = 1.2  # m, height of its center
+_COLUMNS, _ROWS = 120, 90  # points of a canvas that are painted
 
 # Pigments that go together, linear RGB.
 _PALETTES = np.array(
@@ -41,7 +41,7 @@ _PALETTES = np.array(
 
 
 def wall_art(room: Room, kind: str, seed: int) -> Object:
-    """What hangs on the north wall.
+    """Build the wall art of the north wall.
 
     Parameters
     ----------
@@ -87,15 +87,15 @@ def painted(
     *,
     brightest: float = 1.0,
 ) -> Mesh:
-    """A frame with a picture in it: a grid of colored vertices in front of y = 0.
+    """Build a framed picture: a grid of colored vertices in front of y = 0.
 
     Parameters
     ----------
     frame : Mesh
-        Around the picture.
+        The frame around the picture.
     paint : callable
-        ``paint(u, v, draw)`` gives colors (N, 3) at points across and up, in heights of the
-        picture.
+        ``paint(u, v, draw)`` returns colors (N, 3) of points; u (right) and v (up) are in heights
+        of the picture.
     wide, tall : float
         Size of the picture, m.
     draw : numpy.random.Generator
@@ -116,7 +116,7 @@ def painted(
     below = corner + np.array([0, 1, _COLUMNS + 1])
     above = corner + np.array([0, _COLUMNS + 1, _COLUMNS])
     faces = np.concatenate([below, above])
-    # A picture wider than tall is painted over more than a unit across: circles stay round.
+    # Both coordinates share the unit, the height, so that circles stay round.
     colors = np.clip(paint(u * wide / tall, v, draw), 0.0, brightest)
     return Mesh(
         vertices=np.concatenate([frame.vertices, vertices]),
@@ -132,7 +132,7 @@ def _palette(draw: np.random.Generator) -> Array:
 
 
 def _waves(u: Array, v: Array, draw: np.random.Generator, finest: float) -> Array:
-    """Smooth noise around 0, a sum of waves of random direction, for clouds and brush strokes."""
+    """Smooth noise around 0, as a sum of waves of random directions: clouds, brush strokes."""
     total = np.zeros_like(u)
     for octave in range(10):
         frequency = finest * 0.75**octave
@@ -143,7 +143,7 @@ def _waves(u: Array, v: Array, draw: np.random.Generator, finest: float) -> Arra
 
 
 def _laid(picture: Array, cover: Array, color: Array) -> Array:
-    """Paint of one color over a picture, where and as thick as ``cover`` (0..1) says."""
+    """Blend a color over a picture; ``cover`` (0..1) is its opacity at every point."""
     cover = np.clip(cover, 0.0, 1.0)[:, None]
     return np.asarray(picture * (1 - cover) + color * cover)
 

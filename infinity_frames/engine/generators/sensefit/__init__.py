@@ -1,7 +1,7 @@
 """SenseFit: a wrist-worn IMU on a person who exercises.
 
-What the server needs, the parameters and the estimate, is cheap to import; what moves and renders
-is imported by the workers only.
+The server imports only the parameters and the estimate, which is cheap; the workers import motion
+and rendering.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class SenseFit:
     spec = SPEC
 
     def estimate(self, jobs: pd.DataFrame) -> NDArray[np.int64]:
-        """Samples that each job's series is expected to have, (len(jobs),)."""
+        """Estimate the number of samples of each job's series, (len(jobs),)."""
         random = jobs["use_random_motion"].to_numpy(bool)
         frames = jobs["num_random_frames"].to_numpy(np.int64)
         return np.where(random, frames, expected_frames(jobs))
 
     def prepare(self) -> None:
-        """Import and compile what renders; takes seconds the first time on a machine."""
+        """Import and compile the rendering code; this takes seconds the first time on a machine."""
         from infinity_frames.engine.generators.sensefit.video import warm_up
 
         warm_up()
@@ -51,10 +51,10 @@ class SenseFit:
 
 
 class SenseFitV3:
-    """SenseFit v0.3.0: rotation rate, force and attitude of a worn sensor, and its faults."""
+    """SenseFit v0.3.0: rotation rate, force and attitude of a worn sensor, with its errors."""
 
     spec = SPEC_V3
-    # The sensor's faults change neither the ideal signals nor the video.
+    # The sensor's errors change neither the ideal signals nor the video.
     unaffected: ClassVar[dict[str, tuple[str, ...]]] = {
         "accel_noise_density": ("video.mp4", "labels.json"),
         "gyro_bias": ("video.mp4", "labels.json"),
@@ -66,7 +66,7 @@ class SenseFitV3:
     }
 
     def estimate(self, jobs: pd.DataFrame) -> NDArray[np.int64]:
-        """Samples that each job's series is expected to have, (len(jobs),)."""
+        """Estimate the number of samples of each job's series, (len(jobs),)."""
         random = jobs["use_random_motion"].to_numpy(bool)
         rate = jobs["sample_rate"].to_numpy(float)
         wandering = np.ceil(jobs["random_duration"].to_numpy(float) * rate - 1e-9) + 1
@@ -76,7 +76,7 @@ class SenseFitV3:
         return np.asarray(np.rint(count * kept), dtype=np.int64)
 
     def prepare(self) -> None:
-        """Import and compile what renders; takes seconds the first time on a machine."""
+        """Import and compile the rendering code; this takes seconds the first time on a machine."""
         from infinity_frames.engine.generators.sensefit.video_v3 import warm_up
 
         warm_up()

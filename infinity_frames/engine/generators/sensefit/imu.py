@@ -1,4 +1,4 @@
-"""What an inertial sensor measures on a given path: ideal signals, and a sensor's faults."""
+"""Signals of an inertial sensor on a given path: ideal ones, and those of a real sensor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GRAVITY = 9.80665
 KNOT_RATE = 80.0
 """Poses per second that a path is fitted to, Hz."""
 
-_SMOOTHING_S = 0.012  # strap and flesh do not follow faster than this
+_SMOOTHING_S = 0.012  # strap and soft tissue do not follow faster motion
 _DEGREE = 5
 # Total intensity and inclination of the Earth's field at middle latitudes; +Y is magnetic north.
 _FIELD_UT, _DIP_DEG = 48.0, 62.0
@@ -63,7 +63,7 @@ class Path:
             From device axes to global axes.
         """
         quaternions = Rotation.from_matrix(rotations).as_quat(scalar_first=True)
-        # Neighbors must be on one side of the sphere: q and -q are one rotation.
+        # Neighbors must have the same sign: q and -q are the same rotation.
         flips = np.sign((quaternions[1:] * quaternions[:-1]).sum(axis=1))
         quaternions[1:] *= np.cumprod(np.where(flips < 0, -1.0, 1.0))[:, None]
         width = _SMOOTHING_S * KNOT_RATE
@@ -80,7 +80,7 @@ class Path:
     def rotation_rate(self, time: Array) -> Array:
         """Angular velocity in device axes, (N, 3) rad/s."""
         s, ds = self.attitude(time), self.attitude(time, 1)
-        # 2 conj(s) ds / |s|^2; what changes the norm of s only stays in the scalar part.
+        # 2 conj(s) ds / |s|^2; a change of the norm of s affects the scalar part only.
         w, v, dw, dv = s[:, :1], s[:, 1:], ds[:, :1], ds[:, 1:]
         vector = w * dv - dw * v - np.cross(v, dv)
         return np.asarray(2.0 * vector / (s**2).sum(axis=1, keepdims=True))
@@ -106,7 +106,7 @@ def signals(path: Path, time: Array, ref_xy_rotation: float, magnetic: bool) -> 
     Returns
     -------
     DataFrame
-        Columns as `docs/sensefit.md` lists them.
+        Columns as listed in `docs/sensefit.md`.
     """
     device = path.rotations(time)
     attitude = Rotation.from_euler("z", ref_xy_rotation).inv() * device
@@ -134,7 +134,7 @@ def signals(path: Path, time: Array, ref_xy_rotation: float, magnetic: bool) -> 
 
 
 def sample_times(params: Mapping[str, Any], seed: int, duration: float) -> Array:
-    """When a sensor takes its samples: evenly but for jitter, some dropped, (N,) s."""
+    """Draw the sample times of a sensor: evenly spaced with jitter, some dropped, (N,) s."""
     rate = params["sample_rate"]
     count = int(np.ceil(duration * rate - 1e-9)) + 1
     time = np.arange(count) / rate
@@ -147,7 +147,7 @@ def sample_times(params: Mapping[str, Any], seed: int, duration: float) -> Array
 
 
 class Sensor:
-    """The faults of one inertial sensor; its constants are drawn from the job's seed.
+    """The error model of an inertial sensor; its constants are drawn from the job's seed.
 
     ``measured = quantize(clip((I + E) ideal + bias + walk + noise))`` with white noise of density N
     (standard deviation N sqrt(rate)) and a bias that walks by K sqrt(dt) per step: the model of

@@ -18,7 +18,7 @@ __all__ = ["SPEC"]
 
 _TAU = 6.283185307179586
 
-# Speeds are drawn from a wider range than VisionFit's, because people of every pace wear watches.
+# Speeds are drawn from a wider range than those of VisionFit: people of every pace wear watches.
 _WIDER: dict[str, Sampling | None] = {
     "num_reps": None,
     "rel_baseline_speed": Uniform(0.5, 2.0),
@@ -31,7 +31,7 @@ _EXERCISE = Parameter(
     "BICEP_CURL-DUMBBELL",
     choices=SENSEFIT_EXERCISES,
     groups=by_category(SENSEFIT_EXERCISES),
-    description="What the person does: CATEGORY[-MODIFIER+MODIFIER][-EQUIPMENT][-SIDE].",
+    description="The exercise: CATEGORY[-MODIFIER+MODIFIER][-EQUIPMENT][-SIDE].",
 )
 _WATCH = (
     Parameter(
@@ -46,7 +46,7 @@ _WATCH = (
         "str",
         "RIGHT",
         choices=("LEFT", "RIGHT"),
-        description="Side of the screen the crown is on, as its wearer reads it.",
+        description="Side of the screen that has the crown, as seen by the wearer.",
     ),
     Parameter(
         "ref_xy_rotation",
@@ -65,7 +65,7 @@ _WATCH = (
         max=90.0,
         unit="deg",
         sampling=Uniform(-20.0, 20.0),
-        description="How far the watch sits turned about the forearm; negative as in supination.",
+        description="Rotation of the watch about the forearm; negative as in supination.",
     ),
 )
 _BODY = Parameter(
@@ -80,7 +80,7 @@ _RANDOM_MOTION = (
         "use_random_motion",
         "bool",
         False,
-        description="Move the arms at random instead of exercising; there are no rep counts then.",
+        description="Move the arms at random instead of exercising; the series has no rep counts.",
     ),
     Parameter(
         "num_random_frames",
@@ -118,7 +118,7 @@ _OUTPUT = (
         100,
         min=0,
         max=MAX_SEED,
-        description="Where every random decision comes from.",
+        description="Seed of every random decision.",
     ),
 )
 

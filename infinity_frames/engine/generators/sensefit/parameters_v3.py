@@ -45,11 +45,11 @@ _WHERE = (
         "WRIST",
         choices=("WRIST", "FOREARM", "UPPER_ARM", "ANKLE", "HIP_POCKET", "CHEST"),
         sampling=Constant("WRIST"),
-        description="Where the sensor is worn.",
+        description="Placement of the sensor on the body.",
     ),
     replace(
         V2.by_name["watch_location"],
-        description="The side of the body that wears it: the person's own left or right.",
+        description="Side of the body that wears it: the person's own left or right.",
     ),
 )
 _SUBJECT = (
@@ -91,7 +91,7 @@ _SERIES = (
         min=1.0,
         max=24.0,
         unit="s",
-        description="How long a random motion is, if use_random_motion is true.",
+        description="Duration of a random motion, if use_random_motion is true.",
     ),
     Parameter(
         "add_magnetic_field",
@@ -107,7 +107,7 @@ _VIDEO = (
         "bool",
         True,
         sampling=Constant(True),
-        description="Render the video; without it only the series is made, much faster.",
+        description="Render the video; without it only the series is made, which is much faster.",
     ),
     V2.by_name["frames_per_second"],
     V2.by_name["image_width"],
@@ -117,12 +117,14 @@ _MS2, _RADS = "m/s^2", "rad/s"
 _FAULTS = (
     _float("accel_noise_density", 0.0015, 0.1, "m/s^2/sqrt(Hz)", "White noise of the force.", 3e-3),
     _float("accel_bias", 0.05, 2.0, _MS2, "Standard deviation of its constant offset.", 0.2),
-    _float("accel_bias_walk", 2e-4, 0.1, "m/s^2/sqrt(s)", "How its offset walks.", 1e-3),
+    _float("accel_bias_walk", 2e-4, 0.1, "m/s^2/sqrt(s)", "Random walk of its offset.", 1e-3),
     _float("gyro_noise_density", 1e-4, 0.02, "rad/s/sqrt(Hz)", "White noise of the rate.", 3e-4),
     _float("gyro_bias", 0.005, 0.5, _RADS, "Standard deviation of its constant offset.", 0.03),
-    _float("gyro_bias_walk", 2e-5, 0.01, "rad/s/sqrt(s)", "How its offset walks.", 1e-4),
-    _float("scale_error", 0.005, 0.1, None, "Standard deviation of the scale, as a share.", 0.01),
-    _float("misalignment_deg", 0.3, 10.0, "deg", "How far the axes are off a right angle.", 1.0),
+    _float("gyro_bias_walk", 2e-5, 0.01, "rad/s/sqrt(s)", "Random walk of its offset.", 1e-4),
+    _float(
+        "scale_error", 0.005, 0.1, None, "Standard deviation of the scale error, as a share.", 0.01
+    ),
+    _float("misalignment_deg", 0.3, 10.0, "deg", "Deviation of the axes from right angles.", 1.0),
     Parameter(
         "accel_range",
         "float",
@@ -131,7 +133,7 @@ _FAULTS = (
         max=400.0,
         unit=_MS2,
         sampling=Constant(157.0),
-        description="Largest force that can be measured; more is clipped.",
+        description="Largest force that can be measured; larger ones are clipped.",
     ),
     Parameter(
         "gyro_range",
@@ -141,7 +143,7 @@ _FAULTS = (
         max=100.0,
         unit=_RADS,
         sampling=Constant(34.9),
-        description="Largest rate that can be measured; more is clipped.",
+        description="Largest rate that can be measured; larger ones are clipped.",
     ),
     Parameter(
         "resolution_bits",
@@ -150,9 +152,11 @@ _FAULTS = (
         min=6,
         max=24,
         sampling=Constant(16),
-        description="Bits of the converter, over the range in both directions.",
+        description="Bits of the converter over the whole range, both signs.",
     ),
-    _float("time_jitter", 0.0, 0.02, "s", "Standard deviation of when samples are taken.", 0.001),
+    _float(
+        "time_jitter", 0.0, 0.02, "s", "Standard deviation of the sample times (jitter).", 0.001
+    ),
     _float("dropped_fraction", 0.0, 0.5, None, "Share of the samples that are lost.", 0.02),
     Parameter(
         "clock_offset",
@@ -162,7 +166,7 @@ _FAULTS = (
         max=5.0,
         unit="s",
         sampling=Uniform(-0.2, 0.2),
-        description="How far the sensor's clock is ahead of the video's.",
+        description="Lead of the sensor's clock over the video's.",
     ),
 )
 

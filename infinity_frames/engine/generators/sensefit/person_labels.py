@@ -26,7 +26,7 @@ _PERSON = Category("person", color=(220, 20, 60))
 
 
 class PersonLabeler:
-    """Labels mask, box and joints of the person in one frame after another.
+    """Labels mask, box and joints of the person, frame after frame.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class PersonLabeler:
         pixels, depth = project(self._camera, joints)
         within = inside(self._camera, pixels, depth)
         columns, rows = np.where(within[:, None], pixels, 0.0).astype(np.intp).T
-        # A joint lies inside of the body: it is seen where its pixel shows the body.
+        # A joint lies inside the body: it is visible if its pixel shows the body.
         states = np.where(within, np.where(mask[rows, columns], VISIBLE, HIDDEN), OUTSIDE)
         points = named(JOINTS, self._camera, joints, states)
         person = LabeledObject("person", 0, mask, extra={"armature_keypoints": points})

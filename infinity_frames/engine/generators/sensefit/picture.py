@@ -1,4 +1,4 @@
-"""What the video shows: a studio, the body, and over it the armature and two sets of axes."""
+"""The picture of the video: a studio with the body; armature and axes are drawn over it."""
 
 from __future__ import annotations
 
@@ -35,43 +35,43 @@ _STUDIO = Room(
     light=(1.0, 0.97, 0.93),
     tubes=True,
 )
-_POWER = 260.0  # of its lamp, W
-_ASIDE = 32.0  # how far the camera stands to the side of the watch, deg
-_DOWN = 12.0  # how far down it looks, deg
-_FLESH = 0.16  # what a body has around its outermost joints, m
+_POWER = 260.0  # W, of the studio's lamp
+_ASIDE = 32.0  # deg, turn of the camera to the side of the watch
+_DOWN = 12.0  # deg, angle at which the camera looks down
+_FLESH = 0.16  # m, of the body around its outermost joints
 _MARGIN = 1.06
 
 AXIS_COLORS = ((226, 52, 52), (38, 168, 62), (46, 104, 232))
-"""Of x, y and z, sRGB."""
+"""Colors of x, y and z, sRGB."""
 
 _DEVICE_AXIS = 0.24  # m
 _REFERENCE_AXIS = 0.10  # of the distance from the camera
-_REFERENCE_AT = (0.17, 0.84)  # where its origin is, as shares of the picture
+_REFERENCE_AT = (0.17, 0.84)  # position of its origin, as shares of the picture
 _BONE, _BONE_EDGE = (250, 250, 250), (40, 44, 52)
 _BONES = tuple(
     (parent, joint)
     for joint, parent in enumerate(PARENTS)
     if parent >= 0 and not JOINTS[joint].endswith(("jaw", "eye_smplhf"))
 )
-_NEAREST = 0.1  # depth from which on something is drawn, m
-_SHIFT = 4  # binary places of a pixel in which OpenCV takes coordinates
+_NEAREST = 0.1  # m, nearer points are not drawn
+_SHIFT = 4  # fractional bits of OpenCV's fixed-point coordinates
 
 
 def build_scene(
     objects: list[Object], extent: Extent, watch_location: str, width: int, height: int
 ) -> Scene:
-    """The studio with a person in it, seen from the side of the watch.
+    """Build the studio with a person in it, seen from the side of the watch.
 
     Parameters
     ----------
     objects : list of Object
-        The person and what moves with it.
+        The person and its equipment.
     extent : Extent
-        The room that the motion takes up.
+        Extent of the motion.
     watch_location : {"LEFT", "RIGHT"}
-        Whose arm the camera sees best.
+        The arm that the camera sees best.
     width, height : int
-        Of the picture, px.
+        Size of the picture, px.
 
     Returns
     -------
@@ -124,7 +124,7 @@ class Sketch:
                     self._line(picture, pixels[[parent, joint]], color, width)
 
     def _axes(self, picture: Image, frame: Array, length: float) -> None:
-        """The axes of a frame, (4, 4) to global; the one that points away is drawn first."""
+        """Draw the axes of a frame, (4, 4) to global; an axis that points away is drawn first."""
         tips = frame[:3, 3] + length * frame[:3, :3].T
         pixels, depth = project(self._camera, np.vstack([frame[:3, 3], tips]))
         if depth.min() <= _NEAREST:
@@ -136,7 +136,7 @@ class Sketch:
             self._letter(picture, ends, "xyz"[axis], AXIS_COLORS[axis])
 
     def _letter(self, picture: Image, ends: Array, text: str, color: tuple[int, ...]) -> None:
-        """A letter a little beyond the end of an axis, on an edge of white."""
+        """Draw a letter beyond the end of an axis, with a white outline."""
         along = ends[1] - ends[0]
         away = along / max(float(np.linalg.norm(along)), 1e-6) * 9.0 * self._size
         scale = 0.5 * self._size
@@ -149,7 +149,7 @@ class Sketch:
             )
 
     def _line(self, picture: Image, ends: Array, color: tuple[int, ...], width: float) -> None:
-        # A pixel's middle is at half a pixel here, at a whole one in OpenCV.
+        # Pixel centers are at half pixels here, and at whole pixels in OpenCV.
         points = np.round((ends - 0.5) * (1 << _SHIFT)).astype(int).tolist()
         for start, end in pairwise(points):
             thick = max(1, round(width * self._size))
@@ -157,7 +157,7 @@ class Sketch:
 
 
 def _on_floor(camera: Camera, share: tuple[float, float]) -> Array:
-    """The point of the floor that a place in the picture shows, global, m."""
+    """Return the global point of the floor, m, at a position in the picture."""
     pixel = np.array([share[0] * camera.width, share[1] * camera.height, 1.0])
     ray = camera.RT[:, :3].T @ np.linalg.inv(camera.K) @ pixel
     return np.asarray(camera.location - ray * camera.location[2] / ray[2])

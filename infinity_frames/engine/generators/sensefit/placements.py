@@ -1,4 +1,4 @@
-"""Where a sensor is worn, and how its axes lie there."""
+"""Placements of a sensor on the body, and its axes there."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _CASE = (0.038, 0.044, 0.011)  # m
 _PLASTIC = Material((0.03, 0.03, 0.034), roughness=0.6)
 _GLASS = Material((0.004, 0.004, 0.006), roughness=0.15, specular=0.08)
 _HALF_TURN = np.diag([-1.0, -1.0, 1.0])
-_BESIDE = 0.022  # how far beside the sensor's axis the skin below it is searched, m
+_BESIDE = 0.022  # m, distance from the sensor's axis within which skin is searched
 _UP, _FORWARD = np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0])
 
 
 @dataclass(frozen=True)
 class _Site:
-    """A place on a bone: its two joints, the share of the way between them, and the sensor's axes.
+    """A point between the two joints of a bone, and the axes of a sensor there.
 
-    `out` is the body axis that the sensor's z follows; "side" is the person's left or right.
-    On an arm x lies along the bone as a watch's does; elsewhere y points up.
+    `out` is the body axis along which the sensor's z points; "side" is the person's left or right.
+    On an arm, x lies along the bone, as for a watch; elsewhere y points up.
     """
 
     start: str
@@ -65,7 +65,7 @@ class Mount:
     axes : (3, 3) array
         The sensor's axes x, y and z as columns, in the T-pose, body axes.
     place : (3,) array
-        The sensor's middle relative to that joint, in the T-pose, m.
+        The sensor's center relative to that joint, in the T-pose, m.
     """
 
     joint: int
@@ -74,7 +74,7 @@ class Mount:
 
     @property
     def object(self) -> Object:
-        """The sensor to draw, in its own axes."""
+        """Object of the sensor, in its own axes."""
         wide, tall, thick = _CASE
         glass = Box((wide - 0.006, tall - 0.006, 0.001), (0.0, 0.0, thick / 2), 1).mesh()
         case = merge([Box(_CASE, (0.0, 0.0, 0.0), 0).mesh(), glass])
@@ -97,7 +97,7 @@ class Mount:
 
 
 def mounted(params: Mapping[str, Any], body: Body) -> Mount:
-    """Put the sensor on the skin or the clothes of a body.
+    """Place the sensor on the skin or the clothes of a body.
 
     Parameters
     ----------
@@ -141,12 +141,12 @@ def _axes(site: _Site, side: str, along: Array) -> Array:
 
 
 def _roll(site: _Site, axes: Array) -> Array:
-    """The axis of the limb, about which the sensor may sit turned."""
+    """The axis of the limb, about which the sensor may be rotated."""
     return np.asarray(axes[:, 0 if site.arm else 1])
 
 
 def _skin_height(body: Body, middle: Array, axes: Array) -> float:
-    """How far the surface is from a point in the bone along the sensor's z, m."""
+    """Distance of the surface from a point in the bone along the sensor's z, m."""
     identity = np.zeros_like(body.rest_pose)
     identity[:, 0] = 1.0
     vertices, _ = body.pose(identity, body.rest_joints[0])

@@ -1,4 +1,4 @@
-"""Random motion: arms, trunk and head wander, the feet stay; there are no reps."""
+"""Random motion of arms, trunk and head, without reps; the feet stay in place."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from infinity_frames.engine.people.skeleton import JOINT_INDEX
 __all__ = ["SECONDS", "random_motion"]
 
 SECONDS = 26.0
-"""How long a random motion goes on, s: longer than the longest job."""
+"""Duration of a random motion, s: longer than the longest job."""
 
-_EVERY = 1.0  # s from one pose to the next
+_EVERY = 1.0  # s between poses
 _STANDING = "SQUAT-BODYWEIGHT"
 
-# Least and greatest angles of the left side, deg; exercises.py says what each angle does.
+# Range of each angle of the left side, deg; exercises.py explains the angles.
 _RANGES = {
     "spine1": ((-4, -8, -4), (10, 8, 4)),
     "spine3": ((-4, -10, -4), (8, 10, 4)),
@@ -34,9 +34,9 @@ _MIRRORED = np.array([1.0, -1.0, -1.0])
 
 
 def random_motion(seed: int) -> Exercise:
-    """A motion through poses that the seed draws, one a second.
+    """Draw a motion through random poses, one per second.
 
-    Each pose is drawn by itself, so that a longer job begins as a shorter one does.
+    Poses are drawn independently, so that a longer job begins like a shorter one.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def random_motion(seed: int) -> Exercise:
     Returns
     -------
     Exercise
-        Only its way from start to midpoint is meant, which takes `SECONDS`.
+        Use only its first half, from start to midpoint, which takes `SECONDS`.
     """
     standing = exercise(_STANDING)
     count = int(SECONDS / _EVERY) + 1

@@ -1,4 +1,4 @@
-"""The watch: how it sits on a wrist, and what its motion sensor says of its orientation.
+"""The watch: its position on a wrist, and the orientation that its motion sensor reports.
 
 The device's axes are those of its screen: x to the right, where the crown is, y up, z out of it.
 """
@@ -24,7 +24,7 @@ __all__ = ["Watch", "orientations", "readings"]
 
 Array = NDArray[np.float64]
 
-_FROM_WRIST = 0.035  # of the joint, up the forearm, of a person 1.75 m tall, m
+_FROM_WRIST = 0.035  # m, distance from the joint up the forearm, for a stature of 1.75 m
 _BAND = 0.022  # width of the band, m
 _ABOVE_SKIN = 0.002
 _CASE = (0.038, 0.044, 0.011)
@@ -32,24 +32,24 @@ _RUBBER = Material((0.02, 0.02, 0.022), roughness=0.7)
 _STEEL = Material((0.55, 0.56, 0.58), pattern="brushed_metal", scale=0.02, roughness=0.3)
 _GLASS = Material((0.004, 0.004, 0.006), roughness=0.15, specular=0.08)
 _CROWN = Material((0.6, 0.03, 0.02), roughness=0.4)
-# With the crown to the left, the watch is turned by half a turn about z.
+# With the crown to the left, the watch is rotated by half a turn about z.
 _HALF_TURN = np.diag([-1.0, -1.0, 1.0])
 
 
 @dataclass(frozen=True, eq=False)
 class Watch:
-    """A watch on a wrist of some body.
+    """A watch on the wrist of a body.
 
     Parameters
     ----------
     joint : int
-        The joint whose bone it rides on: the elbow, which turns the forearm as far as it twists.
+        Joint of the bone that carries it: the elbow, which includes the twist of the forearm.
     axes : (3, 3) array
         Its axes x, y and z as columns, in the T-pose, body axes.
     place : (3,) array
-        Its middle, in the forearm's axis, from that joint, in the T-pose, m.
+        Its center, on the forearm's axis, relative to that joint, in the T-pose, m.
     radii : (float, float)
-        Of the band: across the screen and out of it, m.
+        Radii of the band: across the screen and out of it, m.
     """
 
     joint: int
@@ -59,15 +59,15 @@ class Watch:
 
     @classmethod
     def worn(cls, params: Mapping[str, Any], body: Body) -> Watch:
-        """Put the watch of a job on the skin (or sleeve) of a body."""
+        """Place the watch of a job on the skin (or sleeve) of a body."""
         side = params["watch_location"].lower()
         elbow, wrist = (body.rest_joints[JOINT_INDEX[f"{side}_{name}"]] for name in _FOREARM)
         length = np.linalg.norm(wrist - elbow)
         along = (wrist - elbow) / length
-        # Read on either wrist, the crown to the right points to the person's left in the T-pose:
-        # to the hand on the left arm, to the elbow on the right one.
+        # On either wrist, a crown on the right points to the person's left in the T-pose: to the
+        # hand on the left arm, to the elbow on the right arm.
         x = along if side == "left" else -along
-        back = np.array([0.0, 1.0, 0.0])  # of the hand: palms face down
+        back = np.array([0.0, 1.0, 0.0])  # back of the hand: palms face down
         z = back - (back @ x) * x
         z /= np.linalg.norm(z)
         axes = np.column_stack([x, np.cross(z, x), z])
@@ -81,7 +81,7 @@ class Watch:
 
     @property
     def object(self) -> Object:
-        """The watch to draw, in its own axes, the middle of the wrist at the origin."""
+        """Object of the watch, in its own axes, with the middle of the wrist at the origin."""
         across, out = self.radii
         ring = Revolved(((1.0, -_BAND / 2), (1.0, _BAND / 2)), axis="x", segments=32).mesh()
         band = _squeezed(ring, across, out)
@@ -132,7 +132,7 @@ def orientations(
     ----------
     watch : Watch or Mount
     rotations : (F, 55, 3, 3) array
-        Of the joints, body axes.
+        Rotations of the joints, body axes.
     turn : (3, 3) array
         From body axes to global ones, whose Z is up.
     ref_xy_rotation : float
@@ -159,9 +159,9 @@ def readings(
     matrices : (F, 3, 3) array
         See :func:`orientations`.
     ref_xy_rotation : float
-        rad; stands in every row.
+        rad; repeated in every row.
     counts : mapping of str to (F,) array
-        The rep counts, where there are reps.
+        Rep counts; empty for random motion.
     """
     frame = pd.DataFrame({"ref_xy_rotation": ref_xy_rotation, "time": time})
     for row in range(3):
@@ -171,7 +171,7 @@ def readings(
 
 
 def _thickness(body: Body, middle: Array, axes: Array) -> tuple[float, float]:
-    """How far the skin is from a place in the forearm: across the screen and out of it, m."""
+    """Distances of the skin from a point in the forearm: across the screen and out of it, m."""
     identity = np.zeros_like(body.rest_pose)
     identity[:, 0] = 1.0
     vertices, _ = body.pose(identity, body.rest_joints[0])
@@ -182,7 +182,7 @@ def _thickness(body: Body, middle: Array, axes: Array) -> tuple[float, float]:
 
 
 def _squeezed(mesh: Mesh, across: float, out: float) -> Mesh:
-    """A ring of radius 1 about x as an ellipse of two radii."""
+    """Scale a ring of radius 1 about x to an ellipse."""
     scale = np.array([1.0, across, out])
     normals = mesh.normals / scale
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The person with the watch: where body, watch and equipment are in every sample."""
+"""The person with the watch: poses of body, watch and equipment in every sample."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ __all__ = ["Moment", "Wearer"]
 
 Array = NDArray[np.float64]
 
-_LONG_CHUNK = 1024  # without pictures there is room for more
-_CHUNK = 64  # poses computed at a time, so that memory stays flat
+_LONG_CHUNK = 1024  # without pictures there is memory for more
+_CHUNK = 64  # poses computed at a time, so that memory stays constant
 _GENDERS: tuple[Gender, ...] = ("MALE", "FEMALE")
 
 
@@ -39,15 +39,15 @@ class Moment:
     quaternions, root : (55, 4) and (3,) array
         The pose.
     held : dict of str to (4, 4) array
-        From the axes of what is held to the body's.
+        Transforms from the axes of held equipment to the body's.
     worn : (4, 4) array
-        From the watch's axes to the body's.
+        Transform from the watch's axes to the body's.
     joints : (55, 3) array
         Global, m.
     watch : (4, 4) array
-        From the watch's axes to global ones.
+        Transform from the watch's axes to global ones.
     matrix : (3, 3) array
-        What the watch's sensor says of its orientation.
+        Orientation that the watch's sensor reports.
     """
 
     quaternions: Array
@@ -69,11 +69,11 @@ class Wearer:
     seed : int
         The job's seed.
     appearance : Appearance, optional
-        The body; default: as ``randomize_body_shape`` says.
+        The body; default: by ``randomize_body_shape``.
     mount : function of the body, optional
-        Puts the sensor on it; default: a watch on the wrist.
+        Places the sensor on it; default: a watch on the wrist.
     lead : float
-        Seconds left out at the start of a random motion, so that it can be smoothed there too.
+        Seconds skipped at the start of a random motion, so that its start can be smoothed too.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Wearer:
 
     @property
     def objects(self) -> list[Object]:
-        """The person, what is held and the watch, for a scene."""
+        """Objects of the person, its equipment and the watch, for a scene."""
         return [*self.actor.objects, self._strapped]
 
     @property
@@ -117,7 +117,7 @@ class Wearer:
         return self.counts_at(self.time)
 
     def counts_at(self, time: Array) -> dict[str, Array]:
-        """The rep counts at some times, s; empty for random motion."""
+        """The rep counts at given times, s; empty for random motion."""
         if self._random:
             return {}
         frames = self._timeline.at(time)
@@ -127,7 +127,7 @@ class Wearer:
         }
 
     def device_poses(self, time: Array) -> tuple[Array, Array]:
-        """Global positions (N, 3), m, and rotations (N, 3, 3) of the device at some times, s."""
+        """Global positions (N, 3), m, and rotations (N, 3, 3) of the device at given times, s."""
         joint, place, axes = self.watch.joint, self.watch.place, self.watch.axes
         positions, rotations = [], []
         for start in range(0, len(time), _LONG_CHUNK):
@@ -159,7 +159,7 @@ class Wearer:
                 )
 
     def placements(self, moment: Moment) -> dict[str, Placement]:
-        """Where the person, what is held and the watch are in a sample."""
+        """Placements of the person, its equipment and the watch in a sample."""
         return {
             "person": self.actor.skin(moment.quaternions, moment.root),
             **self.actor.held(moment.held),

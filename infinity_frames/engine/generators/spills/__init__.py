@@ -1,7 +1,7 @@
 """Spills: a liquid that spreads over a floor, watched by a fixed camera.
 
-What the server needs, the parameters and the estimate, is cheap to import; what renders is imported
-by the workers only.
+The server imports only the parameters and the estimate, which is cheap; the workers import the
+rendering code.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class Spills:
     spec = SPEC
 
     def estimate(self, jobs: pd.DataFrame) -> NDArray[np.int64]:
-        """Frames that each job's video has, (len(jobs),)."""
+        """Number of frames of each job's video, (len(jobs),)."""
         seconds = jobs["video_duration"].to_numpy(float)
         rates = jobs["frame_rate"].to_numpy(float)
         return np.asarray(np.rint(seconds * rates), dtype=np.int64)
 
     def prepare(self) -> None:
-        """Import and compile what renders; takes seconds the first time on a machine."""
+        """Import and compile the rendering code; this takes seconds the first time on a machine."""
         from infinity_frames.engine.generators.spills.video import warm_up
 
         warm_up()
@@ -44,17 +44,17 @@ class Spills:
 
 
 class SpillsV2(Spills):
-    """Spills v0.2.0: liquids that flow round what stands in their way, and cameras that vary."""
+    """Spills v0.2.0: liquids that flow around obstacles, and cameras that vary."""
 
     spec = SPEC_V2
-    # What a liquid and a camera's sensor look like changes no label.
+    # The look of the liquid and the camera's sensor change no label.
     unaffected: ClassVar[dict[str, tuple[str, ...]]] = dict.fromkeys(
         ("color", "depth", "relative_lighting_power", "contrast", "sensor_gain"),
         ("segmentation.zip",),
     )
 
     def prepare(self) -> None:
-        """Import and compile what renders; takes seconds the first time on a machine."""
+        """Import and compile the rendering code; this takes seconds the first time on a machine."""
         from infinity_frames.engine.generators.spills.video_v2 import warm_up
 
         warm_up()

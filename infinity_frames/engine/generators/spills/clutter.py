@@ -1,4 +1,4 @@
-"""Things that stand near a spill, so that it has to flow round them."""
+"""Obstacles that are placed near a spill: cartons, canisters, floor signs."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _BLACK = Material((0.02, 0.02, 0.02), roughness=0.6)
 
 _KINDS = ("carton", "canister", "sign")
 _ATTEMPTS = 20
-_GAP = 0.06  # between a thing and the source, and between things, m
-_NEAREST, _FARTHEST = 0.35, 0.95  # from the source, in radii of the spill
-_FOOT = 0.14  # between a board of a floor sign and its middle, m
-_LOW = 1.0  # what of other objects is below this height is in the way, m
+_GAP = 0.06  # m, between obstacles and the source, and between obstacles
+_NEAREST, _FARTHEST = 0.35, 0.95  # distance from the source, in radii of the spill
+_FOOT = 0.14  # m, between a board of a floor sign and the sign's middle
+_LOW = 1.0  # m, other objects below this height are in the way
 
 
 def clutter(scene: Scene, room: Room, center: Array, size: float, number: int, seed: int) -> Scene:
-    """Put things on the floor round the place where a liquid comes out.
+    """Place obstacles on the floor around the source of a liquid.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def clutter(scene: Scene, room: Room, center: Array, size: float, number: int, s
     size : float
         Radius of a disc as large as the spill, m.
     number : int
-        How many; where there is no room for one, it is left out.
+        Number of obstacles; those that find no room are left out.
     seed : int
         The job's seed.
     """
@@ -79,7 +79,7 @@ def _thing(kind: str, draw: np.random.Generator) -> tuple[Mesh, tuple[Material, 
 
 
 def _leaning(board: Mesh, side: float) -> Mesh:
-    """A board that stands 14 cm from the middle and leans to it."""
+    """A board whose foot is 14 cm from the middle and that leans towards it."""
     tilt = side * np.arctan2(_FOOT, 0.6)
     c, s = np.cos(tilt), np.sin(tilt)
     turn = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
@@ -95,7 +95,7 @@ def _placed(mesh: Mesh, at: Array, yaw: float) -> Mesh:
 
 
 def _bounds(item: Object) -> tuple[Array, Array] | None:
-    """Least and largest x and y of what is low; None where nothing is."""
+    """Bounds in x and y of the low part of an object; None if it has none."""
     if item.name == "walls":
         return None
     low = item.mesh.vertices[item.mesh.vertices[:, 2] < _LOW, :2]

@@ -18,7 +18,7 @@ from infinity_frames.engine.scene.scene import Camera, Scene
 __all__ = ["Floor"]
 
 _RIM = 0.035  # width of the slope at a spill's edge, m
-_NEAREST = 1e-3  # m, so that what divides is never 0
+_NEAREST = 1e-3  # m, avoids division by 0
 
 
 class Floor(WetFloor):
@@ -73,7 +73,7 @@ class Floor(WetFloor):
 
 
 def _on_floor(camera: Camera, center: Array, shape: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """Where each pixel's center meets the plane of the floor, as seen from a point of it.
+    """Intersect the ray of each pixel's center with the floor, relative to a point of it.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""How a liquid spreads over a floor: round what stands there, fast at first, then slower."""
+"""The spread of a liquid over a floor: around obstacles, fast at first, then slower."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ __all__ = ["Flow", "Reach", "outflow"]
 
 Array = NDArray[np.float64]
 
-_CELLS = 60  # per radius of the disc that has the spill's area
-_REACH = 3.2  # half the side of the grid, in such radii
-_WIDER, _MOST_WIDER = 1.7, 1  # where obstacles leave too little room, the grid grows
-_PATCHES = 24  # of uneven floor along a side of the largest grid
-_PATCH = 0.38  # size of a patch, in such radii
-_UNEVEN = 0.85  # logarithm of the slowness that one standard deviation of unevenness makes
-_EDGE = 2.5  # cells of an obstacle that have the time beside it
-_EXACT = 3.0  # cells around the source whose times are known in advance
+_CELLS = 60  # cells per radius of a disc of the spill's area
+_REACH = 3.2  # half the side of the grid, in radii
+_WIDER, _MOST_WIDER = 1.7, 1  # the grid grows by this factor if obstacles leave too little room
+_PATCHES = 24  # patches of uneven floor along a side of the largest grid
+_PATCH = 0.38  # size of a patch, in radii
+_UNEVEN = 0.85  # logarithm of the slowness per standard deviation of unevenness
+_EDGE = 2.5  # cells by which times are continued into obstacles
+_EXACT = 3.0  # cells around the source whose times are set in advance
 
 
 def outflow(kind: str, time: float) -> float:
-    """Share of the final area that is wet after a share of the video.
+    """Return the share of the final area that is wet after a share of the video.
 
-    Liquid stands equally deep everywhere once it has spread, so the area follows the volume.
+    Spread liquid is equally deep everywhere, so the area is proportional to the volume.
 
     Parameters
     ----------
@@ -58,14 +58,14 @@ def outflow(kind: str, time: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Reach:
-    """When the front reaches the places that pixels see.
+    """The front's arrival at points of the floor.
 
     Parameters
     ----------
     time : (...) array
-        Arrival, in meters of an even floor.
+        Time of arrival, in meters of an even floor.
     slowness : (...) array
-        How fast it grows there, per meter.
+        Growth of the time there, per meter.
     outward : (2, ...) array
         Horizontal direction in which the front moves, of length 1.
     """
@@ -82,17 +82,17 @@ class Flow:
     Parameters
     ----------
     center : (2,) array
-        Where the liquid comes out, global, m.
+        Source of the liquid, global, m.
     times : (N, N) array
-        When each cell of the grid is reached; beyond its edge, obstacles have the time beside them.
+        Time of arrival at each cell of the grid, continued a little into obstacles.
     open_times : (M,) array
-        The times of all cells that can be wet, in order.
+        Sorted times of all cells that can become wet.
     to_grid : (2, 3) array
         From global x, y, 1 to column and row of the grid.
     cell_area : float
         m^2.
     area : float
-        Of the whole spill, m^2.
+        Area of the whole spill, m^2.
     """
 
     center: Array
@@ -106,18 +106,18 @@ class Flow:
     def of(
         cls, params: Mapping[str, Any], scene: Scene, room: Room, center: Array, seed: int
     ) -> Flow:
-        """Let the liquid of a job spread.
+        """Compute the spread of a job's liquid.
 
         Parameters
         ----------
         params : mapping
             ``size``, ``aspect_ratio`` and ``profile_irregularity``.
         scene : Scene
-            What stands on the floor is in the way.
+            Its objects on the floor are obstacles.
         room : Room
-            Its walls are in the way too.
+            Its walls are obstacles too.
         center : (2,) array
-            Where the liquid comes out, global, m.
+            Source of the liquid, global, m.
         seed : int
             The job's seed.
         """
@@ -128,7 +128,7 @@ class Flow:
             if made.area >= area or attempt == _MOST_WIDER:
                 break
             reach *= _WIDER
-        # In a place closed on all sides there may be no room for all of it.
+        # A place that is closed on all sides may have no room for the whole spill.
         return cls(**{**vars(made), "area": min(area, made.area)})
 
     @classmethod
@@ -145,7 +145,7 @@ class Flow:
         cell = radius / _CELLS
         count = 2 * int(np.ceil(half / cell)) + 1
         middle = count // 2
-        # The grid is turned and stretched so that an even floor spreads the liquid as a disc.
+        # The grid is rotated and stretched so that liquid on an even floor spreads as a disc in it.
         yaw, stretch = (
             stream(seed, "spill_yaw").uniform(0.0, np.pi),
             np.sqrt(params["aspect_ratio"]),
@@ -156,7 +156,7 @@ class Flow:
         blocked = footprints(scene, to_grid, (count, count)) | _outside(room, to_grid, count)
         rows, columns = np.mgrid[:count, :count] - middle
         away = np.hypot(rows, columns)
-        blocked &= away > _EXACT  # liquid comes out of whatever stands there
+        blocked &= away > _EXACT  # the source is never blocked by an obstacle
         slowness = _slowness(params["profile_irregularity"], seed, rows / _CELLS, columns / _CELLS)
         start = np.where(away <= _EXACT, away * cell * slowness[middle, middle], np.inf)
         times = arrival_times(slowness, ~blocked, start, cell)
@@ -176,7 +176,7 @@ class Flow:
         return float(np.interp(place, np.arange(len(self.open_times)) + 0.5, self.open_times))
 
     def reach(self, points: Array) -> Reach:
-        """Look up places on the floor.
+        """Look up points of the floor.
 
         Parameters
         ----------
@@ -200,7 +200,7 @@ class Flow:
 
 
 def _continued(times: Array, wettable: NDArray[np.bool_]) -> Array:
-    """Continue times a little into what cannot be wet, for pixels at the edge of an obstacle."""
+    """Continue times a little into obstacles, for pixels at their edges."""
     away, nearest = cv2.distanceTransformWithLabels(
         (~wettable).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
@@ -224,7 +224,7 @@ def _looked_up(layer: Array, grid: Array, outside: float) -> Array:
 
 
 def _slowness(irregularity: float, seed: int, v: Array, u: Array) -> Array:
-    """Unevenness of the floor, the same for spills of every size."""
+    """Draw the unevenness of the floor; it does not depend on the size of the spill."""
     coarse = stream(seed, "spill_floor").normal(size=(_PATCHES * 2, _PATCHES * 2))
     smooth = np.asarray(cv2.GaussianBlur(coarse, (0, 0), 0.6), np.float32)
     columns, rows = ((axis / _PATCH + _PATCHES).astype(np.float32) for axis in (u, v))
@@ -235,7 +235,7 @@ def _slowness(irregularity: float, seed: int, v: Array, u: Array) -> Array:
         cv2.INTER_CUBIC,
         borderMode=cv2.BORDER_REFLECT_101,
     )
-    # The source lies where the floor is even, so that every spill begins as a drop.
+    # The floor is even at the source, so that every spill begins as a drop.
     near = 1.0 - np.exp(-((u**2 + v**2) / 0.05))
     return np.asarray(np.exp(_UNEVEN * irregularity * uneven * near), dtype=np.float64)
 

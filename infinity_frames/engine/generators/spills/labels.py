@@ -28,7 +28,7 @@ CATEGORIES = (
 """Categories of the labels; their ids start at 0."""
 
 _INSTANCE_COLORS = np.array([(230, 60, 40), (211, 221, 228)], np.uint8)
-_SMALLEST = 3  # a spill of less height and width, px, has no annotation
+_SMALLEST = 3  # px, spills that are smaller in both directions get no annotation
 
 
 def floor_annotator() -> Annotator:

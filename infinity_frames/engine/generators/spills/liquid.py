@@ -1,4 +1,4 @@
-"""The spill: its outline as it grows, how deep it stands, what it looks like on a floor."""
+"""The spill of v0.1.0: its growing outline, and the look of its liquid."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Array = NDArray[np.float64]
 _DIRECTIONS = 720
 _HARMONICS = np.arange(2, 10)
 
-# How much nearer the outline may come than its ellipse, as a share. More, and the bays between
-# growing arms would run dry again.
+# Largest distance of the outline inside its ellipse, as a share. With a larger one, bays between
+# growing arms would dry up again.
 _DEEPEST_BAY = 0.44
-_SMOOTH_AT_FIRST = 0.35  # share of the irregularity that a drop has; it grows with the spill
+_SMOOTH_AT_FIRST = 0.35  # share of the irregularity at the start; it grows with the spill
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Liquid:
     Parameters
     ----------
     color : tuple of float
-        Of a deep layer of it, linear RGB.
+        Color of a deep layer, linear RGB.
     hides : float
-        Share of the floor's light that 1 mm of it takes.
+        Share of the floor's light that 1 mm absorbs.
     wets : float
-        What is left of the floor's own brightness below it: wet pores scatter less.
+        Brightness of the wet floor relative to the dry one: wet pores scatter less.
     """
 
     color: tuple[float, float, float]
@@ -58,11 +58,11 @@ class Spill:
     Parameters
     ----------
     center : (2,) array
-        Where it starts, global, m.
+        Source, global, m.
     radii : (N,) array
-        From there to its final ellipse, in even directions, m.
+        Distances from the source to the final ellipse, in evenly spaced directions, m.
     waves : (N,) array
-        Departure of the final outline from the ellipse, as a share of the radius.
+        Deviation of the final outline from the ellipse, as a share of the radius.
     """
 
     center: Array
@@ -71,14 +71,14 @@ class Spill:
 
     @classmethod
     def of(cls, params: Mapping[str, Any], center: Array, seed: int) -> Spill:
-        """The spill of a job; each trait is drawn from a stream of its own.
+        """Draw the spill of a job; each property has its own random stream.
 
         Parameters
         ----------
         params : mapping
             Every parameter of Spills.
         center : (2,) array
-            Where it starts, global, m.
+            Source, global, m.
         seed : int
             The job's seed.
         """
@@ -106,7 +106,7 @@ class Spill:
         direction : array
             rad, 0 along X.
         grown : float
-            Share of the liquid that is out, 0..1.
+            Share of the liquid that has come out, 0..1.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What liquids look like, and what they do to a floor: of Spills from v0.2.0 on."""
+"""The look of liquids, and their effect on floors, from Spills v0.2.0 on."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class Fluid:
     Parameters
     ----------
     absorbs : tuple of float
-        Natural logarithm by which 1 mm dims red, green and blue light: what makes it clear and
-        colored, darker where it is deeper.
+        Absorption of red, green and blue light per mm (natural logarithm): a clear color, darker in
+        deeper liquid.
     scatters : float
-        Share of the light that 1 mm of it scatters back: what makes it cloudy.
+        Share of the light that 1 mm scatters back: the cloudiness.
     color : tuple of float
-        Of a deep layer of what scatters, linear RGB.
+        Color of a deep scattering layer, linear RGB.
     """
 
     absorbs: tuple[float, float, float]
@@ -46,12 +46,12 @@ LIQUIDS: Mapping[str, Fluid] = {
 
 @dataclass(frozen=True)
 class Wetting:
-    """What a floor does with a liquid.
+    """The effect of a liquid on a floor.
 
     Parameters
     ----------
     darkens : float
-        What is left of the brightness of a soaked surface: wet pores scatter less light back.
+        Brightness of a soaked surface relative to the dry one: wet pores scatter less light back.
     film : float
         Share of the liquid that stays on top; the rest soaks in.
     soaks : float
@@ -76,5 +76,5 @@ _SEALED = Wetting(0.85, 1.0, 0.0, 0.03)
 
 
 def wetting(floor: Material) -> Wetting:
-    """Return how a floor takes liquids, by its pattern."""
+    """Return the wetting of a floor, by the pattern of its material."""
     return _WETTINGS.get(floor.pattern, _SEALED)

@@ -1,4 +1,4 @@
-"""Where things stand on a floor: their footprints, which a liquid flows round."""
+"""Obstacles on a floor: the footprints that a liquid flows around."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["footprints"]
 
 Array = NDArray[np.float64]
 
-_HEIGHT = 0.02  # what is nearer to the floor than this stands on it, m
-_FINER = 5  # cells of the grid that polygons are filled in, per cell and side
-_SHIFT = 6  # binary places of a pixel in which OpenCV takes coordinates
+_HEIGHT = 0.02  # m, objects below this height above the floor stand on it
+_FINER = 5  # polygons are filled on a grid this many times finer
+_SHIFT = 6  # fractional bits of OpenCV's fixed-point coordinates
 _SHELL = ("floor", "ceiling", "walls")
 
 
 def footprints(scene: Scene, to_grid: Array, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Mark the cells of a grid that something stands on.
+    """Mark the grid cells that objects stand on.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def footprints(scene: Scene, to_grid: Array, shape: tuple[int, int]) -> NDArray[
     -------
     bool array of that shape
     """
-    # OpenCV fills every pixel that a polygon touches: on a finer grid that adds less.
+    # OpenCV fills every pixel that a polygon touches; a finer grid reduces this excess.
     fine = (shape[0] * _FINER, shape[1] * _FINER)
     covered = np.zeros(fine, np.uint8)
     for item in scene.objects:
@@ -48,21 +48,21 @@ def footprints(scene: Scene, to_grid: Array, shape: tuple[int, int]) -> NDArray[
             fixed = np.round(np.clip(points, -1e4, 1e4) * (1 << _SHIFT)).astype(np.int32)
             cv2.fillPoly(own, [fixed[:, None]], 1, shift=_SHIFT)
         if own.any():
-            # The inside of a hollow footprint is out of reach too.
+            # Liquid cannot reach the inside of a hollow footprint.
             edges, _ = cv2.findContours(own, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
             cv2.drawContours(covered, edges, -1, 1, cv2.FILLED)
     return covered[_FINER // 2 :: _FINER, _FINER // 2 :: _FINER].astype(bool)
 
 
 def _near_floor(mesh: Mesh) -> list[Array]:
-    """The parts of a mesh's faces that are nearly at the floor, as polygons."""
+    """Return the parts of a mesh's faces just above the floor, as polygons."""
     corners = mesh.vertices[mesh.faces]
     low = corners[(corners[..., 2].min(axis=1) < _HEIGHT) & (corners[..., 2].max(axis=1) > -1e-6)]
     return [polygon for polygon in map(_below, low) if len(polygon) > 2]
 
 
 def _below(triangle: Array) -> Array:
-    """Clip a triangle at the height below which things stand on the floor."""
+    """Clip a triangle at the height of footprints."""
     out = []
     for start, end in zip(triangle, np.roll(triangle, -1, axis=0), strict=True):
         if start[2] <= _HEIGHT:

@@ -31,16 +31,16 @@ SPEC = Generator(
                 place: tuple(name for name in SCENES if name.startswith(place))
                 for place in ("WAREHOUSE", "GROCERY", "OFFICE", "RESTAURANT")
             },
-            description="The place, and the fixed camera that watches its floor.",
+            description="The place; each has a fixed camera that shows its floor.",
         ),
-        Parameter("color", "str", "RED", choices=COLORS, description="What the liquid looks like."),
+        Parameter("color", "str", "RED", choices=COLORS, description="Color of the liquid."),
         Parameter(
             "size",
             "float",
             50.0,
             min=1.0,
             max=100.0,
-            description="Area of the spill at its end: that of a disc of this radius in cm.",
+            description="Size of the final spill: the radius of a disc of the same area, in cm.",
         ),
         Parameter(
             "aspect_ratio",
@@ -48,7 +48,7 @@ SPEC = Generator(
             1.0,
             min=1.0,
             max=3.0,
-            description="How much longer than wide it is.",
+            description="Ratio of its length to its width.",
         ),
         Parameter(
             "profile_irregularity",
@@ -56,7 +56,7 @@ SPEC = Generator(
             0.3,
             min=0.0,
             max=1.0,
-            description="How far its outline departs from an ellipse.",
+            description="Deviation of its outline from an ellipse.",
         ),
         Parameter(
             "depth",
@@ -65,7 +65,7 @@ SPEC = Generator(
             min=1.0,
             max=4.0,
             unit="mm",
-            description="How deep it stands: deeper liquid hides more of the floor.",
+            description="Depth of the liquid: deeper liquid hides more of the floor.",
         ),
         Parameter(
             "frame_rate",
@@ -83,7 +83,7 @@ SPEC = Generator(
             max=120.0,
             unit="s",
             sampling=Uniform(1.0, 5.0),
-            description="How long the video is; the spill grows all the time.",
+            description="Length of the video; the spill grows during all of it.",
         ),
         Parameter(
             "random_seed",
@@ -91,10 +91,10 @@ SPEC = Generator(
             0,
             min=0,
             max=MAX_SEED,
-            description="Where every random decision comes from.",
+            description="Seed of every random decision.",
         ),
         Parameter(
-            "state", "uuid", description="An earlier job whose random decisions this job repeats."
+            "state", "uuid", description="An earlier job, whose random decisions this job repeats."
         ),
     ),
     preview=True,

@@ -41,12 +41,12 @@ _SPILL = (
     replace(V1.by_name["color"], choices=COLORS),
     replace(
         V1.by_name["size"],
-        description="Radius of a disc as large as the whole spill, whatever its shape.",
+        description="Size of the final spill: the radius of a disc of the same area.",
     ),
     V1.by_name["aspect_ratio"],
     replace(
         V1.by_name["profile_irregularity"],
-        description="How uneven the floor is, and so how far the outline departs from an ellipse.",
+        description="Unevenness of the floor, which makes the outline deviate from an ellipse.",
     ),
     replace(
         V1.by_name["depth"],
@@ -58,7 +58,7 @@ _SPILL = (
         "DRAINING",
         choices=OUTFLOWS,
         sampling=Constant("DRAINING"),
-        description="How the area grows: fast and then slower, steadily, or eased in and out.",
+        description="Growth of the area: fast and then slower, steady, or eased in and out.",
     ),
 )
 _CLUTTER = Parameter(
@@ -68,7 +68,7 @@ _CLUTTER = Parameter(
     min=0,
     max=4,
     sampling=Choice((0, 1, 2, 3), (0.4, 0.25, 0.2, 0.15)),
-    description="Cartons, canisters and signs near the spill, as far as there is room for them.",
+    description="Number of cartons, canisters and signs near the spill; fewer if there is no room.",
 )
 _VIEW = (
     Parameter(
@@ -79,7 +79,7 @@ _VIEW = (
         max=15.0,
         unit="deg",
         sampling=Uniform(-6.0, 6.0),
-        description="How far the camera turns left (positive) or right from the place's own view.",
+        description="Turn of the camera to the left (positive) or right of the place's own view.",
     ),
     Parameter(
         "relative_camera_pitch_deg",
@@ -89,7 +89,7 @@ _VIEW = (
         max=15.0,
         unit="deg",
         sampling=Uniform(-6.0, 4.0),
-        description="How far the camera turns up (positive) or down from the place's own view.",
+        description="Turn of the camera up (positive) or down from the place's own view.",
     ),
     Parameter(
         "relative_camera_height",
@@ -134,7 +134,7 @@ _OUTPUT = (
         description="Add the noise of the camera's sensor.",
     ),
 )
-# Cameras of large rooms under lamps expose for the room.
+# These cameras expose for a large room under lamps.
 _USUAL: dict[str, Sampling] = {
     "exposure_compensation": Normal(0.2, 0.5),
     "contrast": Uniform(0.9, 1.4),

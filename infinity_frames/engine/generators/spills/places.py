@@ -1,4 +1,4 @@
-"""The places: rooms, the camera that watches each, and where on the floor liquid is spilt."""
+"""The places of spills: rooms, their fixed cameras, and the zones where spills start."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ _WARM = (1.0, 0.80, 0.58)
 
 @dataclass(frozen=True)
 class Place:
-    """A place under watch.
+    """A room with a fixed camera.
 
     Parameters
     ----------
     room : Room
     camera : (x, y, z, yaw, pitch)
-        Place of the camera, m, and where it looks, deg; see `look`.
+        Location of the camera, m, and its direction, deg; see `look`.
     zone : (west, east, south, north)
-        Where a spill may start, m.
+        Bounds of the points where a spill may start, m.
     lamps : tuple of (x, y, length, power)
-        Tubes under the ceiling along Y: middle, m, length, m, and power, W.
+        Tubes under the ceiling, along Y: center, m, length, m, and power, W.
     tint : tuple of float
         Linear RGB of their light.
     warm : bool
-        Whether they glow warm.
+        The lamps have a warm color.
     """
 
     room: Room
@@ -100,7 +100,7 @@ class Place:
         return Scene(objects, camera or self._camera(x, y, z, yaw, pitch), lights)
 
     def start(self, seed: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Where a job's spill starts, (2,) m."""
+        """Draw the source of a job's spill, (2,) m."""
         west, east, south, north = self.zone
         return stream(seed, "spill_place").uniform([west, south], [east, north])
 
@@ -108,7 +108,7 @@ class Place:
         return look([x, y, z], yaw, pitch, WIDTH, HEIGHT)
 
     def _tubes(self) -> Object:
-        """What the light comes from, which a wet floor mirrors."""
+        """The visible lamps, which a wet floor mirrors."""
         z = self.room.height - 0.12
         parts = [Box((0.22, length, 0.06), (at, along, z)) for at, along, length, _ in self.lamps]
         mesh = merge([part.mesh() for part in parts])

@@ -19,8 +19,8 @@ from infinity_frames.engine.scene.scene import Camera, Scene
 
 __all__ = ["Pool"]
 
-_NEAREST = 1e-3  # m, so that what divides is never 0
-_HOLLOWS = 0.35  # the slower the front, the higher the floor: exponent of the depth
+_NEAREST = 1e-3  # m, avoids division by 0
+_HOLLOWS = 0.35  # exponent of the depth: a slow front means a high floor, shallow liquid
 
 
 class Pool(WetFloor):
@@ -31,7 +31,7 @@ class Pool(WetFloor):
     scene : Scene
         One of its objects is ``floor``, at z = 0.
     flow : Flow
-        Where the liquid is.
+        The spread of the liquid.
     fluid : Fluid
     wetting : Wetting
         How the floor takes up the liquid.
@@ -83,7 +83,7 @@ class Pool(WetFloor):
         return np.asarray((below + own) * (1.0 - reflects) + reflects * mirror, np.float32)
 
     def _depths(self, part: Part, film: Array, front: float) -> Array:
-        """Depth of the liquid that colors each pixel, mm; what soaks in colors the floor too.
+        """Depth of the liquid that colors each pixel, mm; soaked liquid colors the floor too.
 
         Huppert, "The propagation of two-dimensional and axisymmetric viscous gravity currents over
         a rigid horizontal surface" (1982): the depth falls as (1 - r^2)^(1/3), 3/4 on average.
@@ -96,7 +96,7 @@ class Pool(WetFloor):
 
 
 def _on_floor(camera: Camera) -> tuple[Array, Array]:
-    """Where each pixel's center meets the floor, and how steeply.
+    """Intersect the ray of each pixel's center with the floor.
 
     Returns
     -------

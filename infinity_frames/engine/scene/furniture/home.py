@@ -39,7 +39,7 @@ LEATHER = Material((0.03, 0.03, 0.034), (0.02, 0.02, 0.022), "fabric", 0.03, rou
 STEEL = Material((0.50, 0.51, 0.53), roughness=0.3, specular=0.6)
 RED = Material((0.40, 0.025, 0.02), roughness=0.45)
 SHADE = Material((0.85, 0.75, 0.55), roughness=0.9)
-LIT_SHADE = Material((2.3, 1.75, 1.15), roughness=0.9, specular=0.0)  # a bulb shines through it
+LIT_SHADE = Material((2.3, 1.75, 1.15), roughness=0.9, specular=0.0)  # lit from inside by a bulb
 CLAY = Material((0.42, 0.17, 0.09), roughness=0.85)
 LEAF = Material((0.06, 0.20, 0.05), (0.03, 0.12, 0.03), "plaster", 0.08, roughness=0.6)
 CARDBOARD = Material((0.42, 0.28, 0.16), (0.37, 0.24, 0.13), "plaster", 0.15, roughness=0.9)
@@ -81,7 +81,7 @@ def _legs(x: float, y: float, height: float, radius: float, material: int) -> tu
 def _leaves(
     count: int, low: float, high: float, length: float, width: float, material: int
 ) -> tuple[Part, ...]:
-    """Arching leaves in a spiral of golden angles around a stem, higher ones more upright."""
+    """Arching leaves in a spiral of golden angles around a stem; higher leaves are more upright."""
     parts = []
     for leaf in range(count):
         share = leaf / max(count - 1, 1)
@@ -106,7 +106,7 @@ def _blades(count: int, height: float, material: int) -> tuple[Part, ...]:
 
 
 def _shelf_books(width: float, levels: tuple[float, ...], material: int) -> tuple[Part, ...]:
-    """Rows of books of differing height and thickness, the same every time."""
+    """A row of books of different heights and thicknesses, the same in every scene."""
     parts = []
     for row, level in enumerate(levels):
         left, book = -width / 2, 0
@@ -330,7 +330,7 @@ FURNITURE: dict[str, Furniture] = {
 
 
 def piece_mesh(piece: Furniture) -> Mesh:
-    """Mesh of a piece in its own coordinates; pieces that differ in materials only share it."""
+    """Mesh of a piece in its own coordinates, shared by pieces that differ only in materials."""
     return _mesh_of(piece.parts)
 
 
@@ -347,7 +347,7 @@ def furniture(
     *,
     occluder: bool = False,
 ) -> Object:
-    """A piece of furniture that stands somewhere.
+    """Place a piece of furniture in a room.
 
     Parameters
     ----------
@@ -356,11 +356,11 @@ def furniture(
     name : str
         Name of the object, unique in the scene.
     position : (2,) array
-        x and y of its middle, global, m.
+        Global x and y of its center, m.
     yaw : float
-        Turn about the vertical, deg; 0 has its front towards -Y.
+        Turn about the vertical, deg; at 0 its front faces -Y.
     occluder : bool
-        Whether it was put between avatar and camera.
+        The piece stands between avatar and camera.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What stands in halls, shops and offices, as data; a dictionary of its own beside `FURNITURE`.
+"""Furniture of halls, shops and offices, as data, in a dictionary like `FURNITURE`.
 
 Each piece stands on z = 0 around the origin, its back towards +Y, its front towards -Y, in meters.
 """
@@ -46,7 +46,7 @@ _RUBBER = Material((0.03, 0.03, 0.032), roughness=0.7)
 def _cartons(
     width: float, depth: float, level: float, room: float, first: int, materials: tuple[int, ...]
 ) -> tuple[Part, ...]:
-    """A row of cartons of differing size on a shelf, with gaps, the same every time."""
+    """A row of cartons of different sizes on a shelf, with gaps, the same in every scene."""
     parts: list[Part] = []
     left, number = -width / 2, first
     while left < width / 2 - 0.35:
@@ -94,7 +94,7 @@ def _rack(levels: tuple[float, ...], room: float, first: int) -> tuple[Part, ...
 def _goods(
     width: float, y: float, level: float, first: int, materials: tuple[int, ...]
 ) -> tuple[Part, ...]:
-    """Packets side by side on a shelf, a few of each kind."""
+    """Packets side by side on a shelf, several of each kind."""
     parts: list[Part] = []
     left, kind = -width / 2 + 0.02, first
     while left < width / 2 - 0.12:
@@ -111,7 +111,7 @@ def _goods(
 
 
 def _gondola(width: float, first: int) -> tuple[Part, ...]:
-    """A shop's shelf, goods on both sides."""
+    """A shop shelf with goods on both sides."""
     parts: list[Part] = [
         Box((width, 0.04, 1.65), (0.0, 0.0, 0.825), 0),
         Box((width, 0.90, 0.12), (0.0, 0.0, 0.06), 0),
@@ -130,7 +130,7 @@ def _gondola(width: float, first: int) -> tuple[Part, ...]:
 
 
 def _heap(size: float, count: tuple[int, int], level: float, material: int) -> tuple[Part, ...]:
-    """Fruit side by side in a crate, a second layer on it."""
+    """Two layers of fruit in a crate."""
     across, deep = count
     return tuple(
         Cushion(
