@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -350,6 +351,31 @@ def test_no_proxy_is_told_of_what_runs_on_this_machine(
         assert RestClient(base.url.replace("127.0.0.1", "localhost"), TOKEN).generators()
         with pytest.raises(TimeoutError):
             proxy.accept()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REQUESTS_CA_BUNDLE", "/nowhere/SECRET.pem"),
+        ("HTTPS_PROXY", "http://user:SECRET@127.0.0.1:1"),
+        ("HTTPS_PROXY", "http://user:SECRET@[bad"),
+        ("HTTPS_PROXY", "http://user:SECRET@host:99999999"),
+        ("HTTPS_PROXY", "http://user:SECRET@a..b"),
+        ("HTTPS_PROXY", "socks5://user:SECRET@127.0.0.1:1"),
+        ("HTTPS_PROXY", "secret://user:SECRET@127.0.0.1:1"),
+        ("HTTPS_PROXY", "://SECRET"),
+    ],
+)
+def test_settings_of_the_environment_that_cannot_be_used_are_named_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for other in ("NO_PROXY", "no_proxy", "https_proxy", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, value)
+    rest = RestClient("https://server.invalid", TOKEN, limits=Limits(total=1.0))
+    with pytest.raises(errors.ServerUnreachable, match=name) as raised:
+        rest.create_batch("lost", [run()])
+    assert "SECRET" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_a_large_batch_goes_over_a_slow_line() -> None:

@@ -96,12 +96,53 @@ def test_the_owner_of_a_failed_job_and_nobody_else_gets_its_traceback(client, st
     assert client.get(f"/api/job_runs/{good['id']}/traceback/").json() == {"traceback": None}
 
 
-def test_a_forged_report_of_a_worker_fails_its_job_only(client):
-    assert ended(client, does="forge a report")["status"] == "failed"
+@pytest.mark.parametrize(
+    ("does", "reason"),
+    [
+        ("forge a report", "unreadable report"),
+        ("send a pickle that ends the engine", "unreadable report"),
+        ("send an endless report", "unreadable report"),
+        ("send half a report", "longer than its limit"),
+        ("report rendering again and again", "longer than its limit"),
+    ],
+)
+def test_a_forged_report_of_a_worker_fails_its_job_only(client, does, reason):
+    job = ended(client, does=does)
+    assert job["status"] == "failed"
+    assert reason in job["error"]
     assert ended(client)["status"] == "completed"
 
 
-@pytest.mark.parametrize("estimates", ["raises", "short", "-5", "99999999999999", "1.5"])
+@pytest.mark.parametrize(
+    ("does", "error"),
+    [
+        ("raise what has no text", "Unprintable: (no message: __str__() raised SystemExit)"),
+        ("leave a thread, raise what has no text", "Unprintable: (no message"),
+        ("raise as a closed pipe", "BrokenPipeError: my renderer has gone"),
+        ("raise as a cut file", "EOFError: my file is cut"),
+    ],
+)
+def test_any_error_reaches_the_owner(client, does, error):
+    job = ended(client, does=does)
+    assert job["status"] == "failed"
+    assert job["error"].startswith(error)
+
+
+def test_what_a_generator_prints_keeps_nobody_waiting(client):
+    """Nothing reads the standard output of this engine, which is a pipe."""
+    assert ended(client, does="print")["status"] == "completed"
+    assert ended(client, estimates="prints")["status"] == "completed"
+
+
+def test_a_generator_that_spoils_its_process_fails_no_job_of_another(idle_engine):
+    idle_engine.start("--workers", "1")
+    with WireClient(idle_engine.url, idle_engine.token) as client:
+        assert ended(client, "toy-v1.0.0")["status"] == "completed"
+        assert ended(client, does="spoil the process")["status"] == "completed"
+        assert ended(client, "toy-v1.0.0")["status"] == "completed"
+
+
+@pytest.mark.parametrize("estimates", ["raises", "exits", "short", "-5", "99999999999999", "1.5"])
 def test_a_broken_estimate_is_the_reason_of_a_refusal(client, estimates):
     answer = client.submit({"estimates": estimates}, generator=HOSTILE)
     assert answer.status_code == 400
@@ -201,6 +242,7 @@ def test_generators_that_cannot_be_used_are_listed_with_the_reason(client):
     assert re.fullmatch(
         r"SystemExit: needs CUDA \(.*leaving_generator\.py, line 3\)", broken["leaver-v1.0.0"]
     )
+    assert broken["exiter-v1.0.0"] == "importing it ended its process with exit code 7"
     assert re.search(
         r"its spec is .*hostile_generator\.py, line \d+\)", broken["undescribed-v1.0.0"]
     )

@@ -43,6 +43,7 @@ def install_toys(folder: Path) -> dict[str, str]:
         "frugal-v1.0.0 = hostile_generator:Frugal\n"
         "unlimited-v1.0.0 = hostile_generator:Unlimited\n"
         "leaver-v1.0.0 = leaving_generator:Leaver\n"
+        "exiter-v1.0.0 = exiting_generator:Exiter\n"
     )
     marks = folder / "marks"
     marks.mkdir()

@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import pickle
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -40,8 +42,13 @@ class Hostile:
             raise KeyError("no such column")
         if (texts == "hangs").any():
             time.sleep(3600)
+        if (texts == "exits").any():
+            os._exit(3)
+        if (texts == "prints").any():
+            print("x" * 2**20)
         if (texts == "short").any():
             return np.zeros(len(jobs) + 1, np.int64)
+        texts = texts.replace("prints", "1")
         return np.array([float(text) if "." in text else int(text) for text in texts])
 
     def prepare(self) -> None:
@@ -103,7 +110,53 @@ def _act(what: str, directory: Path) -> None:
             hoard = bytearray(400 * 2**20)
             time.sleep(len(hoard))
         case "forge a report":
-            _send_to_engine(b"\x80\x04this is no pickle")
+            _send_to_engine(_message(b"\x80\x04this is no pickle"))
+        case "send a pickle that ends the engine":
+            _send_to_engine(_message(pickle.dumps(Ender())))
+            time.sleep(3600)
+        case "send half a report":
+            _send_to_engine(_message(b"{}")[:5])
+            time.sleep(3600)
+        case "send an endless report":
+            _send_to_engine(b"\xff\xff\xff\xff" + (2**60).to_bytes(8, "big"))
+            time.sleep(3600)
+        case "report rendering again and again":
+            report = b'{"phase": "rendering", "outcome": null, "unexpected": false}'
+            while True:
+                _send_to_engine(_message(report))
+                time.sleep(0.1)
+        case "raise what has no text":
+            raise Unprintable
+        case "leave a thread, raise what has no text":
+            threading.Thread(target=time.sleep, args=(3600,)).start()
+            raise Unprintable
+        case "raise as a closed pipe":
+            raise BrokenPipeError("my renderer has gone")
+        case "raise as a cut file":
+            raise EOFError("my file is cut")
+        case "print":
+            print("x" * 2**20)
+        case "spoil the process":
+            os.environ.clear()
+            os.chdir("/")
+            sys.setrecursionlimit(60)
+            np.random.seed = np.asarray = None  # type: ignore[assignment]
+
+
+class Unprintable(Exception):
+    """Has no text."""
+
+    def __str__(self) -> str:
+        raise SystemExit("no text")
+
+    __repr__ = __str__
+
+
+class Ender:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os._exit, (9,)
 
 
 def _recurse(depth: int) -> None:
@@ -117,7 +170,12 @@ def _send_to_engine(data: bytes) -> None:
     for descriptor in range(3, 64):
         with contextlib.suppress(OSError):
             if os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:"):
-                os.write(descriptor, len(data).to_bytes(4, "big") + data)
+                os.write(descriptor, data)
+
+
+def _message(data: bytes) -> bytes:
+    """Frame data as ``multiprocessing`` does."""
+    return len(data).to_bytes(4, "big") + data
 
 
 class Undescribed:

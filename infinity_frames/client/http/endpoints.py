@@ -23,6 +23,7 @@ from infinity_frames.client.http import responses
 from infinity_frames.client.http.fork import renew_after_fork
 from infinity_frames.client.http.retry import Limits, RetryPolicy
 from infinity_frames.client.http.transport import (
+    SETTINGS_ERRORS,
     Body,
     Http,
     Token,
@@ -342,6 +343,8 @@ class RestClient:
             attempts = self.retry.attempts if request.resend else 1
             if unsent:
                 attempts = self.retry.attempts_to_connect(known=self.extensions is not None)
+            if isinstance(error, SETTINGS_ERRORS):
+                attempts = 1
             return _Failure(
                 self._no_answer(error, request.method, request.path),
                 attempts=attempts,
@@ -392,6 +395,14 @@ class RestClient:
         self, error: requests.RequestException, method: str, path: str
     ) -> ServerUnreachable | RequestTimeout | ServerFault:
         where = {"method": method, "url": self.url + path}
+        if isinstance(error, (*SETTINGS_ERRORS, requests.exceptions.ProxyError)):
+            return ServerUnreachable(
+                f"{self.url} cannot be reached with the proxy or the certificates that the "
+                f"environment names ({type(error).__name__}).",
+                advice="Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and "
+                "REQUESTS_CA_BUNDLE; their values may hold secrets and are not shown.",
+                **where,
+            )
         if isinstance(error, requests.exceptions.SSLError):
             return ServerUnreachable(
                 f"No trusted connection to {self.url} could be made.",

@@ -18,11 +18,12 @@ from urllib3.util import Retry
 
 from infinity_frames.client.http.fork import renew_after_fork
 from infinity_frames.client.http.header_deadline import PunctualAdapter
-from infinity_frames.protocol.errors import SessionError
+from infinity_frames.protocol.errors import InfinityError, SessionError
 
 __all__ = [
     "CHUNK",
     "CONNECTIONS",
+    "SETTINGS_ERRORS",
     "Body",
     "Http",
     "Token",
@@ -36,6 +37,8 @@ __all__ = [
 CHUNK = 256 * 1024
 """Bytes per piece; with smaller ones, switching between threads costs more than the work."""
 CONNECTIONS = 16
+SETTINGS_ERRORS = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
+"""Raised before anything is sent, because a proxy or certificate of the environment is invalid."""
 
 
 class Token(AuthBase):
@@ -92,6 +95,15 @@ class Http(requests.Session):
             loopback = _is_loopback(parts.hostname or "")
             self._settings[host] = {**found, "proxies": {}} if loopback else found
         return {**self._settings[host], "stream": stream}
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """Send a request; invalid settings, of whatever library, raise `SETTINGS_ERRORS`."""
+        try:
+            return super().send(request, **options)
+        except (requests.RequestException, InfinityError):
+            raise
+        except (OSError, ValueError) as error:
+            raise requests.exceptions.InvalidURL(type(error).__name__) from None
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
@@ -229,7 +241,7 @@ def retry_after(response: requests.Response) -> float | None:
 
 def never_sent(error: requests.RequestException) -> bool:
     """Return whether the request cannot have reached the server, since no connection was made."""
-    if isinstance(error, requests.ConnectTimeout):
+    if isinstance(error, (requests.ConnectTimeout, *SETTINGS_ERRORS)):
         return True
     cause = error.args[0] if error.args else None
     return isinstance(getattr(cause, "reason", None), NewConnectionError)

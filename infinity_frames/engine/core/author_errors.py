@@ -5,9 +5,17 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-__all__ = ["explain"]
+__all__ = ["error_text", "explain"]
 
 _PACKAGE = str(Path(__file__).parents[2])
+
+
+def error_text(error: BaseException) -> str:
+    """Return the message of an exception, also if its class has a ``__str__`` that fails."""
+    try:
+        return str(error)
+    except BaseException as failure:
+        return f"(no message: __str__() raised {type(failure).__name__})"
 
 
 def explain(error: BaseException) -> str:
@@ -32,7 +40,7 @@ def explain(error: BaseException) -> str:
         and not frame.filename.startswith("<frozen ")
         and "/importlib/" not in frame.filename
     ]
-    text = " ".join(str(error).split()) or "no message"
+    text = " ".join(error_text(error).split()) or "no message"
     where = f" ({own[-1].filename}, line {own[-1].lineno})" if own else ""
     if isinstance(error, SyntaxError):
         where = f" ({error.filename}, line {error.lineno})"

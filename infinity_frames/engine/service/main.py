@@ -17,9 +17,10 @@ import sqlalchemy as sa
 import uvicorn
 from fastapi import FastAPI
 
-from infinity_frames.engine.service import ledger, plugin_calls
+from infinity_frames.engine.service import ledger, plugin_calls, plugin_host, registry
 from infinity_frames.engine.service.app import Application, application
 from infinity_frames.engine.service.archives import open_archives
+from infinity_frames.engine.service.credentials import hide_credentials
 from infinity_frames.engine.service.dispatcher import Dispatcher
 from infinity_frames.engine.service.home import (
     claimed,
@@ -152,6 +153,8 @@ def _serve_owned(
     ready: Callable[[str], None],
     pages: Callable[[FastAPI], None] | None,
 ) -> None:
+    hide_credentials()
+    registry.isolate_packages()
     ledger.ensure_own_token(store, home)
     listening = _listen(settings.host, settings.port)
     archives = open_archives(home, settings.archives)
@@ -187,6 +190,7 @@ def _serve_owned(
         listening.close()
         dispatcher.stop()
         housekeeper.stop()
+        plugin_host.close_all()
     if server.home_is_gone:
         raise EngineError(
             f"The engine's home {home.path} was deleted or replaced, so the engine has stopped.",

@@ -7,27 +7,28 @@ the generator's name and points to its class.
 from __future__ import annotations
 
 import importlib
-import inspect
 import logging
 import threading
 import time
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
-import orjson
-
 from infinity_frames.engine.core.author_errors import explain
-from infinity_frames.engine.generators.base import Generator, limits_of
+from infinity_frames.engine.generators.base import Generator
+from infinity_frames.engine.service.loading import load_entry
 from infinity_frames.engine.service.outcomes import clean_text
 from infinity_frames.engine.service.plugin_calls import PluginCalls, PluginHangs
+from infinity_frames.engine.service.plugin_host import HostedGenerator, PluginFailed
 from infinity_frames.protocol.errors import UnknownGenerator
-from infinity_frames.protocol.spec import Generator as Description
 
-__all__ = ["broken_generators", "generator", "usable_generators"]
+__all__ = ["broken_generators", "generator", "isolate_packages", "usable_generators"]
 
 _GROUP = "infinity_frames.generators"
+_BUILT_IN = "infinity_frames."
 # A generator that failed to load is tried again after this time: its package may be repaired.
 _RETRY_S = 10.0
+# One whose import hangs keeps others waiting while it is tried.
+_RETRY_HANGING_S = 600.0
 _ERROR_LENGTH = 500
 _log = logging.getLogger(__name__)
 
@@ -35,12 +36,23 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class _Broken:
     reason: str
-    tried: float
+    retry: float
+    """When it is tried again, on the clock of `time.monotonic`."""
 
 
 _loaded: dict[str, Generator | _Broken] = {}
 _loading = threading.RLock()
 _calls = PluginCalls(slots=1)
+_isolated = False
+
+
+def isolate_packages() -> None:
+    """Run the code of installed packages in processes of its own from now on.
+
+    The engine calls this; a worker, which is a supervised process itself, does not.
+    """
+    global _isolated
+    _isolated = True
 
 
 def generator(name: str) -> Generator:
@@ -89,53 +101,20 @@ def _load_installed(only: str | None = None) -> dict[str, Generator | _Broken]:
             if only not in (None, name):
                 continue
             known = _loaded.get(name)
-            if known is None or (
-                isinstance(known, _Broken) and time.monotonic() - known.tried > _RETRY_S
-            ):
+            if known is None or (isinstance(known, _Broken) and time.monotonic() > known.retry):
                 _loaded[name] = _load(entry)
         return dict(sorted(_loaded.items()))
 
 
 def _load(entry: EntryPoint) -> Generator | _Broken:
     try:
-        return _calls.run(entry.name, lambda: _load_entry(entry))
+        if _isolated and not entry.value.startswith(_BUILT_IN):
+            return HostedGenerator(entry, _calls.limit)
+        return _calls.run(entry.name, lambda: load_entry(entry))
     except BaseException as error:
         # Foreign code may raise anything, SystemExit too; the other generators must still work.
         _log.exception("the generator %s of %s cannot be used", entry.name, entry.value)
-        reason = str(error) if isinstance(error, PluginHangs) else explain(error)
-        return _Broken(clean_text(reason, _ERROR_LENGTH), time.monotonic())
-
-
-def _load_entry(entry: EntryPoint) -> Generator:
-    made: Generator = entry.load()()
-    try:
-        _check_description(made, entry.name)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{error}{_place(made)}") from None
-    return made
-
-
-def _place(made: object) -> str:
-    """Return the file and line of a generator's class, for its author."""
-    try:
-        file = inspect.getsourcefile(type(made))
-        _, line = inspect.getsourcelines(type(made))
-    except (OSError, TypeError):
-        return ""
-    return f" ({file}, line {line})"
-
-
-def _check_description(made: Generator, name: str) -> None:
-    if not isinstance(made.spec, Description):
-        raise TypeError(f"its spec is of type {type(made.spec).__name__}, not a Generator spec")
-    if made.spec.name != name:
-        raise ValueError(
-            f"its entry point is named {name!r} but its spec says {made.spec.name!r}; if the "
-            "package was updated while the engine runs, restart the engine with "
-            "`infinity-frames stop`"
-        )
-    orjson.dumps(made.spec.to_json())
-    limits_of(made)
-    for method in ("estimate", "prepare", "render"):
-        if not callable(getattr(made, method, None)):
-            raise TypeError(f"it has no method {method}()")
+        hangs = isinstance(error, PluginHangs)
+        reason = str(error) if isinstance(error, PluginHangs | PluginFailed) else explain(error)
+        retry = time.monotonic() + (_RETRY_HANGING_S if hangs else _RETRY_S)
+        return _Broken(clean_text(reason, _ERROR_LENGTH), retry)

@@ -20,6 +20,7 @@ from infinity_frames.engine.generators.base import Generator
 from infinity_frames.engine.service import registry
 from infinity_frames.engine.service.outcomes import clean_text
 from infinity_frames.engine.service.plugin_calls import PluginCalls, PluginHangs
+from infinity_frames.engine.service.plugin_host import PluginFailed
 from infinity_frames.engine.service.ports import MAX_SAMPLES
 from infinity_frames.engine.service.stores.tables import jobs as jobs_table
 from infinity_frames.protocol import parameters
@@ -324,7 +325,7 @@ def _estimates(generator: Generator, typed: pd.DataFrame) -> list[int]:
     """Estimate the samples of jobs, and check what the generator's code returned."""
     try:
         estimates = _calls.run(generator.spec.name, lambda: np.asarray(generator.estimate(typed)))
-    except PluginHangs as error:
+    except (PluginHangs, PluginFailed) as error:
         _log.error("%s could not estimate jobs: %s", generator.spec.name, error)
         raise _bad_estimate(generator, str(error)) from None
     except BaseException as error:

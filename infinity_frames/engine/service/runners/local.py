@@ -9,16 +9,21 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import queue
 import secrets
 import shutil
 import signal
+import socket
+import struct
+import sys
 import time
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 import psutil
 
+from infinity_frames.engine.service.credentials import hide_credentials
 from infinity_frames.engine.service.ports import Outcome, Preparation, Sink, Task
 from infinity_frames.engine.service.runners.processes import (
     FAMILY_VARIABLE,
@@ -26,15 +31,21 @@ from infinity_frames.engine.service.runners.processes import (
     family_memory,
     kill_family,
 )
-from infinity_frames.engine.service.runners.worker import Report, main, scratch_folder
+from infinity_frames.engine.service.runners.reports import BadReport, Report, listen
+from infinity_frames.engine.service.runners.worker import main, scratch_folder
 from infinity_frames.io.home import Home
 
 __all__ = ["LocalRunner", "available_cores"]
 
+# Reports that wait to be handled; a worker that sends more has to wait.
+_MAX_REPORTS = 64
+_ORDER = ("idle", "starting", "preparing", "rendering")
 _SUPERVISION_S = 0.25
 # Looking for child processes reads the whole process table.
 _FAMILY_S = 1.0
 _PREPARATION_LIMIT_S = 900.0
+# A worker accepts an order within this time.
+_SEND_LIMIT_S = 10
 # A worker reports within this time that it has started with an order.
 _START_LIMIT_S = 120.0
 # A shorter preparation only loads compiled code from the cache, and needs no message.
@@ -108,12 +119,11 @@ class LocalRunner:
         self._memory_limit = memory_limit
         self._workers: list[_Worker] = []
         self._context = multiprocessing.get_context("spawn")
-        self._woken, self._waker = self._context.Pipe(duplex=False)
+        self._reports: queue.Queue[tuple[_Worker, Report | BadReport] | None]
+        self._reports = queue.Queue(_MAX_REPORTS)
         for name, value in _SINGLE_THREAD.items():
             os.environ.setdefault(name, value)
-        # Hide the user's token for other servers and the database's password from generators.
-        os.environ.pop("INFINITY_TOKEN", None)
-        os.environ.pop("INFINITY_DATABASE", None)
+        hide_credentials()
 
     def capacity(self) -> int:
         """Return how many more tasks could start now."""
@@ -138,26 +148,21 @@ class LocalRunner:
             if _is_crowded(worker, task):
                 self._end(worker)
                 continue
-            if not self._tell(worker, task):
-                continue
-            worker.task = task
-            if worker.phase == "idle":
-                worker.enter("starting")
-            return
+            if self._begin(worker, task):
+                return
 
     def poll(self, timeout: float) -> list[Outcome]:
         """Return outcomes since the last call; also stop tasks that exceed their limits."""
         if any(worker.task or worker.phase != "idle" for worker in self._workers):
             timeout = min(timeout, _SUPERVISION_S)
-        sources = [worker.connection for worker in self._workers]
-        ready = wait([self._woken, *sources], timeout)
-        while self._woken.poll():
-            self._woken.recv_bytes()
         outcomes = []
+        for worker, report in self._received(timeout):
+            # A worker that was ended may have left reports behind.
+            outcome = self._hear(worker, report) if worker in self._workers else None
+            if outcome is not None:
+                outcomes.append(outcome)
         for worker in list(self._workers):
-            outcome = self._hear(worker) if worker.connection in ready else None
-            if outcome is None and worker in self._workers:
-                outcome = self._supervise(worker)
+            outcome = self._supervise(worker)
             if outcome is not None:
                 outcomes.append(outcome)
         return outcomes
@@ -171,7 +176,8 @@ class LocalRunner:
 
     def wake(self) -> None:
         """Make a `poll` that is waiting return."""
-        self._waker.send_bytes(b"")
+        with contextlib.suppress(queue.Full):
+            self._reports.put_nowait(None)
 
     def activity(self) -> str | None:
         """Return a sentence about a running compilation, None if nothing compiles."""
@@ -187,8 +193,23 @@ class LocalRunner:
         """Stop every process."""
         for worker in list(self._workers):
             self._end(worker)
-        self._woken.close()
-        self._waker.close()
+
+    def _received(self, timeout: float) -> list[tuple[_Worker, Report | BadReport]]:
+        """Wait for reports of workers, at most `timeout` s, or for `wake`."""
+        found = []
+        with contextlib.suppress(queue.Empty):
+            found.append(self._reports.get(timeout=timeout))
+            while len(found) < _MAX_REPORTS:
+                found.append(self._reports.get_nowait())
+        return [one for one in found if one is not None]
+
+    def _begin(self, worker: _Worker, task: Task) -> bool:
+        if not self._tell(worker, task):
+            return False
+        worker.task = task
+        if worker.phase == "idle":
+            worker.enter("starting")
+        return True
 
     def _tell(self, worker: _Worker, order: Task | Preparation) -> bool:
         """Send a worker its order; drop the worker and return False if it has died."""
@@ -208,30 +229,45 @@ class LocalRunner:
         del os.environ[FAMILY_VARIABLE]
         # Close our copy of its end, so that the death of the worker reads as end of file.
         theirs.close()
+        _limit_sending(ours)
         worker = _Worker(process, ours, mark)
         self._workers.append(worker)
+        listen(ours, lambda report: self._reports.put((worker, report)))
         return worker
 
-    def _hear(self, worker: _Worker) -> Outcome | None:
-        try:
-            report: Report = worker.connection.recv()
-        except (EOFError, OSError):
-            return self._give_up(worker, "lost", _how_it_died(worker.process))
-        except Exception as error:
-            # Generator code shares the process, so its end of the pipe may send anything.
-            sentence = f"The worker process sent an unreadable report ({type(error).__name__})."
+    def _hear(self, worker: _Worker, report: Report | BadReport) -> Outcome | None:
+        """Handle a report; generator code shares the process, so anything may arrive."""
+        if isinstance(report, BadReport):
+            sentence = f"The worker process sent an unreadable report ({report})."
             return self._give_up(worker, "failed", sentence)
-        if isinstance(report, Outcome):
-            if worker.task is None or report.job_id != worker.task.job_id:
-                return self._give_up(worker, "failed", "The worker reported about another job.")
-            worker.task = None
-            worker.enter("idle")
-            return report
-        if report not in ("preparing", "rendering", "idle"):
-            return self._give_up(worker, "failed", "The worker process sent an unknown report.")
-        # The worker may have received a task while it was preparing; the task starts now.
-        worker.enter("starting" if report == "idle" and worker.task else report)
+        if report.phase == "ended":
+            return self._give_up(worker, "lost", _how_it_died(worker.process))
+        if report.outcome is not None:
+            return self._finish(worker, report, report.outcome)
+        if report.phase == "idle":
+            # The worker may have received a task while it was preparing; the task starts now.
+            worker.enter("starting" if worker.task else "idle")
+        elif _ORDER.index(report.phase) > _ORDER.index(worker.phase):
+            worker.enter(report.phase)
+        elif report.phase != worker.phase:
+            # Going back would start the time of its limit again.
+            sentence = f"The worker process reported {report.phase!r} while {worker.phase}."
+            return self._give_up(worker, "failed", sentence)
         return None
+
+    def _finish(self, worker: _Worker, report: Report, outcome: Outcome) -> Outcome | None:
+        task = worker.task
+        if task is None or outcome.job_id != task.job_id:
+            return self._give_up(worker, "failed", "The worker reported about another job.")
+        if report.unexpected and worker.generators - {task.generator}:
+            # Another generator may have changed the process: its environment, its limits, modules.
+            self._end(worker)
+            if self._begin(self._spawn(), task):
+                return None
+            return Outcome(task.job_id, "lost", "The process that should render it did not start.")
+        worker.task = None
+        worker.enter("idle")
+        return outcome
 
     def _supervise(self, worker: _Worker) -> Outcome | None:
         """Stop a worker that exceeds a limit, whether it has a task or not."""
@@ -265,7 +301,6 @@ class LocalRunner:
     def _end(self, worker: _Worker) -> None:
         self._workers.remove(worker)
         _kill(worker.process, worker.mark)
-        worker.connection.close()
         if worker.task is not None:
             scratch = scratch_folder(self._home, worker.task.job_id, worker.process.pid)
             shutil.rmtree(scratch, ignore_errors=True)
@@ -283,6 +318,14 @@ def _is_crowded(worker: _Worker, task: Task) -> bool:
     if task.memory_limit is None or not worker.generators - {task.generator}:
         return False
     return worker.measure_memory() > task.memory_limit / 2
+
+
+def _limit_sending(connection: Connection) -> None:
+    """Let a large order to a worker that does not read fail instead of waiting for ever (Linux)."""
+    if sys.platform == "linux":
+        with socket.socket(fileno=os.dup(connection.fileno())) as end:
+            limit = struct.pack("@ll", _SEND_LIMIT_S, 0)
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
 def _how_it_died(process: BaseProcess) -> str:

@@ -14,15 +14,13 @@ from pathlib import Path
 
 import psutil
 
+from infinity_frames.engine.service.credentials import hide_credentials
 from infinity_frames.engine.service.ports import Preparation, Task
 from infinity_frames.engine.service.runners.local import LocalRunner
 from infinity_frames.engine.service.runners.node import Order
 from infinity_frames.io.home import Home
 
 __all__ = ["main"]
-
-# Credentials that a node may have for other purposes; generator code must not see them.
-_SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 def main(folder: str, slots: str, memory_limit: str, descriptor: str) -> None:
@@ -33,8 +31,8 @@ def main(folder: str, slots: str, memory_limit: str, descriptor: str) -> None:
     home.path.mkdir(mode=0o700, exist_ok=True)
     home.scratch.mkdir(mode=0o700, exist_ok=True)
     _delete_stale(home)
-    for name in _SECRETS:
-        os.environ.pop(name, None)
+    # A node may have credentials for other purposes.
+    hide_credentials(of_stores=True)
     connection = Connection(int(descriptor))
     os.set_inheritable(int(descriptor), False)
     runner = LocalRunner(home, None, int(slots), int(memory_limit))

@@ -6,6 +6,7 @@ job's archive is complete, and then stores the archive in one step.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import multiprocessing
@@ -18,11 +19,11 @@ import traceback
 import zipfile
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Literal
 
 import orjson
 from filelock import FileLock
 
+from infinity_frames.engine.core.author_errors import error_text
 from infinity_frames.engine.generators.base import Generator
 from infinity_frames.engine.service import registry
 from infinity_frames.engine.service.outcomes import clean_text
@@ -33,13 +34,11 @@ from infinity_frames.engine.service.runners.processes import (
     adopt_orphans,
     kill_family,
 )
+from infinity_frames.engine.service.runners.reports import EngineGone, Report, send_report
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import ArchivesUnavailable, RenderError
 
-__all__ = ["Report", "disk_is_full", "main", "scratch_folder"]
-
-Report = Literal["preparing", "rendering", "idle"] | Outcome
-"""Message of a worker to its engine: its current phase, or the outcome of a task."""
+__all__ = ["disk_is_full", "main", "scratch_folder"]
 
 _ERROR_LENGTH = 2000
 _TRACEBACK_LENGTH = 50_000
@@ -56,7 +55,7 @@ def main(connection: Connection, home: Home, sink: Sink | None) -> None:
     Parameters
     ----------
     connection : Connection
-        Delivers `Task` and `Preparation` objects, accepts `Report` objects.
+        Delivers `Task` and `Preparation` objects, accepts reports.
     home : Home
         Holds the scratch folder.
     sink : Sink or None
@@ -65,19 +64,32 @@ def main(connection: Connection, home: Home, sink: Sink | None) -> None:
     # A new session: Ctrl-C in the engine's terminal does not reach it, and one signal to its
     # process group also ends the processes that a generator starts.
     os.setsid()
+    # The engine's standard output is for its address, and may be a pipe that is read only once.
+    os.dup2(2, 1)
     adopt_orphans()
     threading.Thread(target=_die_with_engine, daemon=True).start()
-    prepared: set[str] = set()
+    code = 1
     try:
-        while True:
-            order = connection.recv()
-            if isinstance(order, Preparation):
-                _prepare(order.generator, home, prepared, connection)
-                connection.send("idle")
-            else:
-                connection.send(_outcome(order, home, sink, prepared, connection))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
+        _work(connection, home, sink)
+    except (EOFError, EngineGone):
+        code = 0
+    except BaseException:
+        with contextlib.suppress(BaseException):
+            traceback.print_exc(file=sys.stderr)
+    finally:
+        # Threads and exit handlers that a generator left would keep the process alive.
+        os._exit(code)
+
+
+def _work(connection: Connection, home: Home, sink: Sink | None) -> None:
+    prepared: set[str] = set()
+    while True:
+        order = connection.recv()
+        if isinstance(order, Preparation):
+            _prepare(order.generator, home, prepared, connection)
+            send_report(connection, Report("idle"))
+        else:
+            send_report(connection, _outcome(order, home, sink, prepared, connection))
 
 
 def scratch_folder(home: Home, job_id: str, pid: int | None) -> Path:
@@ -104,7 +116,7 @@ def _die_with_engine() -> None:
 def _prepare(name: str, home: Home, prepared: set[str], connection: Connection) -> None:
     try:
         _prepared(name, home, prepared, connection)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
+    except EngineGone:
         raise
     except BaseException:
         # No job is waiting yet; the first one fails with this error and reports it.
@@ -113,7 +125,7 @@ def _prepare(name: str, home: Home, prepared: set[str], connection: Connection) 
 
 def _prepared(name: str, home: Home, prepared: set[str], connection: Connection) -> Generator:
     if name not in prepared:
-        connection.send("preparing")
+        send_report(connection, Report("preparing"))
     generator = registry.generator(name)
     if name not in prepared:
         # One worker compiles; the others wait, and load the result from the cache.
@@ -125,11 +137,11 @@ def _prepared(name: str, home: Home, prepared: set[str], connection: Connection)
 
 def _outcome(
     task: Task, home: Home, sink: Sink | None, prepared: set[str], connection: Connection
-) -> Outcome:
+) -> Report:
     scratch = scratch_folder(home, task.job_id, os.getpid())
     try:
         generator = _prepared(task.generator, home, prepared, connection)
-        connection.send("rendering")
+        send_report(connection, Report("rendering"))
         samples = _render(generator, task, scratch / task.job_id)
         archive = scratch / "archive.zip"
         sha256 = _pack(scratch / task.job_id, archive)
@@ -140,20 +152,31 @@ def _outcome(
         try:
             target.put(task.job_id, archive)
         except ArchivesUnavailable as error:
-            return Outcome(task.job_id, "interrupted", error=clean_text(error, _ERROR_LENGTH))
-        return Outcome(task.job_id, "completed", samples=samples, sha256=sha256, archive_bytes=size)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
+            text = clean_text(error, _ERROR_LENGTH)
+            return Report("idle", Outcome(task.job_id, "interrupted", error=text))
+        done = Outcome(task.job_id, "completed", "", samples, sha256, archive_bytes=size)
+        return Report("idle", done)
+    except EngineGone:
         raise
     except BaseException as error:
         # Generator code may raise anything, SystemExit too; only its own job fails.
         if _is_full(error, home):
-            return Outcome(task.job_id, "no_space", error="The disk is full.")
-        trace = clean_text(traceback.format_exc(), _TRACEBACK_LENGTH)
-        if not isinstance(error, RenderError):
-            sys.stderr.write(trace)
-        return Outcome(task.job_id, "failed", error=_sentence(error), traceback=trace)
+            return Report("idle", Outcome(task.job_id, "no_space", error="The disk is full."))
+        return _failure(task.job_id, error)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _failure(job_id: str, error: BaseException) -> Report:
+    """Describe an exception, which may be of a class whose own methods fail."""
+    sentence, trace = _sentence(error), ""
+    unexpected = not isinstance(error, RenderError)
+    with contextlib.suppress(BaseException):
+        trace = clean_text("".join(traceback.format_exception(error)), _TRACEBACK_LENGTH)
+        if unexpected:
+            sys.stderr.write(trace)
+    outcome = Outcome(job_id, "failed", error=sentence, traceback=trace)
+    return Report("idle", outcome, unexpected)
 
 
 def _render(generator: Generator, task: Task, folder: Path) -> int:
@@ -204,9 +227,10 @@ def _is_full(error: BaseException, home: Home) -> bool:
 def _sentence(error: BaseException) -> str:
     match error:
         case RenderError():
-            text = str(error)
+            text = error_text(error)
         case SystemExit():
-            text = f"The generator ended its process with sys.exit({error.code!r})."
+            code = repr(error_text(error)) if isinstance(error.code, str) else error_text(error)
+            text = f"The generator ended its process with sys.exit({code})."
         case _:
-            text = f"{type(error).__name__}: {error}"
+            text = f"{type(error).__name__}: {error_text(error)}"
     return clean_text(text, _ERROR_LENGTH)
