@@ -7,6 +7,7 @@ engine keeps archives for ten seconds only, so that whatever grows is a leak.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import random
@@ -149,26 +150,32 @@ class _sampled:  # noqa: N801 (used like a function)
     def _run(self) -> None:
         engine, started = psutil.Process(self.pid), time.monotonic()
         while not self.ended.wait(SAMPLED_S):
-            family = [engine, *engine.children(recursive=True)]
-            memory = sum(process.memory_info().rss for process in family) / MB
-            disk = [
-                _bytes(self.home / name) / MB
-                for name in ("results", "scratch", "engine.sqlite-wal", "engine.sqlite")
-            ]
-            passed = time.monotonic() - started
-            files = sum(process.num_fds() for process in family)
-            self.rows.append((passed, memory, files, disk[0] + disk[1], disk[2], disk[3]))
+            with contextlib.suppress(psutil.NoSuchProcess):  # a worker ended meanwhile
+                self.rows.append((time.monotonic() - started, *self._sample(engine)))
+
+    def _sample(self, engine: psutil.Process) -> tuple[float, ...]:
+        family = [engine, *engine.children(recursive=True)]
+        memory = sum(process.memory_info().rss for process in family) / MB
+        files = sum(process.num_fds() for process in family)
+        names = ("results", "scratch", "engine.sqlite-wal", "engine.sqlite")
+        results, scratch, log, database = (_bytes(self.home / name) / MB for name in names)
+        return memory, files, results + scratch, log, database
 
 
 def _bytes(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    total = 0
-    for file in files:
-        try:
-            total += file.stat().st_size
-        except FileNotFoundError:
-            continue
-    return total
+    """Sum the sizes of files, some of which may vanish meanwhile."""
+    if not path.is_dir():
+        return _size(path)
+    # os.walk passes over folders that vanish; Path.rglob raises.
+    inside = (Path(where, name) for where, _, names in os.walk(path) for name in names)
+    return sum(map(_size, inside))
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _of_clients(seen: list[Seen]) -> Iterator[Line]:

@@ -134,10 +134,12 @@ def test_what_a_generator_prints_keeps_nobody_waiting(client):
     assert ended(client, estimates="prints")["status"] == "completed"
 
 
-def test_a_generator_that_spoils_its_process_fails_no_job_of_another(idle_engine):
+def test_a_job_that_spoils_its_process_fails_no_other(idle_engine):
     idle_engine.start("--workers", "1")
     with WireClient(idle_engine.url, idle_engine.token) as client:
         assert ended(client, "toy-v1.0.0")["status"] == "completed"
+        assert ended(client, does="spoil the process")["status"] == "completed"
+        assert ended(client)["status"] == "completed"
         assert ended(client, does="spoil the process")["status"] == "completed"
         assert ended(client, "toy-v1.0.0")["status"] == "completed"
 

@@ -17,6 +17,7 @@ import socket
 import struct
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -39,6 +40,8 @@ __all__ = ["LocalRunner", "available_cores"]
 
 # Reports that wait to be handled; a worker that sends more has to wait.
 _MAX_REPORTS = 64
+# Errors of a generator in a row, repeated by fresh processes, until no more are repeated.
+_BELIEVED = 5
 _ORDER = ("idle", "starting", "preparing", "rendering")
 _SUPERVISION_S = 0.25
 # Looking for child processes reads the whole process table.
@@ -75,6 +78,8 @@ class _Worker:
     family_read: float = 0.0
     generators: set[str] = field(default_factory=set)
     """Generators that it has prepared, or was told to prepare."""
+    used: bool = False
+    """Whether it has ended a task before the present one."""
 
     def enter(self, phase: str) -> None:
         self.phase, self.since = phase, time.monotonic()
@@ -118,6 +123,8 @@ class LocalRunner:
         self._limit = workers
         self._memory_limit = memory_limit
         self._workers: list[_Worker] = []
+        # Errors of each generator in a row that a fresh process repeated.
+        self._confirmed: Counter[str] = Counter()
         self._context = multiprocessing.get_context("spawn")
         self._reports: queue.Queue[tuple[_Worker, Report | BadReport] | None]
         self._reports = queue.Queue(_MAX_REPORTS)
@@ -259,15 +266,27 @@ class LocalRunner:
         task = worker.task
         if task is None or outcome.job_id != task.job_id:
             return self._give_up(worker, "failed", "The worker reported about another job.")
-        if report.unexpected and worker.generators - {task.generator}:
-            # Another generator may have changed the process: its environment, its limits, modules.
+        if report.unexpected and self._may_be_spoiled(worker, task):
             self._end(worker)
             if self._begin(self._spawn(), task):
                 return None
             return Outcome(task.job_id, "lost", "The process that should render it did not start.")
-        worker.task = None
+        if not worker.used:
+            repeated = self._confirmed[task.generator] + 1 if report.unexpected else 0
+            self._confirmed[task.generator] = repeated
+        worker.task, worker.used = None, True
         worker.enter("idle")
         return outcome
+
+    def _may_be_spoiled(self, worker: _Worker, task: Task) -> bool:
+        """Return whether a task that failed deserves another try in a fresh process.
+
+        An earlier task may have changed the process: its environment, limits or modules. After some
+        errors of a generator that fresh processes repeated, further ones are not tried again.
+        """
+        if worker.generators - {task.generator}:
+            return True
+        return worker.used and self._confirmed[task.generator] < _BELIEVED
 
     def _supervise(self, worker: _Worker) -> Outcome | None:
         """Stop a worker that exceeds a limit, whether it has a task or not."""
