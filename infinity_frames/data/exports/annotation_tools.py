@@ -13,6 +13,7 @@ import orjson
 from numpy.typing import NDArray
 
 from infinity_frames.data.exports.base import DataSet
+from infinity_frames.data.exports.escaping import xml_text
 from infinity_frames.data.exports.parts import plain_names
 from infinity_frames.data.exports.samples import Sample, encode, load, samples
 from infinity_frames.data.labels import COCO_KEYPOINTS
@@ -83,7 +84,7 @@ class Cvat(_Tool):
                 }
                 xml.startElement("image", _texts(attributes))
                 for category, annotation in sample.objects:
-                    self._object(xml, data.names[category], annotation, sample)
+                    self._object(xml, xml_text(data.names[category]), annotation, sample)
                 xml.endElement("image")
             xml.endElement("annotations")
             xml.endDocument()
@@ -145,7 +146,8 @@ class LabelStudio(_Tool):
         results = [
             result
             for number, annotation in sample.objects
-            for result in self._results(data.names[number], annotation, sample)
+            # The same text as in the configuration, which is XML.
+            for result in self._results(xml_text(data.names[number]), annotation, sample)
         ]
         return {
             "data": {
@@ -192,7 +194,8 @@ class LabelStudio(_Tool):
                 yield {**common, **kind, **region, "value": value}
 
     def _config(self, data: DataSet) -> str:
-        boxes = "".join(f"    <Label value={quoteattr(name)}/>\n" for name in data.names)
+        names = map(xml_text, data.names)
+        boxes = "".join(f"    <Label value={quoteattr(name)}/>\n" for name in names)
         points = "".join(f"    <Label value={quoteattr(name)}/>\n" for name in COCO_KEYPOINTS)
         return (
             '<View>\n  <Image name="image" value="$image"/>\n'
@@ -203,7 +206,7 @@ class LabelStudio(_Tool):
 
 
 def _texts(attributes: Mapping[str, Any]) -> AttributesImpl[str]:
-    return AttributesImpl({name: str(value) for name, value in attributes.items()})
+    return AttributesImpl({name: xml_text(str(value)) for name, value in attributes.items()})
 
 
 def _element(xml: XMLGenerator, name: str, attributes: Mapping[str, Any], text: str = "") -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from infinity_frames.data.exports.base import DataSet, Job
+from infinity_frames.data.exports.escaping import yaml_string
 from infinity_frames.data.exports.parts import word_names
 from infinity_frames.data.exports.samples import (
     Sample,
@@ -303,6 +304,6 @@ def _front_matter(parts: Sequence[str]) -> str:
     lines = ["---", "configs:", "- config_name: default", "  data_files:"]
     for part in parts:
         # YAML reads some words as other types: quoted as JSON, a part named "no" or "1" stays text.
-        name = part if _PLAIN.fullmatch(part) else orjson.dumps(part).decode()
+        name = part if _PLAIN.fullmatch(part) else yaml_string(part)
         lines += [f"  - split: {name}", f"    path: data/{part}-*.parquet"]
     return "\n".join([*lines, "tags:", "- synthetic", "---", "", ""])

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from infinity_frames.data.exports.base import DataSet
+from infinity_frames.data.exports.escaping import yaml_string
 from infinity_frames.data.exports.parts import require_distinct, role_of
 from infinity_frames.data.exports.samples import Sample, encode, load, samples
 from infinity_frames.data.labels import COCO_KEYPOINTS, PERSON
@@ -124,10 +124,8 @@ class _Yolo:
                 0, "# There is one part only: val is train again, its scores say nothing new."
             )
         lines.append("names:")
-        # A JSON string is a YAML string, whatever characters a name has.
         lines += [
-            f"  {written}: {orjson.dumps(data.names[number]).decode()}"
-            for number, written in classes.items()
+            f"  {written}: {yaml_string(data.names[number])}" for number, written in classes.items()
         ]
         return "\n".join(lines) + "\n"
 
