@@ -23,6 +23,7 @@ from infinity_frames.cli.arguments import (
     size,
 )
 from infinity_frames.cli.config import options_of_file
+from infinity_frames.cli.terminal import Terminal, printable
 from infinity_frames.protocol.errors import InfinityError
 
 __all__ = ["main"]
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = options.run(options)
         sys.stdout.flush()
     except InfinityError as error:
-        print(f"infinity-frames: {error}", file=sys.stderr)
+        print(f"infinity-frames: {printable(str(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -74,6 +75,8 @@ def _print_every_character() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+    if sys.stdout.isatty():
+        sys.stdout = Terminal(sys.stdout)  # type: ignore[assignment]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -319,6 +319,22 @@ def test_a_sandboxed_query_reaches_no_file(batch, tmp_path, query):
     pd.testing.assert_frame_equal(again, before)
 
 
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs pseudo-terminals")
+def test_a_terminal_gets_no_control_characters_of_labels(batch):
+    ours, theirs = os.openpty()
+    query = "SELECT 'a' || chr(27) || '[2Jb' AS text, chr(155) || '2J' AS more"
+    command = [sys.executable, "-m", "infinity_frames", "sql", str(batch), query]
+    try:
+        ran = subprocess.run(command, stdout=theirs, stderr=theirs, timeout=60, check=False)
+        shown = os.read(ours, 10_000).decode()
+    finally:
+        os.close(theirs)
+        os.close(ours)
+    assert ran.returncode == 0, shown
+    assert r"a\x1b[2Jb" in shown
+    assert not set(shown) & {"\x1b", "\x9b"}
+
+
 def test_a_row_without_usable_ids_is_reported_and_the_rest_is_read(batch):
     _change(batch, annotations__image_id=999)
     results = read_results(batch, quiet=True)
