@@ -76,7 +76,7 @@ def _print_every_character() -> None:
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
     if sys.stdout.isatty():
-        sys.stdout = Terminal(sys.stdout)  # type: ignore[assignment]
+        sys.stdout = Terminal(sys.stdout)
 
 
 def _parser() -> argparse.ArgumentParser:
