@@ -1,7 +1,9 @@
-"""A pandas-native toolkit for batches of synthetic data.
+"""Make labeled synthetic data in batches, as pandas frames.
 
-Write a frame of job parameters. Validating, estimating, submitting, waiting, downloading, plotting,
-querying, rerunning and sweeping are methods on that frame::
+Generators render videos of people exercising, signals of sensors on their bodies, and spills on
+floors, with exact labels. Describe the data as a frame of job parameters, a row per video.
+Validating, estimating, submitting, waiting, downloading, plotting, querying, rerunning and sweeping
+are methods under ``.infinity`` of that frame::
 
     import infinity_frames as inf
 
