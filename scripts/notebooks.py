@@ -17,6 +17,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from traitlets.config import Config
 
 import infinity_frames as inf
 
@@ -25,7 +26,7 @@ TIMEOUT_S = 240
 _BAR = re.compile(r"\d+/\d+ \[|Starting the engine of this machine")
 
 
-def run(path: Path, folder: Path) -> nbformat.NotebookNode:
+def run(path: Path, folder: Path, home: Path | None = None) -> nbformat.NotebookNode:
     """Run a notebook in a folder and return it with its outputs.
 
     Parameters
@@ -35,28 +36,34 @@ def run(path: Path, folder: Path) -> nbformat.NotebookNode:
     folder : Path
         Where its files and the engine's home go; with those of an earlier run, nothing is
         rendered again.
+    home : Path, optional
+        Home of a running engine to use instead of one of its own.
 
     Raises
     ------
     nbclient.exceptions.CellExecutionError
         A cell failed.
     """
-    home, work = folder / "home", folder / "work"
+    own_home, work = folder / "home", folder / "work"
     work.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "INFINITY_HOME": str(home)}
+    environment = {**os.environ, "INFINITY_HOME": str(home or own_home)}
     environment.pop("INFINITY_SERVER", None)
     environment.pop("INFINITY_TOKEN", None)
     notebook = nbformat.read(path, as_version=4)
-    client = NotebookClient(
-        notebook,
-        timeout=TIMEOUT_S,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(work)}},
-    )
     try:
-        client.execute(env=environment)
+        with tempfile.TemporaryDirectory() as sockets:
+            # Another program may take a free TCP port before the kernel does; files are its own.
+            connection = {"transport": "ipc", "ip": f"{sockets}/kernel"}
+            NotebookClient(
+                notebook,
+                config=Config({"ConnectionFileMixin": connection}),
+                kernel_name="python3",
+                timeout=TIMEOUT_S,
+                startup_timeout=TIMEOUT_S,
+                resources={"metadata": {"path": str(work)}},
+            ).execute(env=environment)
     finally:
-        inf.stop_engine(home)
+        inf.stop_engine(own_home)
     return notebook
 
 
