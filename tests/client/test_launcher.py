@@ -124,6 +124,7 @@ def kill(engine):
     psutil.Process(address["pid"]).kill()
 
 
+@pytest.mark.slow
 def test_an_engine_killed_under_a_waiting_client_is_started_again(engine, hold):
     client, _ = waiting(engine)
     kill(engine)
@@ -132,6 +133,7 @@ def test_an_engine_killed_under_a_waiting_client_is_started_again(engine, hold):
     assert (client.returncode, out) == (0, "10\n"), err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["a session", "serve"])
 def test_an_engine_stopped_under_a_waiting_client_stays_stopped(engine, hold, start):
     client, batch_id = waiting(engine)

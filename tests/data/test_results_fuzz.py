@@ -126,6 +126,7 @@ def undamaged(request, tmp_path_factory):
     return root, victim, of_others(frames, victim)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60 + EXAMPLES)
 def test_one_damaged_job_is_nobody_elses_trouble(undamaged):
     root, victim, expected = undamaged
@@ -152,6 +153,7 @@ def test_one_damaged_job_is_nobody_elses_trouble(undamaged):
     print(f"\n{outcomes.total()} damaged jobs: {dict(outcomes)}")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60 + EXAMPLES)
 def test_a_damaged_record_of_the_batch_is_read_or_named(tmp_path):
     root = tmp_path / "run"

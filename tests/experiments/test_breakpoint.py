@@ -46,6 +46,7 @@ def darkness(limit):
     return score
 
 
+@pytest.mark.slow
 def test_breakpoints_of_rendered_rows_and_a_run_that_goes_on(sprites, tmp_path):
     jobs = sprites.sample(3, seed=2, shape="ELLIPSE", x=0.5, y=0.5, distractors=0, speed=0.0)
     calls = []

@@ -37,6 +37,7 @@ def test_known_distances_are_inside_their_intervals():
     assert rows["auc_drop"].idxmin() == "same"
 
 
+@pytest.mark.slow
 def test_samples_of_one_distribution_are_not_told_apart():
     wrong = 0
     for seed in range(8):

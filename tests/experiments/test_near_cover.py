@@ -57,6 +57,7 @@ def test_gaps_against_weights_and_real_data():
         gaps(rows, ["dish", "rate"], target={"CAKE": 1})
 
 
+@pytest.mark.slow
 def test_cover_by_outcome_hits_its_cells_three_times_as_often_as_chance():
     rows = outcome(sample(KITCHEN, 300, seed=1))
     bins = {"tallness": [0, 1, 2, 3, 3.4, 3.8]}

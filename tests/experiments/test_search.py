@@ -16,6 +16,7 @@ def planted(rows):
     return 1 - near - np.maximum(depth, other)
 
 
+@pytest.mark.slow
 def test_a_search_finds_distinct_planted_failures_and_goes_on(sprites, tmp_path):
     calls = []
 

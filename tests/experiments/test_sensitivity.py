@@ -53,6 +53,7 @@ def test_morris_orders_the_factors():
     assert (found["share"] > 0).all()
 
 
+@pytest.mark.slow
 def test_only_planted_factors_are_named():
     false = 0
     for seed in range(20):
@@ -65,6 +66,7 @@ def test_only_planted_factors_are_named():
     assert false <= 3  # 5 % each; P(more than 3 of 20) = 1.6 %
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_true_share():
     covered = 0
     for seed in range(40):

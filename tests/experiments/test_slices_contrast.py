@@ -49,6 +49,7 @@ def test_a_metric_of_right_and_wrong_needs_no_spread_inside_a_slice():
     assert any("salt >" in rule for rule in found["rule"])
 
 
+@pytest.mark.slow
 def test_no_slice_is_found_in_noise():
     hits = sum(len(slices(planted(400, seed, effect=0.0), "score")) > 0 for seed in range(20))
     assert hits <= 3  # 5 % each; P(more than 3 of 20) = 1.6 %

@@ -170,6 +170,7 @@ def run(*command: str, folder: Path) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.slow
 def test_a_new_package_passes_its_own_tests(tmp_path, capsys):
     assert main(["new-generator", "bouncing_balls", "--path", str(tmp_path)]) == 0
     assert "infinity-frames check bouncing_balls" in capsys.readouterr().out

@@ -201,6 +201,7 @@ def test_a_body_is_drawn_when_asked():
     assert len(drawn) == 4
 
 
+@pytest.mark.slow
 def test_the_series_is_the_video(tmp_path):
     series = rendered(tmp_path / "a", num_reps=2, image_width=301, frames_per_second=30)
     assert series.columns.tolist() == ["ref_xy_rotation", "time", *MATRIX, *COUNTS]

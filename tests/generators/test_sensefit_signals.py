@@ -125,6 +125,7 @@ def test_quaternion_and_matrix_are_one_orientation_in_the_reference_frame():
         np.testing.assert_array_equal(vectors(frame, name), vectors(plain, name))
 
 
+@pytest.mark.slow
 def test_the_orientation_is_that_of_the_version_before(tmp_path):
     same: dict[str, Any] = {"exercise": "BICEP_CURL-DUMBBELL", "kinematic_noise_factor": 0.0}
     params = {**SenseFit.spec.defaults, **same, "image_width": 224, "image_height": 224}

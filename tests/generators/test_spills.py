@@ -152,6 +152,7 @@ def on_the_floor(camera, pixels: np.ndarray) -> np.ndarray:
     return points[..., :2] / points[..., 2:]
 
 
+@pytest.mark.slow
 def test_labels_agree_with_masks_and_grow_with_the_video(tmp_path):
     job: dict[str, Any] = {
         "scene": "GROCERY_0002",
@@ -191,6 +192,7 @@ def test_labels_agree_with_masks_and_grow_with_the_video(tmp_path):
     assert len(set(ids)) == len(ids)
 
 
+@pytest.mark.slow
 def test_what_changes_in_the_picture_is_what_is_labelled():
     place = PLACES["GROCERY_0002"]
     of = Spill.of({**SPEC.defaults, "profile_irregularity": 0.8}, place.start(3), 3)
@@ -205,6 +207,7 @@ def test_what_changes_in_the_picture_is_what_is_labelled():
     assert floor.picture(0.0) is floor.dry
 
 
+@pytest.mark.slow
 def test_a_preview_is_the_last_frame(tmp_path):
     job: dict[str, Any] = {
         "scene": "OFFICE_0001",
@@ -232,6 +235,7 @@ def test_a_preview_is_the_last_frame(tmp_path):
     assert of_last(preview) == of_last(video)
 
 
+@pytest.mark.slow
 def test_what_a_spill_looks_like_leaves_its_labels_alone(tmp_path):
     plain = rendered(tmp_path / "plain", scene="OFFICE_0001")
     looks: dict[str, Any] = {"color": "WHITE", "depth": 3.0, "frame_rate": 6, "video_duration": 9.0}
@@ -249,6 +253,7 @@ def test_what_a_spill_looks_like_leaves_its_labels_alone(tmp_path):
     assert pictures[1][inner].mean() > pictures[0][inner].mean() + 40
 
 
+@pytest.mark.slow
 def test_deeper_liquid_hides_more_of_the_floor():
     place = PLACES["GROCERY_0002"]
     of = Spill.of(SPEC.defaults, place.start(1), 1)
@@ -282,6 +287,7 @@ def test_a_wet_floor_mirrors_what_stands_behind_it():
     assert np.median(floor._mirrored) < 1.5
 
 
+@pytest.mark.slow
 def test_a_drop_too_small_to_see_has_no_annotation(tmp_path):
     labels = rendered(tmp_path / "a", scene="WAREHOUSE_0003", size=1.0, seed=2)
     wide = [a["bbox"][2:] for a in labels["annotations"] if a["category_id"] == 0]

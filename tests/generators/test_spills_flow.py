@@ -235,6 +235,7 @@ def test_colors_differ_and_deepen_with_depth():
         assert share[1].min() / share[1].max() < share[0].min() / share[0].max()
 
 
+@pytest.mark.slow
 def test_a_job_from_end_to_end(tmp_path):
     generator = SpillsV2()
     generator.prepare()

@@ -137,6 +137,7 @@ def extremes(parameter: Parameter) -> st.SearchStrategy[Any]:
     return st.sampled_from([int(end) if parameter.type == "int" else end for end in ends])
 
 
+@pytest.mark.slow
 @given(params=st.fixed_dictionaries({p.name: extremes(p) for p in SPEC.parameters}))
 @settings(
     max_examples=4,
@@ -162,6 +163,7 @@ def test_every_parameter_is_rendered_at_its_extremes(
 # What governs what
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib, orjson\n"

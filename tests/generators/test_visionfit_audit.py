@@ -57,6 +57,7 @@ ANY_JOB = settings(
 )
 
 
+@pytest.mark.slow
 @given(params=jobs(preview=True))
 @settings(ANY_JOB, max_examples=20)
 def test_labels_of_any_preview_hold_every_check(
@@ -68,6 +69,7 @@ def test_labels_of_any_preview_hold_every_check(
     assert report.checked["rep_counts"] > 0
 
 
+@pytest.mark.slow
 @given(params=jobs(preview=False))
 @settings(ANY_JOB, max_examples=6)
 def test_labels_of_any_video_hold_every_check(

@@ -112,6 +112,7 @@ def _started(engine):
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60 + 12 * KILLS)
 def test_a_client_killed_at_any_moment_loses_nothing(engine, tmp_path):
     start(engine)
@@ -139,6 +140,7 @@ def test_a_client_killed_at_any_moment_loses_nothing(engine, tmp_path):
     print(f"\n{kills.total()} kills of a client ({dict(kills)}), {rounds} batches, nothing lost")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60 + 12 * KILLS)
 def test_an_engine_killed_at_any_moment_loses_nothing(engine, tmp_path):
     start(engine)

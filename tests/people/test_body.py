@@ -200,6 +200,7 @@ def test_both_sides_are_alike(quaternions: np.ndarray) -> None:
     np.testing.assert_allclose(a.mean(axis=0), b.mean(axis=0) * (-1, 1, 1), atol=0.004)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 24), st.sampled_from(["MALE", "FEMALE"]), st.integers(0, 4))
 def test_every_identity_builds(identity: int, gender: Gender, outfit: int) -> None:

@@ -187,6 +187,7 @@ def test_a_locked_database_loses_nothing(shared_engine):
     check_books(shared_engine.home)
 
 
+@pytest.mark.slow
 def test_a_full_disk_makes_jobs_wait_not_fail(shared_engine):
     with client_of(shared_engine) as client:
         made = client.submit({"behaviour": "full"}).json()
@@ -210,6 +211,7 @@ def test_a_worker_killed_from_outside_costs_its_job_one_attempt(shared_engine):
         assert statuses(client.finished(made["id"])) == ["completed", "completed"]
 
 
+@pytest.mark.slow
 def test_what_a_user_waits_for_is_said(idle_engine):
     idle_engine.environment["TOY_PREPARE_SECONDS"] = "3.5"
     idle_engine.start()
@@ -316,6 +318,7 @@ def test_two_scripts_at_once_share_one_engine_that_outlives_them(home, tmp_path)
             assert statuses(client.batch(batch_id)) == ["completed", "completed"]
 
 
+@pytest.mark.slow
 def test_a_second_engine_for_a_home_is_refused(shared_engine):
     done = shared_engine.command("serve")
     assert done.returncode == 1
@@ -368,6 +371,7 @@ def test_without_its_extra_the_error_says_what_to_install(tmp_path, monkeypatch)
         embedded.start_engine(tmp_path / "home")
 
 
+@pytest.mark.slow
 def test_it_leaves_when_idle_but_not_while_it_works(idle_engine):
     idle_engine.start("--idle-timeout", "1", "--workers", "1")
     with client_of(idle_engine) as client:

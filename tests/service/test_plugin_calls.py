@@ -81,6 +81,7 @@ def test_an_import_that_hangs_makes_its_generator_a_broken_one(monkeypatch, tmp_
         registry.generator("hanging-v1")
 
 
+@pytest.mark.slow
 def test_estimates_that_hang_leave_the_engine_to_others(idle_engine):
     idle_engine.start("--workers", "1")
     hanging = batch({"estimates": "hangs"}, generator="hostile-v1.0.0")

@@ -27,6 +27,7 @@ def age(home, seconds):
     connection.close()
 
 
+@pytest.mark.slow
 def test_an_expired_archive_is_gone_with_a_reason_and_the_job_says_so(idle_engine):
     idle_engine.start()
     with WireClient(idle_engine.url, idle_engine.token) as client:
@@ -55,6 +56,7 @@ def test_an_expired_archive_is_gone_with_a_reason_and_the_job_says_so(idle_engin
     check_books(idle_engine.home)
 
 
+@pytest.mark.slow
 def test_a_running_engine_expires_by_itself_and_by_default_keeps_all(idle_engine):
     idle_engine.start()
     with WireClient(idle_engine.url, idle_engine.token) as client:

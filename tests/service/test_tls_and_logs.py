@@ -45,6 +45,7 @@ def test_an_engine_serves_https_and_its_commands_check_the_certificate(
     assert "https://localhost:" in status.stdout
 
 
+@pytest.mark.slow
 def test_a_certificate_that_cannot_be_used_is_refused(idle_engine, certificate, tmp_path):
     chain, key = certificate
     other = tmp_path / "other.pem"

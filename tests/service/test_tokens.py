@@ -71,6 +71,7 @@ def test_a_bad_request_for_a_token_is_refused(client, body):
     assert answer.json()["detail"]
 
 
+@pytest.mark.slow
 def test_commands_tell_of_engine_jobs_and_failures(idle_engine, tmp_path):
     assert "not running" in idle_engine.command("status").stdout
     missing = idle_engine.command("list")

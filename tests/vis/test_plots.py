@@ -150,6 +150,7 @@ def test_any_number_of_jobs_plots(rows: int) -> None:
     drawn(visualize_job_params(jobs(rows)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [1, 4, 12, 40])
 def test_any_number_of_parameters_plots(columns: int) -> None:
     values = np.random.default_rng(1).normal(size=(30, columns))
