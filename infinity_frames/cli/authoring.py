@@ -35,7 +35,7 @@ def add_commands(commands: Any) -> None:
     new.add_argument("--path", type=Path, default=Path(), help="where (default: this folder)")
     new.set_defaults(run=_new_generator)
 
-    check = commands.add_parser("check", help="test whether a generator keeps its promises")
+    check = commands.add_parser("check", help="test whether a generator meets the requirements")
     check.add_argument("name", help="an installed generator, or MODULE:CLASS")
     check.add_argument("--jobs", type=int, default=3, help="random jobs to render (default: 3)")
     check.add_argument("--seed", type=int, default=0, help="seed of these jobs (default: 0)")
@@ -78,7 +78,7 @@ def find_generator(name: str) -> Generator:
     except Exception as error:
         raise RenderError(
             f"The generator {name!r} cannot be loaded: {explain(error)}.",
-            advice="Mend that line; the entry point must name a class that takes no arguments.",
+            advice="Fix that line; the entry point must name a class that takes no arguments.",
         ) from None
     return made
 

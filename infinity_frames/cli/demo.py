@@ -43,7 +43,7 @@ def main(folder: str | Path = "demo") -> None:
     Parameters
     ----------
     folder : path
-        Made if missing. A second run adds to it and finds what the first one rendered.
+        Created if missing. A second run reuses the renders of the first.
     """
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def _loop(folder: Path) -> None:
     session = inf.Session("visionfit-v0.4.0", server="embedded")
     print(f"{session.generator}: {len(session.parameters)} parameters")
 
-    say("Drawing 12 jobs, checking them, asking what they will take")
+    say("Drawing 12 jobs, checking them, estimating their samples")
     jobs = session.sample(12, seed=7, exercise=EXERCISES * 3, image_width=256, image_height=256)
     jobs = jobs.infinity.validate()
     samples = jobs.infinity.estimate(preview=True).sum()

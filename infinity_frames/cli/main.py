@@ -100,9 +100,53 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
     serve = commands.add_parser("serve", help="run an engine in the foreground")
+    _add_address(serve)
+    _add_limits(serve)
+    serve.add_argument(
+        "--log-format",
+        choices=("text", "json"),
+        default="text",
+        help="json writes an object per line with the ids of job and batch (default: text)",
+    )
+    serve.add_argument(
+        "--config", type=Path, metavar="FILE", help="a TOML file with these options by their names"
+    )
+    _add_home(serve)
+    _add_database(serve)
+    _add_archives(serve)
+    serve.add_argument(
+        "--runner",
+        metavar="URL",
+        default=os.environ.get("INFINITY_RUNNER"),
+        help="dask://host:8786 to render on a Dask cluster (default: $INFINITY_RUNNER, else this "
+        "machine)",
+    )
+    serve.set_defaults(run=engine.serve)
+
+
+def _add_address(serve: argparse.ArgumentParser) -> None:
     add = serve.add_argument
     add("--host", default="127.0.0.1", help="address (default: this machine only)")
     add("--port", type=port, default=0, help="port (default: a free one)")
+    add(
+        "--allow-host",
+        action="append",
+        type=host_name,
+        default=[],
+        metavar="NAME",
+        help="accept requests for this host name too, for example behind a proxy; repeatable",
+    )
+    add(
+        "--tls-cert",
+        type=Path,
+        metavar="FILE",
+        help="certificate chain (PEM): serve HTTPS, under the name of the first --allow-host",
+    )
+    add("--tls-key", type=Path, metavar="FILE", help="its private key (PEM), if in another file")
+
+
+def _add_limits(serve: argparse.ArgumentParser) -> None:
+    add = serve.add_argument
     add("--workers", type=positive, help="number of jobs at once (default: one per core)")
     add(
         "--idle-timeout",
@@ -136,43 +180,10 @@ def _add_serve(commands: _Commands[argparse.ArgumentParser]) -> None:
         metavar="SIZE",
         help="delete the oldest archives above this total, such as 200GB (default: never)",
     )
-    add(
-        "--allow-host",
-        action="append",
-        type=host_name,
-        default=[],
-        metavar="NAME",
-        help="accept requests for this host name too, for example behind a proxy; repeatable",
-    )
-    add(
-        "--tls-cert",
-        type=Path,
-        metavar="FILE",
-        help="certificate chain (PEM): serve HTTPS, under the name of the first --allow-host",
-    )
-    add("--tls-key", type=Path, metavar="FILE", help="its private key (PEM), if in another file")
-    add(
-        "--log-format",
-        choices=("text", "json"),
-        default="text",
-        help="json writes an object per line with the ids of job and batch (default: text)",
-    )
-    add("--config", type=Path, metavar="FILE", help="a TOML file with these options by their names")
-    _add_home(serve)
-    _add_database(serve)
-    _add_archives(serve)
-    add(
-        "--runner",
-        metavar="URL",
-        default=os.environ.get("INFINITY_RUNNER"),
-        help="dask://host:8786 to render on a Dask cluster (default: $INFINITY_RUNNER, else this "
-        "machine)",
-    )
-    serve.set_defaults(run=engine.serve)
 
 
 def _add_engine_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
-    stop = commands.add_parser("stop", help="stop the engine; unfinished jobs go on later")
+    stop = commands.add_parser("stop", help="stop the engine; its jobs continue at the next start")
     stop.set_defaults(run=engine.stop)
 
     status = commands.add_parser("status", help="show the engine, its queue and its generators")
@@ -208,7 +219,7 @@ def _add_engine_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     clean.add_argument(
         "--keep-bytes", type=size, metavar="SIZE", help="keep the latest archives up to SIZE"
     )
-    clean.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+    clean.add_argument("--dry-run", action="store_true", help="only report what would be deleted")
     clean.set_defaults(run=engine.clean)
 
     for command in (token, clean):
@@ -234,7 +245,7 @@ def _add_result_commands(commands: _Commands[argparse.ArgumentParser]) -> None:
     sql = commands.add_parser("sql", help="run SQL on downloaded results")
     sql.add_argument("path", type=Path, help="a batch folder, or a folder of them")
     sql.add_argument("query", help="SQL over jobs, images, annotations, keypoints, ...")
-    sql.add_argument("--files", action="store_true", help="let the query use files of yours too")
+    sql.add_argument("--files", action="store_true", help="let the query use your files too")
     _add_format(sql)
     sql.set_defaults(run=results.sql)
 

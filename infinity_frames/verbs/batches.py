@@ -64,7 +64,7 @@ class BatchVerbs:
         Raises
         ------
         BatchTimeout
-            Some had not finished in time; they go on.
+            Some jobs had not finished in time; they continue.
 
         Examples
         --------
@@ -121,9 +121,9 @@ class BatchVerbs:
         )
 
     def seeded(self, *, session: HasOrigin | None = None) -> Frame:
-        """The same jobs again: a jobs frame whose ``state`` names the job of each row.
+        """Repeat the same jobs: a jobs frame whose ``state`` names the job of each row.
 
-        Only the account that submitted the jobs can repeat them so; see :meth:`recipe`.
+        Only the account that submitted the jobs can do this; others use :meth:`recipe`.
 
         Examples
         --------
@@ -135,7 +135,7 @@ class BatchVerbs:
     def renew(
         self, n: int = 1, seed: int | None = None, *, session: HasOrigin | None = None
     ) -> Frame:
-        """The same parameters with fresh randomness: `n` jobs of each row, with new seeds.
+        """Repeat the parameters with fresh randomness: `n` jobs of each row, with new seeds.
 
         Parameters
         ----------
@@ -152,7 +152,7 @@ class BatchVerbs:
         return batches.renew(self._frame, n, seed, session)
 
     def retry(self, *, session: HasOrigin | None = None) -> Frame:
-        """The failed jobs once more: a jobs frame with fresh seeds.
+        """Repeat the failed jobs: a jobs frame with fresh seeds.
 
         Examples
         --------

@@ -91,11 +91,11 @@ class DataSetVerbs:
             A name of ``infinity_frames.data.exports.FORMATS``, ``"yolo-pose"`` for example, or a
             format of another package.
         pictures : {"png", "jpg"}
-            How frames of videos are kept.
+            File format of the pictures.
         categories : str or sequence of str, optional
             The only categories to export, in the order of their class numbers.
         stride : int
-            Every how many frames one is taken.
+            Take every n-th frame.
         size : int or (int, int), optional
             Longer side, or width and height, of the pictures in pixels.
         source : path, optional
@@ -106,7 +106,7 @@ class DataSetVerbs:
         Returns
         -------
         Frame
-            Labels that were left out, and how many; empty if nothing.
+            The labels that were left out, with counts; empty if none were.
 
         Examples
         --------
@@ -149,7 +149,7 @@ class DataSetVerbs:
         Parameters
         ----------
         labels : str or sequence of str
-            Which targets: ``"boxes"``, ``"keypoints"``, ``"masks"``.
+            The targets: ``"boxes"``, ``"keypoints"``, ``"masks"``.
         transform : callable, optional
             ``transform(picture, targets)`` makes the item, as transforms of torchvision do.
         streaming : bool

@@ -35,7 +35,7 @@ class JobDescriptions:
         return as_frame(self.origin.jobs(jobs))
 
     def random_job(self) -> dict[str, Any]:
-        """Draw one job uniformly from all that is allowed.
+        """Draw one job uniformly from the allowed ranges.
 
         Examples
         --------
@@ -83,9 +83,10 @@ class JobDescriptions:
         design : {"random", "sobol", "halton", "lhs"}
             Spread the jobs more evenly than chance does (``scipy.stats.qmc``).
         where : str, optional
-            A rule as for ``DataFrame.query``; jobs follow the usual distributions, given the rule.
+            A rule as for ``DataFrame.query``; jobs follow the usual distributions, conditioned on
+            it.
         like : DataFrame, optional
-            Draw the parameters it has as columns so that they are distributed as there.
+            A frame whose columns give the distributions of the parameters of the same names.
         **fixed
             Per parameter a scalar, an array of length n, a dict of weights, anything with ``.rvs``,
             or a function ``f(df, rng)`` of the columns drawn before it.
@@ -170,9 +171,9 @@ class JobDescriptions:
         n : int
             Jobs to render.
         folder : path
-            Where renders and scores are kept; the same call goes on there.
+            Folder of renders and scores; the same call continues there.
         worst : {"low", "high"}
-            Which scores are failures.
+            The scores that count as failures.
         fixed : mapping, optional
             Values of parameters that are not searched.
         **options

@@ -49,7 +49,7 @@ class JobVerbs:
         return as_frame(parameters.violations(spec, self._frame))
 
     def valid(self, *, session: HasOrigin | None = None) -> pd.Series[bool]:
-        """Which jobs break no rule: a boolean Series on the frame's index, to filter by.
+        """Mark the jobs that break no rule: a boolean Series on the frame's index, for filtering.
 
         Examples
         --------
@@ -80,7 +80,7 @@ class JobVerbs:
     def estimate(
         self, preview: bool = False, *, session: HasOrigin | None = None
     ) -> pd.Series[int]:
-        """Samples (frames) each job will take, by the server; 1 for a preview.
+        """Ask the server how many samples (frames) each job will take; 1 for a preview.
 
         Returns
         -------
@@ -188,8 +188,8 @@ class JobVerbs:
         timeout : float, optional
             Seconds to wait at most.
         reuse : bool
-            If the same jobs were submitted under this name before, go on with that batch: what a
-            cell of a notebook wants that is run again.
+            If the same jobs were submitted under this name before, continue with that batch, so
+            that a notebook cell can be run again.
         append : bool
             Grow a data set: the batch gets a folder of its own inside `path`, named by its id, and
             ``inf.read_results(path)`` reads all batches there.
@@ -228,7 +228,7 @@ class JobVerbs:
         session: HasOrigin | None = None,
         **values: Any,
     ) -> Frame:
-        """Every row with every combination of other values, sharing the row's random decisions.
+        """Repeat every row with all combinations of other values, with the row's random decisions.
 
         Rows that were submitted are repeated through ``state``, others through one
         ``random_seed`` per row; ``tag_base`` says which row a copy came from.

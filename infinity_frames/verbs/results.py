@@ -121,7 +121,7 @@ class ResultVerbs:
         kind : {"instance", "semantic", "index"}
             Colors of instances or categories, or numbers.
         of : {"category", "instance"}
-            What the numbers stand for; ``colors()`` names them, 0 is no object.
+            Meaning of the numbers; ``colors()`` lists them, 0 is no object.
         path : path, optional
             The folder that the results are in now, if they were moved.
 
@@ -173,15 +173,15 @@ class ResultVerbs:
             Your own frames, as tables of these names. ``tables=["scores"]`` takes the variable
             ``scores`` of the code that calls this.
         sandboxed : bool
-            For queries of others. Without it SQL can read and write every file that this process
-            can (``read_csv``, ``COPY ... TO``); with it, it can use the tables only.
+            For queries that you did not write: they can use the tables only. Otherwise SQL can read
+            and write every file that this process can (``read_csv``, ``COPY ... TO``).
         path : path, optional
             The folder that the results are in now, if they were moved.
 
         Raises
         ------
         QueryError
-            The query is wrong; for an unknown name the error suggests near ones.
+            The query is wrong; for an unknown name, the error suggests similar ones.
 
         Examples
         --------
@@ -201,8 +201,8 @@ class ResultVerbs:
         Returns
         -------
         Frame
-            A row per discrepancy; empty where all is right. Its ``.infinity.verification()`` says
-            how much was compared.
+            A row per discrepancy; empty if there is none. Its ``.infinity.verification()`` counts
+            the comparisons.
 
         Examples
         --------
@@ -212,7 +212,7 @@ class ResultVerbs:
         return as_frame(data.verify(self._frame, path=path, quiet=quiet))
 
     def verification(self) -> Frame:
-        """What ``verify()`` compared and found, a row per check; call it on what that returned.
+        """Summarize a result of ``verify()``: comparisons and discrepancies, a row per check.
 
         Examples
         --------

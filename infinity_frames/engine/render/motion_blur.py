@@ -1,4 +1,4 @@
-"""Motion blur: radiance gathered along the motion of what is seen.
+"""Motion blur: radiance gathered along the motion of the visible surfaces.
 
 The filter is that of McGuire, Hennessy, Bukowski and Osman ("A reconstruction filter for plausible
 motion blur", 2012): a pixel gathers along the fastest motion in its neighborhood, and depth and
@@ -16,9 +16,9 @@ from infinity_frames.engine.core.jit import inlined, kernel
 
 __all__ = ["blurred", "pixel_motion"]
 
-_SHORT = 0.5  # px; a shorter path is no blur
+_SHORT = 0.5  # px, shorter paths are not blurred
 _MOST_SAMPLES = 24
-_DEPTH = 0.05  # m, over which one surface counts as before another
+_DEPTH = 0.05  # m, difference in depth from which one surface counts as before another
 _WIDEST = 1 / 12  # longest half path, as a share of the longer side
 
 
@@ -67,7 +67,7 @@ def _distorted(lens: NDArray[np.float64], x: float, y: float) -> tuple[float, fl
 def blurred(
     color: NDArray[np.float32], motion: NDArray[np.float32], inverse_depth: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Blur a picture along the motion of what it shows.
+    """Blur a picture along the motion of its surfaces.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def blurred(
     motion : (H, W, 2) float32 array
         From the middle of the exposure to its end, px.
     inverse_depth : (H, W) float64 array
-        1/m; 0 where nothing is.
+        1/m; 0 for background.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def blurred(
 
 @kernel
 def _fastest(motion: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """The longest motion in and around every square of pixels, no longer than the square."""
+    """Return the longest motion in and around every square of pixels, at most its side."""
     height, width, _ = motion.shape
     rows, columns = (height + size - 1) // size, (width + size - 1) // size
     own = np.zeros((rows, columns, 2), np.float32)

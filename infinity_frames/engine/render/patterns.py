@@ -1,10 +1,10 @@
 """Procedural patterns: how a material's color and gloss vary over a surface.
 
-A pattern is a kernel ``pattern(u, v, w, footprint) -> (mix, tint, gloss)``, less the coordinates it
-has no use for. Those are in repeats (meters over the material's ``scale``), ``w`` along the axis
-that the surface faces; ``footprint`` is the width of a pixel in repeats, by which detail too fine
-to be drawn is faded out instead of aliasing. ``mix`` blends the material's first color into its
-second, ``tint`` multiplies the result, ``gloss`` multiplies the roughness.
+A pattern is a kernel ``pattern(u, v, w, footprint) -> (mix, tint, gloss)``; it may take fewer
+coordinates. Coordinates are in repeats (meters divided by the material's ``scale``), with ``w``
+along the axis that the surface faces. ``footprint`` is the width of a pixel in repeats: details
+that are too fine for it are faded out instead of aliasing. ``mix`` blends the material's first
+color into its second, ``tint`` multiplies the result, ``gloss`` multiplies the roughness.
 
 A new pattern is a function here, its name in ``PATTERNS``, and its line in ``evaluate``.
 """
@@ -49,14 +49,14 @@ def _hash(x: int, y: int, z: int) -> float:
 
 @kernel
 def _smooth(low: float, high: float, x: float) -> float:
-    """Step from 0 at ``low`` to 1 at ``high``, which may be the lesser."""
+    """Smooth step from 0 at ``low`` to 1 at ``high``; ``high`` may be the smaller one."""
     t = min(max((x - low) / (high - low), 0.0), 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
 @kernel
 def _keep(footprint: float, size: float) -> float:
-    """How much of a detail of some size is drawn at this footprint, 0..1."""
+    """Return the visibility of a detail of a given size at this footprint, 0..1."""
     return 1.0 - _smooth(0.3, 1.2, footprint / size)
 
 
@@ -91,7 +91,7 @@ def _fractal(x: float, y: float, z: float, footprint: float) -> float:
 
 @kernel
 def _line(distance: float, width: float, footprint: float) -> float:
-    """Coverage of a line of some width by a pixel whose center is at that distance."""
+    """Return the share of a pixel that a line covers, by the distance of their centers."""
     reach = 0.5 * max(footprint, 1e-6)
     return min(max((0.5 * width + reach - abs(distance)) / (2 * reach), 0.0), 1.0) * min(
         1.0, width / (2 * reach)
@@ -130,7 +130,7 @@ def _tiles(u: float, v: float, w: float, footprint: float) -> _Texel:
 
 @kernel
 def _speck(u: float, v: float) -> float:
-    """Crumbs of various sizes strewn about, in one cell in three."""
+    """Scattered crumbs of various sizes, in one cell of three."""
     i, j = math.floor(u), math.floor(v)
     cover = 0.0
     for b in range(j - 1, j + 2):
@@ -262,7 +262,7 @@ def _concrete(u: float, v: float, w: float, footprint: float) -> _Texel:
 
 @kernel
 def evaluate(pattern: int, u: float, v: float, w: float, footprint: float) -> _Texel:
-    """Evaluate the pattern of some number in ``PATTERNS``."""
+    """Evaluate the pattern with a given number in ``PATTERNS``."""
     if pattern == 1:
         return _planks(u, v, footprint)
     if pattern == 2:

@@ -1,4 +1,4 @@
-"""Lit pictures from visibility buffers: shading of lists of points, and smoothing of edges."""
+"""Lit pictures from visibility buffers: shading of lists of points, and anti-aliasing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 SAMPLES = ((-0.125, -0.375), (0.375, -0.125), (0.125, 0.375), (-0.375, 0.125))
-"""Where in a pixel further samples lie, from its center, px: a rotated grid."""
+"""Offsets of the further samples from the center of a pixel, px: a rotated grid."""
 
 _FLAT = 0.1  # attenuations that differ by less are interpolated
 
@@ -35,17 +35,17 @@ _FLAT = 0.1  # attenuations that differ by less are interpolated
 class Samples(NamedTuple):
     """Points of the image to shade."""
 
-    face: NDArray[np.int32]  # (n,) -1 where nothing is seen
+    face: NDArray[np.int32]  # (n,) -1 for background
     x: NDArray[np.float64]  # (n,) px
     y: NDArray[np.float64]  # (n,) px
 
     def part(self, which: slice) -> Samples:
-        """Some of them, the same memory."""
+        """Return a slice that shares the memory."""
         return Samples(self.face[which], self.x[which], self.y[which])
 
 
 class Lit(NamedTuple):
-    """Points and the light they send to the camera while nothing moving is there."""
+    """Points, and the light that they send to the camera in the absence of moving objects."""
 
     point: NDArray[np.float64]  # (n, 6) position, normal
     share: NDArray[np.uint8]  # (n, N) of each lamp point in its lamp's light
@@ -55,7 +55,7 @@ class Lit(NamedTuple):
 
     @classmethod
     def empty(cls, count: int, lamps: Lamps) -> Lit:
-        """So many points, not lit yet."""
+        """Allocate points that are not lit yet."""
         return cls(
             np.zeros((count, 6)),
             np.zeros((count, len(lamps.position)), np.uint8),
@@ -65,7 +65,7 @@ class Lit(NamedTuple):
         )
 
     def part(self, which: slice) -> Lit:
-        """Some of them, the same memory."""
+        """Return a slice that shares the memory."""
         return Lit(
             self.point[which],
             self.share[which],
@@ -84,7 +84,7 @@ def irradiate_points(
     moves: bool,
     out: Lit,
 ) -> None:
-    """Fill ``out`` with the light that reaches every sample past the static objects."""
+    """Fill ``out`` with the light of every sample, shadowed by static objects."""
     hidden = np.empty(lighting.probes.hidden.shape[3], np.float32)
     parts = np.empty(len(lighting.lamps.position))
     for i in range(len(samples.face)):
@@ -105,7 +105,7 @@ def irradiate_points(
 def attenuate_points(
     lighting: Lighting, lit: Lit, which: NDArray[np.int64], left: NDArray[np.float32]
 ) -> None:
-    """Fill what is NaN in ``left`` (n, L + 1): shares of each lamp and the room that arrive."""
+    """Fill NaN values of ``left`` (n, L + 1): unshadowed shares of each lamp and the room."""
     for j in range(len(which)):
         i = which[j]
         p = lit.point[i]
@@ -114,7 +114,7 @@ def attenuate_points(
 
 @kernel
 def compose(lit: Lit, left: NDArray[np.float32], color: NDArray[np.float32]) -> None:
-    """Add up the light that is left, into ``color`` (n, 3)."""
+    """Sum the unshadowed light into ``color`` (n, 3)."""
     lamps = lit.direct.shape[1]
     for i in range(len(color)):
         for k in range(3):
@@ -128,7 +128,7 @@ def compose(lit: Lit, left: NDArray[np.float32], color: NDArray[np.float32]) -> 
 def coarse_grid(
     lighting: Lighting, lit: Lit, static: NDArray[np.bool_], step: int
 ) -> NDArray[np.int64]:
-    """Pixels of every ``step``-th row and column whose light what moves can change."""
+    """Pixels of every ``step``-th row and column whose light moving objects can change."""
     height, width = static.shape
     chosen = np.empty(static.size, np.int64)
     count = 0
@@ -150,10 +150,10 @@ def between(
     step: int,
     left: NDArray[np.float32],
 ) -> NDArray[np.int64]:
-    """Interpolate ``left`` between the pixels of the coarse grid; return where that will not do.
+    """Interpolate ``left`` between pixels of the coarse grid; return the pixels to compute.
 
-    It does where the four around lie on one flat surface, for each light that hardly differs among
-    them; what must be computed is left NaN.
+    A light is interpolated if the four surrounding pixels lie on one flat surface and its values
+    there hardly differ; other values stay NaN.
     """
     height, width = static.shape
     chosen = np.empty(static.size, np.int64)
@@ -200,7 +200,7 @@ def _parallel(point: NDArray[np.float64], i: int, j: np.int64) -> bool:
 
 @inlined
 def _alike(surfaces: Surfaces, frame: Frame, one: int, other: int) -> bool:
-    """Whether two faces belong to one smooth surface."""
+    """Return whether two faces belong to one smooth surface."""
     if one == other:
         return True
     if one < 0 or other < 0 or surfaces.owner[one] != surfaces.owner[other]:
@@ -214,7 +214,7 @@ def _alike(surfaces: Surfaces, frame: Frame, one: int, other: int) -> bool:
 
 @inlined
 def _near(one: float, other: float) -> bool:
-    """Whether two inverse_depths may belong to one surface: a step in depth of 3 % is an edge."""
+    """Return whether two inverse depths may belong to one surface: a step of 3 % is an edge."""
     return abs(one - other) < 0.03 * max(one, other)
 
 
@@ -228,18 +228,18 @@ def edge_samples(
     inverse_depths: NDArray[np.float64],
     shifts: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find the pixels that edges run through, and where each of their samples has its light from.
+    """Find the pixels at edges, and the source of light of each of their samples.
 
-    Only visibility is sampled more often: a sample takes its light from the neighboring pixel
-    that sees the same surface, and is shaded itself only where there is none (Chajdas, McGuire and
-    Luebke, "Subpixel reconstruction antialiasing", 2011).
+    Only visibility is sampled more often: a sample takes its light from a neighboring pixel that
+    shows the same surface, and is shaded only if there is none (Chajdas, McGuire and Luebke,
+    "Subpixel reconstruction antialiasing", 2011).
 
     Returns
     -------
     (E,) int64 array
         The pixels, counted row by row.
     (E, S) int64 array
-        The pixel that each sample takes its light from; -1 for none.
+        The pixel whose light each sample takes; -1 for none.
     """
     height, width = face_id.shape
     count = len(shifts)

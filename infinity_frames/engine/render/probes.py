@@ -1,10 +1,10 @@
-"""How static objects shade moving ones: looked up on a lattice of points in the room.
+"""Shadows of static objects on moving ones, cached on a lattice of points in the room.
 
-A body's surface meets other light at every frame, and asking every depth map at every pixel misses
-the processor's caches each time. Shadows of furniture on it are soft: between lattice points a few
-hand widths apart they are interpolated (irradiance volumes: Greger, Shirley, Hubbard and Greenberg,
-1998). A point's values are computed when they are first needed, and depend on nothing but the
-point: pictures do not depend on which frames were drawn before.
+The light on a body changes with every frame, and looking it up in every depth map at every pixel
+misses the processor's caches. Shadows of furniture on the body are soft, so they are interpolated
+between lattice points a few hand widths apart (irradiance volumes: Greger, Shirley, Hubbard and
+Greenberg, 1998). The values of a point are computed when they are first needed and depend only on
+the point: pictures do not depend on the frames drawn before.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _MOST = 60_000  # lattice points; larger scenes get wider cells
 
 
 class Probes(NamedTuple):
-    """Points on a lattice, and how much of each light is hidden from them."""
+    """Points on a lattice, and the hidden share of each light at each point."""
 
-    low: NDArray[np.float64]  # (3,) where the first one is, m
+    low: NDArray[np.float64]  # (3,) the first point, m
     cell: float  # m
-    hidden: NDArray[np.uint8]  # (X, Y, Z, N + D) of every lamp point and direction, of 255
-    known: NDArray[np.bool_]  # (X, Y, Z) whether that has been computed
+    hidden: NDArray[np.uint8]  # (X, Y, Z, N + D) hidden share of each source, 0..255
+    known: NDArray[np.bool_]  # (X, Y, Z) computed already
 
 
 def lattice(vertices: NDArray[np.float64], lights: int) -> Probes:
-    """Lattice around some vertices, nothing computed yet.
+    """Build a lattice around vertices, without computed values.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def gather(
 
 @inlined
 def _between(offset: float, cell: float, count: int) -> tuple[int, float]:
-    """The lattice point before an offset, and how far towards the next one it is, 0..1."""
+    """Return the lattice point before an offset, and the fraction of the step after it, 0..1."""
     at = min(max(offset / cell, 0.0), count - 1.001)
     first = math.floor(at)
     return first, at - first

@@ -1,7 +1,7 @@
-"""Which triangle is seen at each pixel: 2-D homogeneous rasterization.
+"""Rasterization: the visible triangle at each pixel, in 2-D homogeneous coordinates.
 
 Edge functions of the homogeneous vertices (Olano and Greer, "Triangle scan conversion using 2D
-homogeneous coordinates", 1997) need no clipping: what lies behind the camera never covers a pixel.
+homogeneous coordinates", 1997) need no clipping: geometry behind the camera never covers a pixel.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from infinity_frames.engine.core.jit import inlined, kernel
 __all__ = ["NEAREST", "clip_coordinates", "nearest", "rasterize"]
 
 NEAREST = 1e-3
-"""What is closer to the camera plane than this is not seen, m."""
+"""Points closer to the camera plane are not drawn, m."""
 
 
 _Corners = tuple[float, float, float, float, float, float, float, float, float]
@@ -31,7 +31,7 @@ def clip_coordinates(
     projection: NDArray[np.float64], vertices: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Homogeneous pixel coordinates (x w, y w, w) of points, (V, 3), by a (3, 4) projection."""
-    # Not a matrix product: BLAS may round a point differently by where it stands in the array.
+    # Not a matrix product: BLAS may round a point differently by its position in the array.
     homogeneous = np.empty_like(vertices)
     for i in range(len(vertices)):
         x, y, z = vertices[i]
@@ -59,7 +59,7 @@ def _corners(clip: NDArray[np.float64], a: int, b: int, c: int) -> _Corners:
 
 @inlined
 def _owns(ex: float, ey: float) -> bool:
-    # Of two triangles that share an edge exactly one sees it with this sign (the top-left rule).
+    # Exactly one of two triangles that share an edge has it with this sign (the top-left rule).
     return ex > 0.0 or (ex == 0.0 and ey > 0.0)
 
 
@@ -67,7 +67,7 @@ def _owns(ex: float, ey: float) -> bool:
 def _span(
     ex: float, rest: float, scale: float, first: int, last: int, offset: float
 ) -> tuple[int, int]:
-    """Columns of a row where an edge function can be 0 or more; a superset by rounding."""
+    """Return the columns of a row where an edge function can be 0 or more, rounded outward."""
     if abs(ex) > 1e-9 * scale:
         column = -rest / ex - offset
         if ex > 0.0:
@@ -93,7 +93,7 @@ def rasterize(
     inverse_depth: NDArray[np.float64],
     face_id: NDArray[np.int32],
 ) -> None:
-    """Draw triangles into a inverse_depth buffer and an index buffer, in place.
+    """Draw triangles into an inverse-depth buffer and an index buffer, in place.
 
     Parameters
     ----------
@@ -105,20 +105,20 @@ def rasterize(
     faces : (F, 3) int32 array
         Vertex indices.
     members : (M,) int32 array
-        Which faces to draw.
+        Faces to draw.
     one_sided : (F,) bool array
-        Faces that are left out when seen from behind.
+        Faces that are not drawn from behind.
     shift_x, shift_y : float
-        Where in a pixel its sample lies, from its center, px.
+        Offset of the sample from the center of its pixel, px.
     rays : (H, W, 2) float64 array
         Undistorted image coordinates of every sample, px; empty for a lens without distortion.
     lens : (6,) float64 array
         Of `Camera.lens`.
     limit : float
-        Inverse depth at and beyond which nothing is seen.
+        Inverse depth at and above which nothing is drawn.
     inverse_depth, face_id : (H, W) arrays
-        The buffers. At equal inverse depth the face of the smaller index wins, whatever the
-        drawing order.
+        The buffers. At equal inverse depth, the face with the smaller index wins in any drawing
+        order.
     """
     height, width = face_id.shape
     for k in range(members.size):
@@ -150,7 +150,7 @@ def rasterize(
 def _bounds(
     corners: _Corners, lens: NDArray[np.float64], dx: float, dy: float, width: int, height: int
 ) -> _Bounds:
-    """First and last column and row that a triangle can cover; nothing if first > last."""
+    """Return the first and last column and row that a triangle can cover; none if first > last."""
     x0, y0, w0, x1, y1, w1, x2, y2, w2 = corners
     if w0 <= 0.0 and w1 <= 0.0 and w2 <= 0.0:
         return 0, -1, 0, -1
@@ -178,7 +178,7 @@ def _covered(low: float, high: float, count: int) -> tuple[int, int]:
 def _bent_box(
     lens: NDArray[np.float64], west: float, east: float, north: float, south: float
 ) -> _Box:
-    """Box in the distorted image that contains the image of an undistorted box.
+    """Return a box of the distorted image that contains the image of an undistorted box.
 
     The radial factor 1 + k r^2 is monotone in r^2, so its ends over the box bound it.
     """
@@ -296,22 +296,22 @@ def nearest(
     limit: float,
     points: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """How near the nearest triangle is at some places of the image, whatever pixels they are in.
+    """Return the inverse depth of the nearest triangle at given points of the image.
 
     Parameters
     ----------
     clip, faces, one_sided, limit
-        As for `rasterize`; all faces are looked at.
+        As for `rasterize`; all faces are tested.
     points : (N, 2) float64 array
         px.
 
     Returns
     -------
     (N,) float64 array
-        1/z, 1/m; 0 where nothing is.
+        1/z, 1/m; 0 for background.
     """
     out = np.zeros(len(points))
-    order = np.argsort(points[:, 0])  # a face looks at the points between its ends only
+    order = np.argsort(points[:, 0])  # only the points between the ends of the face are tested
     across = points[order, 0]
     for face in range(len(faces)):
         corners = _corners(clip, faces[face, 0], faces[face, 1], faces[face, 2])

@@ -1,8 +1,8 @@
-"""How light reaches a point and leaves it towards the camera.
+"""Shading: the light that reaches a point, and the part that leaves it towards the camera.
 
-There are two steps, so that static objects need the first one only once: ``irradiance`` computes
-the light of each lamp and the room past the static objects, ``attenuate`` the share that moving
-ones leave. Units: W/m^2/sr; a diffuse white sheet 2.5 m below a lamp of 100 W has about 1.6.
+It has two steps, and static objects need the first only once: ``irradiance`` computes the light of
+each lamp and of the room, shadowed by static objects; ``attenuate`` computes the share that moving
+objects leave. Units: W/m^2/sr; a diffuse white sheet 2.5 m below a lamp of 100 W has about 1.6.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from infinity_frames.engine.render.surface import Point, Vector, unit
 
 __all__ = ["Body", "Lighting", "attenuate", "influenced", "irradiance"]
 
-_BIAS = 0.012  # m, by which maps are not trusted: texels and coarser shadow faces
+_BIAS = 0.012  # m, tolerance of maps: texels and coarser shadow faces
 _TEXEL = 0.045  # m, the same for the coarser maps of static objects
-_SHELL = 0.6  # how much of its ambient light a wall takes from a corner; it reflects light itself
-_BODY = 0.9  # the same of any other thing
+_SHELL = 0.6  # strength of a wall's ambient occlusion of a corner; the wall reflects light itself
+_BODY = 0.9  # the same of any other object
 
 
 class Body(NamedTuple):
-    """What some casters hide: of each lamp point, and of each ambient direction."""
+    """Shadow maps of some casters: of each lamp point and of each ambient direction."""
 
     shadow: DepthMaps
     ambient: DepthMaps
@@ -37,21 +37,21 @@ class Body(NamedTuple):
 
 
 class Lighting(NamedTuple):
-    """All light, and what stands in its way."""
+    """All lights and their shadow casters."""
 
     lamps: Lamps
     ambient: Ambient
     static: Body
     moving: Body
     shell: DepthMaps  # walls and the like, which block no lamp
-    probes: Probes  # of what ``static`` hides
+    probes: Probes  # cache of the shadows of ``static``
 
 
 @inlined
 def _crosses(
     body: Body, x: float, y: float, z: float, to: NDArray[np.float64], margin: float
 ) -> bool:
-    """Whether the segment from a point to a light meets the box around the casters."""
+    """Return whether the segment from a point to a light meets the box around the casters."""
     enter, leave = 0.0, 1.0
     for axis in range(3):
         start = x if axis == 0 else (y if axis == 1 else z)
@@ -70,7 +70,7 @@ def _crosses(
 
 @inlined
 def _touched(body: Body, x: float, y: float, z: float) -> bool:
-    """Whether the casters are near enough to dim a point's ambient light."""
+    """Return whether the casters are near enough to dim a point's ambient light."""
     dx = max(body.low[0] - x, x - body.high[0], 0.0)
     dy = max(body.low[1] - y, y - body.high[1], 0.0)
     dz = max(body.low[2] - z, z - body.high[2], 0.0)
@@ -79,7 +79,7 @@ def _touched(body: Body, x: float, y: float, z: float) -> bool:
 
 @inlined
 def influenced(lighting: Lighting, position: Vector) -> bool:
-    """Whether what moves can change the light at a point."""
+    """Return whether moving objects can change the light at a point."""
     if _touched(lighting.moving, *position):
         return True
     lamps = lighting.lamps
@@ -100,15 +100,15 @@ def irradiance(
     share: NDArray[np.uint8],
     direct: NDArray[np.float32],
 ) -> Vector:
-    """Light sent to the camera if nothing moving were there.
+    """Compute the light sent to the camera in the absence of moving objects.
 
     Parameters
     ----------
     lighting, point, eye
-        The scene's light, what is lit, and where it is seen from.
+        The scene's light, the lit point, and the position of the camera.
     moves : bool
-        Whether the point is on a moving object: shadows of static objects are then interpolated,
-        and walls do not dim their corners.
+        The point is on a moving object: shadows of static objects are interpolated, and walls do
+        not dim their corners.
     hidden : (N + D,) float32 array
     parts : (N,) float64 array
         Scratch space.
@@ -140,7 +140,7 @@ def irradiance(
         sent = _lamp_irradiance(lighting, point, first, last, moves, hidden, parts, share)
         if sent > 0.0 and lamps.first_opening[light + 1] > lamps.first_opening[light]:
             sent *= _through_openings(lamps, light, point.position)
-            if sent == 0.0:  # nothing can shade what is dark
+            if sent == 0.0:  # an unlit point needs no shadows
                 for i in range(first, last):
                     share[i] = 0
         lobe = 0.0
@@ -164,7 +164,7 @@ def irradiance(
 
 @inlined
 def _through_openings(lamps: Lamps, light: int, position: Vector) -> float:
-    """Share of a light that reaches a point through the light's apertures, 0..1."""
+    """Return the share of a light that reaches a point through the light's apertures, 0..1."""
     x, y, z = position
     c = lamps.center[light]
     dx, dy, dz = c[0] - x, c[1] - y, c[2] - z
@@ -187,7 +187,7 @@ def _through_openings(lamps: Lamps, light: int, position: Vector) -> float:
 
 @inlined
 def _inside_by(x: float, y: float, z: float, half: NDArray[np.float64], blur: float) -> float:
-    """How far inside of a strip of some half width a point is, in widths of the blur, 0..1."""
+    """Return the position of a point within the blurred edge of a strip, 0 outside to 1 inside."""
     length = math.sqrt(half[0] * half[0] + half[1] * half[1] + half[2] * half[2])
     away = abs(x * half[0] + y * half[1] + z * half[2]) / length
     return float(min(max((length - away) / blur + 0.5, 0.0), 1.0))
@@ -204,7 +204,7 @@ def _lamp_irradiance(
     parts: NDArray[np.float64],
     share: NDArray[np.uint8],
 ) -> float:
-    """Irradiance by the points of one lamp, per unit of intensity; fills their ``share``."""
+    """Return the irradiance by one lamp, per unit of intensity; fill its points' ``share``."""
     lamps = lighting.lamps
     x, y, z = point.position
     nx, ny, nz = point.normal
@@ -235,7 +235,7 @@ def _lamp_irradiance(
 def _surrounding(
     lighting: Lighting, point: Point, moves: bool, hidden: NDArray[np.float32]
 ) -> Vector:
-    """Ambient radiance, averaged over the hemisphere that the point sees of it."""
+    """Return the ambient radiance, averaged over the visible hemisphere of the point."""
     x, y, z = point.position
     nx, ny, nz = point.normal
     x, y, z = x + nx * _BIAS, y + ny * _BIAS, z + nz * _BIAS
@@ -271,9 +271,9 @@ def attenuate(
     share: NDArray[np.uint8],
     left: NDArray[np.float32],
 ) -> None:
-    """Share of the light from ``irradiance`` that moving objects leave, 0..1.
+    """Compute the share of the light from ``irradiance`` that moving objects leave, 0..1.
 
-    Fills what is NaN in ``left`` (L + 1,): of each lamp's light, then of the room's.
+    Fill the NaN values of ``left`` (L + 1,): of each lamp's light, then of the room's.
     """
     x, y, z = position
     nx, ny, nz = normal
@@ -300,7 +300,7 @@ def attenuate(
 def _openness(
     lighting: Lighting, x: float, y: float, z: float, nx: float, ny: float, nz: float
 ) -> float:
-    """The share of its ambient light that what moves leaves a point, 0..1."""
+    """Return the share of a point's ambient light that moving objects leave, 0..1."""
     if not _touched(lighting.moving, x, y, z):
         return 1.0
     ambient = lighting.ambient

@@ -1,4 +1,4 @@
-"""Depth maps: what a light, or a direction of the sky, sees of the casters."""
+"""Depth maps of the shadow casters, seen from a light or from a direction of the sky."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from infinity_frames.engine.core.jit import inlined, kernel
 __all__ = ["Casters", "DepthMaps", "occluded", "orthographic", "perspective", "shadowed"]
 
 _EMPTY = -1e30
-_PLANE = 1e-3  # what is closer to a source's plane casts no shadow, m
+_PLANE = 1e-3  # m, casters closer to a source's plane cast no shadow
 
 
 class Casters(NamedTuple):
@@ -21,10 +21,10 @@ class Casters(NamedTuple):
 
     vertices: NDArray[np.float64]  # (V, 3)
     faces: NDArray[np.int32]  # (F, 3)
-    closed: NDArray[np.bool_]  # (F,) of a mesh that encloses a volume: drawn from one side
+    closed: NDArray[np.bool_]  # (F,) face of a closed mesh: drawn from one side
 
     def sphere(self) -> tuple[NDArray[np.float64], float]:
-        """Center and radius of a sphere around all; of a small one where there are none."""
+        """Return center and radius of a sphere around all casters; it is small without casters."""
         if not len(self.vertices):
             return np.zeros(3), 0.02
         low, high = self.vertices.min(axis=0), self.vertices.max(axis=0)
@@ -64,10 +64,10 @@ def perspective(
     casters: Casters,
     size: int,
 ) -> DepthMaps:
-    """Maps from points, each fitted to the sphere around the casters.
+    """Draw maps from points, each fitted to the sphere around the casters.
 
-    A point inside of that sphere looks along ``facing`` with a field of view of 150 degrees.
-    ``spacing`` is how far apart the points are, m: shadows are blurred to fill the steps between.
+    A point inside that sphere looks along ``facing`` with a field of view of 150 degrees.
+    ``spacing`` is the distance between the points, m: shadows are blurred by it to hide the steps.
     """
     center, radius = casters.sphere()
     offset = center - positions
@@ -90,10 +90,10 @@ def perspective(
 
 
 def orthographic(directions: NDArray[np.float64], casters: Casters, size: int) -> DepthMaps:
-    """Maps from infinitely far off in some directions, fitted to the sphere around the casters.
+    """Draw orthographic maps along directions, fitted to the sphere around the casters.
 
-    Of closed meshes they hold the side away from the source: what a point on the far side of it
-    sees first, so that its distance counts and no surface hides itself.
+    Of closed meshes they hold the side away from the source, so that the distance to that side
+    counts and no surface shadows itself.
     """
     center, radius = casters.sphere()
     axes = _axes(-directions)[:, :2] * (size / 2 / radius)
@@ -150,7 +150,7 @@ def _deepen(
     one_sided: NDArray[np.bool_],
     inverse_depth: NDArray[np.float32],
 ) -> None:
-    """Keep the greatest inverse_depth of any face at every texel's center."""
+    """Keep the greatest inverse depth of any face at every texel's center."""
     size = len(inverse_depth)
     for k in range(len(faces)):
         a, b, c = faces[k, 0], faces[k, 1], faces[k, 2]
@@ -183,11 +183,11 @@ def _deepen(
 
 @inlined
 def shadowed(maps: DepthMaps, i: int, x: float, y: float, z: float, bias: float) -> float:
-    """How much of the light from the source of perspective map i a point does not get, 0..1.
+    """Return the share of the light of perspective map i that is hidden from a point, 0..1.
 
     Two texels are compared one by one and averaged (percentage-closer filtering). They lie on
-    either side, turned differently for every map, as far off as the shadows of neighboring sources
-    are apart at the point: so a few sources look like many.
+    opposite sides of the point, rotated differently for every map, at the distance between the
+    shadows of neighboring sources: few sources then look like many.
     """
     p = maps.projection
     w = p[i, 2, 0] * x + p[i, 2, 1] * y + p[i, 2, 2] * z + p[i, 2, 3]
@@ -218,9 +218,9 @@ def _within(at: float, last: int) -> int:
 def occluded(
     maps: DepthMaps, i: int, x: float, y: float, z: float, bias: float, reach: float
 ) -> float:
-    """How much things hide orthographic map i's direction from a point, 0..1.
+    """Return the hidden share of the light from orthographic map i's direction, 0..1.
 
-    A thing counts less the farther it is from the point, and beyond ``reach`` not at all.
+    Casters count less with their distance from the point, and not at all beyond ``reach``.
     """
     p = maps.projection
     size = maps.inverse_depth.shape[1]

@@ -1,4 +1,4 @@
-"""What lies at a point of a face: position, normal, color, gloss."""
+"""Surface properties at a point of a face: position, normal, color, gloss."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Point(NamedTuple):
     position: Vector
     normal: Vector
     color: Vector
-    glow: Vector  # radiance it sends by itself
+    glow: Vector  # emitted radiance
     roughness: float
     specular: float
 
 
 @inlined
 def point_at(surfaces: Surfaces, frame: Frame, face: int, x: float, y: float) -> Point:
-    """What lies at pixel coordinates (x, y) on a face."""
+    """Return the surface properties of a face at pixel coordinates (x, y)."""
     faces, clip = surfaces.faces, frame.clip
     a, b, c = faces[face, 0], faces[face, 1], faces[face, 2]
     x0, y0, w0 = clip[a]
@@ -102,7 +102,7 @@ def _blend(
 
 @inlined
 def unit(x: float, y: float, z: float) -> Vector:
-    """Scale to length 1; what has no length points up."""
+    """Scale a vector to length 1; a zero vector becomes the direction up."""
     length = math.sqrt(x * x + y * y + z * z)
     if length < 1e-12:
         return 0.0, 0.0, 1.0
@@ -111,7 +111,7 @@ def unit(x: float, y: float, z: float) -> Vector:
 
 @inlined
 def _turned(frame: Frame, a: int, b: int, c: int) -> bool:
-    """Whether a face is seen from behind."""
+    """Return whether the back of a face is visible."""
     p, q, r = frame.vertices[a], frame.vertices[b], frame.vertices[c]
     ux, uy, uz = q[0] - p[0], q[1] - p[1], q[2] - p[2]
     vx, vy, vz = r[0] - p[0], r[1] - p[1], r[2] - p[2]

@@ -1,4 +1,4 @@
-"""From radiance to the 8-bit picture a camera would deliver."""
+"""Convert radiance to the 8-bit picture of a camera."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from infinity_frames.engine.core.jit import kernel
 __all__ = ["FULL_WELL", "READ_NOISE", "Response", "auto_exposure", "tone", "tonemap"]
 
 FULL_WELL = 9000.0
-"""Electrons that a pixel gathers at exposed radiance 1; a longer exposure stands for a higher gain:
-it divides them."""
+"""Electrons of a pixel at exposed radiance 1 and gain 1; the gain divides them."""
 
 READ_NOISE = 6.0
-"""Standard deviation of the noise of reading a pixel out, electrons."""
+"""Standard deviation of the read noise of a pixel, electrons."""
 
 _USUAL = 0.35  # mean luminance of a room under a lamp of 100 W
-_TARGET = 0.17  # what that is exposed to
-_COMPENSATION = 0.62  # share of a change of light (in stops) that the exposure makes up for
-_TAILS = (0.1, 0.9)  # quantiles of the luminance that may not go white and black
-_LEVELS = (0.12, 0.88)  # the least level of the brighter one, the highest of the darker one
+_TARGET = 0.17  # exposed radiance of that luminance
+_COMPENSATION = 0.62  # share of a change of light (in stops) that the exposure compensates
+_TAILS = (0.1, 0.9)  # quantiles of the luminance that must not become white or black
+_LEVELS = (0.12, 0.88)  # lowest level of the brighter quantile, highest level of the darker one
 _LEAST_GAIN = 0.25
 _WHITE = 8.0  # exposed radiance that is shown as white, whatever the tone curve
 _STEPS = 8192  # of the table from signal to 8 bits
@@ -34,10 +33,10 @@ _PIVOT = 0.5  # level that a change of contrast keeps
 
 
 class Response(NamedTuple):
-    """How a camera turns exposed radiance into a picture; the defaults change nothing."""
+    """The response of a camera to exposed radiance; the defaults are neutral."""
 
     balance: tuple[float, float, float] = (1.0, 1.0, 1.0)  # gains of red, green and blue
-    vignette: float = 0.0  # share of the light that the corners lose
+    vignette: float = 0.0  # loss of light in the corners, as a share
     softness: float = 0.0  # standard deviation of the lens's blur, px
     contrast: float = 1.0  # slope of the tone curve in the mid tones
     black: float = 0.0  # level at which black is shown; below 0, shadows are clipped
@@ -53,11 +52,11 @@ _NEUTRAL = Response()
 def auto_exposure(
     radiance: NDArray[np.float32], *, stops: float = 0.0, response: Response = _NEUTRAL
 ) -> float:
-    """Exposure a camera would choose for a picture.
+    """Choose the exposure of a picture automatically.
 
-    It follows the mean brightness, but makes up only for part of it: dim rooms stay dim. Whatever
-    the compensation and the tone curve, the brightest tenth of the picture does not go black, and
-    the darkest tenth does not go white.
+    It compensates only part of the mean brightness: dim rooms stay dim. With any compensation and
+    tone curve, the brightest tenth of the picture does not become black, and the darkest tenth does
+    not become white.
 
     Parameters
     ----------
@@ -66,7 +65,7 @@ def auto_exposure(
     stops : float
         Compensation of the camera's choice, EV.
     response : Response
-        Of the camera: its tone curve decides what goes black or white.
+        Response of the camera; its tone curve decides which levels become black or white.
 
     Returns
     -------
@@ -74,17 +73,17 @@ def auto_exposure(
         Factor on the radiance.
     """
     luminance = radiance @ np.array([0.2126, 0.7152, 0.0722], np.float32)
-    lit = luminance[luminance > 0]  # where nothing is seen, nothing is to be exposed
+    lit = luminance[luminance > 0]  # an empty picture needs no exposure
     if not lit.size:
         return 1.0
-    # The mean of logarithms: a lamp does not decide.
+    # The mean of logarithms: a lamp in view has little influence.
     mean = float(np.exp(np.mean(np.log(lit + 1e-4), dtype=np.float64)))
     chosen = _TARGET / _USUAL * (_USUAL / mean) ** _COMPENSATION * 2.0**stops
     dark, bright = (float(level) for level in np.quantile(lit, _TAILS))
     exposed = np.geomspace(1e-4, _WHITE, 2048)
     level = graded(tone(exposed), response.contrast, response.black, response.white)
     lowest, highest = exposed[np.searchsorted(level, _LEVELS).clip(0, len(exposed) - 1)]
-    # A picture with more contrast than the tone curve shows keeps its bright part.
+    # If the contrast exceeds the range of the tone curve, the bright part is kept.
     return float(max(min(chosen, highest / dark), lowest / bright))
 
 
@@ -97,11 +96,11 @@ def tonemap(
 ) -> NDArray[np.uint8]:
     """Expose, add sensor noise, and encode.
 
-    A pixel's electrons are Poisson distributed about what the light brings, and reading them adds
-    normal noise: the variance grows with the brightness. Noise is added to the square root of the
-    electrons, where it is normal with standard deviation 1/2 whatever the brightness (Anscombe,
-    "The transformation of Poisson, binomial and negative-binomial data", 1948, generalized to read
-    noise by Starck, Murtagh and Bijaoui, 1998).
+    The electrons of a pixel are Poisson distributed, and reading them adds normal noise: the
+    variance grows with the brightness. Noise is added to the square root of the electrons, where it
+    is normal with standard deviation 1/2 whatever the brightness (Anscombe, "The transformation of
+    Poisson, binomial and negative-binomial data", 1948, generalized to read noise by Starck,
+    Murtagh and Bijaoui, 1998).
 
     Parameters
     ----------
@@ -110,8 +109,8 @@ def tonemap(
     rng : numpy.random.Generator or None
         Draws photon (shot) and read noise; None gives a noiseless picture.
     exposure : float, optional
-        Factor on the radiance; default: ``auto_exposure`` of this picture. A video takes that of
-        its first frame for all, so that it does not flicker.
+        Factor on the radiance; default: ``auto_exposure`` of this picture. A video uses the
+        exposure of its first frame for all frames, to avoid flicker.
     response : Response
         Of the camera.
 
@@ -142,7 +141,7 @@ def tonemap(
 
 
 def _through_lens(radiance: NDArray[np.float32], response: Response) -> NDArray[np.float32]:
-    """What the sensor receives: the radiance blurred, and dimmer toward the corners."""
+    """Apply the lens: blur the radiance, and dim it toward the corners."""
     if response.softness > 0.0:
         blurred = cv2.GaussianBlur(
             radiance, (0, 0), response.softness, borderType=cv2.BORDER_REPLICATE
@@ -223,7 +222,7 @@ def tone(exposed: NDArray[np.float64]) -> NDArray[np.float64]:
 def graded(
     level: NDArray[np.float64], contrast: float, black: float, white: float
 ) -> NDArray[np.float64]:
-    """Change the contrast of encoded levels, and where they are clipped.
+    """Change the contrast and the clipping of encoded levels.
 
     Parameters
     ----------
@@ -251,7 +250,7 @@ def graded(
 def _table(
     well: float, top: float, contrast: float, black: float, white: float
 ) -> NDArray[np.uint8]:
-    """8 bits of every step of the root of the electrons."""
+    """Table of 8-bit levels by the square root of the electrons."""
     root = np.linspace(0.0, top, _STEPS)
     exposed = np.maximum(root**2 - READ_NOISE**2, 0.0) / well
     level = graded(tone(exposed), contrast, black, white)

@@ -34,7 +34,7 @@ from infinity_frames.engine.render import Renderer
 __all__ = ["build_wearer", "render_job", "series_of", "warm_up"]
 
 _LEAD_S = 0.5
-_BEYOND_S = 0.15  # a path is fitted so far beyond its ends
+_BEYOND_S = 0.15  # s, a path is fitted beyond its ends by this
 
 
 def render_job(params: Mapping[str, Any], seed: int, directory: FilePath) -> int:
@@ -63,7 +63,7 @@ def render_job(params: Mapping[str, Any], seed: int, directory: FilePath) -> int
 
 
 def build_wearer(params: Mapping[str, Any], seed: int) -> Wearer:
-    """The person of a job with the sensor on."""
+    """Build the person of a job with the sensor on the body."""
     rate = params["frames_per_second"]
     appearance = Appearance(
         gender=params["gender"],

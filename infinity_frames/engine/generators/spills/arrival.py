@@ -1,4 +1,4 @@
-"""When a spreading front reaches each cell of a grid: the eikonal equation, by fast sweeping."""
+"""Arrival times of a spreading front on a grid: the eikonal equation, by fast sweeping."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_ROUNDS = 40
 
 
 def arrival_times(slowness: Array, passable: NDArray[np.bool_], known: Array, cell: float) -> Array:
-    """Solve |grad T| = slowness outward from the cells whose time is known.
+    """Solve |grad T| = slowness outward from the cells with known times.
 
     Zhao, "A fast sweeping method for eikonal equations" (2005), first order.
 
@@ -27,14 +27,14 @@ def arrival_times(slowness: Array, passable: NDArray[np.bool_], known: Array, ce
     passable : (N, M) bool array
         Cells to solve for.
     known : (N, M) array
-        Times that are given; infinite where there is none.
+        Known times; infinite for the other cells.
     cell : float
         Side of a cell, m.
 
     Returns
     -------
     (N, M) array
-        Infinite where the front never comes.
+        Infinite for cells that the front never reaches.
     """
     times = np.where(np.isfinite(known), known, _FAR)
     frozen = np.isfinite(known) | ~passable
