@@ -3,6 +3,11 @@
 The standard pools start their processes by importing the caller's main module again, which breaks
 scripts without a ``__main__`` guard, or by forking, which breaks threaded programs. The processes
 here import this package only.
+
+loky needs no guard either. It was measured against this module with 16 items of 20 ms on two cores
+(medians of three turns): the first result after 1.4 s instead of 0.03 s, since this process works
+while the other one starts; 3.2 s of CPU instead of 1.6 s; 166 MB in child processes instead of
+71 MB; and two child processes left after Ctrl-C instead of none. Both report a killed child.
 """
 
 from __future__ import annotations
