@@ -123,9 +123,12 @@ def read_series(file: Path) -> pa.Table:
     Raises
     ------
     ValueError, pyarrow.ArrowException
-        The file is no CSV, repeats a column, or holds text that is not UTF-8.
+        The file cannot be read, is no CSV, repeats a column, or holds text that is not UTF-8.
     """
-    table = pa_csv.read_csv(file)
+    try:
+        table = pa_csv.read_csv(file)
+    except OSError as error:
+        raise ValueError(f"the disk cannot read it: {error}") from None
     # pandas' to_csv wrote its index as a first column without a name.
     table = table.select([at for at, name in enumerate(table.column_names) if name])
     if len({name.casefold() for name in table.column_names}) < table.num_columns:

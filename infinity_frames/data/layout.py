@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -302,13 +302,23 @@ def _named(jobs: dict[str, JobFiles], job_id: str) -> JobFiles | None:
 
 
 def _file_names(folder: Path) -> set[str]:
-    return {entry.name for entry in _entries(folder) if entry.is_file()}
+    return {entry.name for entry in _entries(folder) if _answers(entry.is_file)}
 
 
 def _subfolders(folder: Path) -> list[Path]:
     """Folders below, without the hidden ones: caches and half-finished downloads."""
     entries = (entry for entry in _entries(folder) if not entry.name.startswith("."))
-    return [folder / name for name in sorted(entry.name for entry in entries if entry.is_dir())]
+    return [
+        folder / name for name in sorted(entry.name for entry in entries if _answers(entry.is_dir))
+    ]
+
+
+def _answers(question: Callable[[], bool]) -> bool:
+    """Return the answer of an entry; False for links in a circle, and what the disk cannot read."""
+    try:
+        return question()
+    except OSError:
+        return False
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

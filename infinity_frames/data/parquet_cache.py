@@ -37,7 +37,12 @@ from infinity_frames.data.problems import Problem
 from infinity_frames.data.processes import in_processes
 from infinity_frames.data.row_builder import tables_of
 from infinity_frames.data.type_inference import as_text
-from infinity_frames.io.atomic import replacing, write_atomically
+from infinity_frames.io.atomic import (
+    clear_irregular,
+    read_regular,
+    replacing,
+    write_atomically,
+)
 from infinity_frames.io.progress import progress
 from infinity_frames.protocol.errors import ResultsError
 
@@ -108,6 +113,8 @@ class LabelCache:
         if not _stale(manifest, sources, tables):
             return
         try:
+            for name in ("lock", "manifest.json"):
+                clear_irregular(self.folder / name)
             with FileLock(self.folder / "lock"):
                 self._update(jobs, sources, tables=tables, quiet=quiet)
         except OSError as error:
@@ -160,7 +167,7 @@ class LabelCache:
     def _manifest(self) -> dict[str, Any]:
         """Read the manifest, without the jobs whose entry or shard is damaged."""
         try:
-            found = orjson.loads((self.folder / "manifest.json").read_bytes())
+            found = orjson.loads(read_regular(self.folder / "manifest.json") or b"")
         except (OSError, orjson.JSONDecodeError):
             found = None
         if not isinstance(found, dict) or found.get("version") != READER_VERSION:

@@ -1,14 +1,16 @@
-"""Files that appear whole: written under another name and then renamed."""
+"""Files that appear whole, and files of our own in folders that may come from a stranger."""
 
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["replacing", "write_atomically"]
+__all__ = ["clear_irregular", "read_regular", "replacing", "write_atomically"]
 
 
 @contextmanager
@@ -65,3 +67,33 @@ def write_atomically(
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+
+
+def read_regular(path: Path) -> bytes | None:
+    """Return the content of a regular file; None for anything else.
+
+    Opening a named pipe would wait for ever, and a link may lead outside the folder.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    """
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return None
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def clear_irregular(path: Path) -> None:
+    """Delete a link, pipe or folder that is where a file of our own belongs."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        shutil.rmtree(path)
+    elif not stat.S_ISREG(mode):
+        path.unlink()

@@ -278,6 +278,63 @@ def test_a_damaged_cache_is_rebuilt(batch, damage, read):
     pd.testing.assert_frame_equal(found(), before)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "lock", "receipts.jsonl", "annotations-0.parquet"]
+)
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
+def test_nothing_in_place_of_a_file_of_ours_keeps_a_batch_from_being_read(
+    batch, tmp_path, name, kind
+):
+    before = read_results(batch, quiet=True).infinity.annotations()
+    outside = tmp_path / "outside"
+    outside.write_text("precious")
+    place = batch / ".infinity" / name
+    place.unlink(missing_ok=True)
+    match kind:
+        case "pipe":
+            os.mkfifo(place)
+        case "folder":
+            place.mkdir()
+        case "link":
+            place.symlink_to(outside)
+    results = read_results(batch, quiet=True)
+    pd.testing.assert_frame_equal(results.infinity.annotations(), before)
+    results.infinity.verify(quiet=True)
+    assert outside.read_text() == "precious"
+
+
+def test_a_file_in_place_of_the_cache_folder_is_left_alone(batch):
+    before = read_results(batch, quiet=True).infinity.annotations()
+    shutil.rmtree(batch / ".infinity")
+    (batch / ".infinity").write_text("mine")
+    results = read_results(batch, quiet=True)
+    pd.testing.assert_frame_equal(results.infinity.annotations(), before)
+    results.infinity.verify(quiet=True)
+    assert (batch / ".infinity").read_text() == "mine"
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that cannot be read")
+@pytest.mark.parametrize("name", ["data.csv", "labels.json", "job.json"])
+def test_a_file_that_the_disk_cannot_read_costs_its_job_only(batch, name):
+    """Reading the start of this file fails with EIO, as a damaged disk does."""
+    (batch / "job-0" / name).unlink(missing_ok=True)
+    (batch / "job-0" / name).symlink_to("/proc/self/mem")
+    results = read_results(batch, quiet=True)
+    assert len(results) >= 2
+    assert {"job-1", "job-2"} <= set(results.infinity.annotations()["job_id"])
+    results.infinity.verify(quiet=True)
+
+
+def test_links_in_a_circle_cost_their_file_only(batch):
+    for place in (batch / "circle", batch / ".hidden", batch / "job-0" / "circle"):
+        place.symlink_to(place)
+    (batch / "job-0" / "labels.json").unlink()
+    (batch / "job-0" / "labels.json").symlink_to("labels.json")
+    results = read_results(batch, quiet=True)
+    assert {"job-1", "job-2"} <= set(results.infinity.annotations()["job_id"])
+
+
 def test_a_cache_folder_that_is_a_link_is_not_written_through(batch, tmp_path):
     victim = tmp_path / "victim"
     victim.mkdir()

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from infinity_frames.client.download.journal import Journal
 from infinity_frames.client.download.partial_file import Part
-from infinity_frames.io.atomic import write_atomically
+from infinity_frames.io.atomic import clear_irregular, read_regular, write_atomically
 from infinity_frames.protocol.errors import DownloadError
 
 __all__ = ["BatchFolder", "Receipt"]
@@ -83,8 +83,16 @@ class BatchFolder:
             The folder holds another batch, or cannot be written.
         """
         self._check_owner(batch_id)
+        for own in (self.private, self.incoming, self._replaced):
+            if own.is_symlink():
+                raise DownloadError(
+                    f"{own} is a symbolic link, which could lead anywhere.",
+                    advice="Choose another folder, or delete the link.",
+                    file=str(own),
+                )
         try:
             self.incoming.mkdir(parents=True, exist_ok=True)
+            clear_irregular(self.private / "download.lock")
             lock = FileLock(self.private / "download.lock")
             try:
                 lock.acquire(timeout=0)
@@ -117,9 +125,10 @@ class BatchFolder:
             The file exists and is not a batch record.
         """
         try:
-            data = orjson.loads((self.path / RECORD).read_bytes())
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
+            content = read_regular(self.path / RECORD)
+            if content is None and not os.path.lexists(self.path / RECORD):
+                return {}
+            data = orjson.loads(content or b"")
         except (orjson.JSONDecodeError, OSError):
             data = None
         if not isinstance(data, dict) or not isinstance(data.get("id"), str):
@@ -283,7 +292,11 @@ def file_digest(path: Path) -> str | None:
 
 def recorded_digests(folder: Path) -> dict[str, dict[str, str]]:
     """Digests that a batch's folder holds of downloaded files, by job and file name."""
-    return {job: receipt.digests for job, receipt in BatchFolder(folder).read_receipts().items()}
+    try:
+        receipts = BatchFolder(folder).read_receipts()
+    except OSError:
+        return {}  # receipts that cannot be read prove nothing about the files
+    return {job: receipt.digests for job, receipt in receipts.items()}
 
 
 def _is_pair(line: Any) -> bool:

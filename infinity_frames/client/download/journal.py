@@ -9,6 +9,8 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from infinity_frames.io.atomic import clear_irregular, read_regular
+
 __all__ = ["Journal", "write_all"]
 
 
@@ -30,13 +32,9 @@ class Journal:
 
     def read(self) -> list[Any]:
         """Return the content of all complete lines."""
-        try:
-            text = self.path.read_bytes()
-        except FileNotFoundError:
-            return []
+        text = read_regular(self.path) or b""
         if text and not text.endswith(b"\n"):
-            with self.path.open("ab") as file:
-                file.write(b"\n")
+            self._torn = True  # the next line to be appended begins a new one
         found = []
         for line in text.splitlines():
             with contextlib.suppress(orjson.JSONDecodeError):
@@ -48,6 +46,7 @@ class Journal:
         line = orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE)
         with self._writing:
             if self._file is None:
+                clear_irregular(self.path)
                 self._file = self.path.open("ab", buffering=0)
             torn, self._torn = self._torn, True
             write_all(self._file, b"\n" + line if torn else line)
