@@ -1,12 +1,11 @@
 # make demo   a frame of jobs becomes labeled videos under demo/
 # make test   lint, types and tests, in a venv of the project's own
-# make coverage  the fast tests and the lines they run, apart since it slows them to a third
 # make bench  speed and memory against stated baselines
 # make docs   the pictures of the docs and the notebooks' outputs
 # make site   the documentation as web pages under dist/site
 # make lowest the fast tests with the lowest versions that pyproject.toml promises
 # make peers  train on exports with torchvision and Ultralytics, in a venv of its own (5 GB)
-.PHONY: demo test types kernels coverage bench docs site lowest peers format clean
+.PHONY: demo test types kernels bench docs site lowest peers format clean
 
 PY := .venv/bin/python
 
@@ -26,9 +25,6 @@ types: .venv/.test
 
 kernels: .venv/.test
 	$(PY) -m scripts.kernels
-
-coverage: .venv/.test
-	$(PY) -m pytest -n 2 --dist worksteal -q -m "not slow" --cov=infinity_frames --cov-report=term:skip-covered
 
 bench: .venv/.test
 	$(PY) -m bench
