@@ -162,7 +162,7 @@ def read_token(home: _Path | None = None) -> str:
     Raises
     ------
     EngineNotStarted
-        It does not exist or cannot be read.
+        The token's file does not exist or cannot be read.
     """
     place = Home.at(home)
     try:

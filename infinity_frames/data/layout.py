@@ -264,8 +264,8 @@ def _locate(job_id: str, path: str, sets: dict[str, Folder]) -> JobFiles:
     if job is None:
         raise NoResults(
             f"The files of job {job_id} are not at {path}.",
-            advice="Where results were moved, pass path= with the folder they are in now; "
-            "else download the batch again.",
+            advice="If you moved the results, pass their new folder as path=. "
+            "Otherwise download the batch again.",
             job=job_id,
             path=path,
         )

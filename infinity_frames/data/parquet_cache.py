@@ -339,7 +339,7 @@ _PROBLEM = {field.name for field in fields(Problem)}
 
 
 def _is_intact(folder: Path, shard: str, state: Any) -> bool:
-    """Whether a shard's files are in the folder, as they were written."""
+    """Return whether all files of a shard are in the folder and unchanged."""
     if not _SHARD_NAME.fullmatch(shard) or not isinstance(state, dict):
         return False
     if not state.keys() <= TABLES.keys():

@@ -306,8 +306,8 @@ def _fill_related(groups: Sequence[_Group], known: list[str | None]) -> None:
         parts = {known[job] for job in group.members} - {None}
         if len(parts) > 1:
             raise FrameError(
-                f"Related jobs have different parts in the column 'split': {len(group.members)} "
-                f"jobs in {', '.join(sorted(map(str, parts)))}.",
+                "Related jobs have different parts in the column 'split': "
+                f"{len(group.members)} jobs in {', '.join(sorted(map(str, parts)))}.",
                 advice="Drop the column 'split' to assign all jobs again, or correct these rows.",
                 positions=group.members.tolist(),
             )

@@ -136,7 +136,7 @@ def search(
 def _round(
     asking: _Asking, rounds: Rounds, count: int, number: int
 ) -> tuple[pd.DataFrame, list[Any]]:
-    """The scored jobs of a round that were within the budget, and the sampler's trials."""
+    """Return the round's scored jobs that fit into the budget, and the sampler's trial of each."""
     jobs, trials = asking.ask(count, number)
     done = rounds.run(jobs)
     rows = jobs.iloc[: done.paid].assign(

@@ -139,7 +139,7 @@ class InfinityError(Exception):
         return [*lines[-_LINES_SHOWN:], f"{type(self).__name__}: {self}", *self._details()]
 
     def _details(self) -> list[str]:
-        """Further lines for a notebook."""
+        """Return lines that a notebook shows below the message."""
         return []
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -166,7 +166,7 @@ class Kind:
         if dtype == UTC:
             # Numbers would be taken for nanoseconds, or parsed as years.
             if pd.api.types.infer_dtype(values) not in _TIMES and values.notna().any():
-                raise TypeError(f"{column} holds what is no time")
+                raise TypeError(f"{column} has a value that is not a time")
             return pd.to_datetime(values, utc=True, format="ISO8601").astype(UTC)
         # Through the nullable type: it takes every way of writing a missing value.
         if dtype == "float64":

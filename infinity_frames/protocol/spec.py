@@ -235,7 +235,7 @@ class Parameter:
         if not _numbers([bound for bound in bounds if bound is not None]):
             raise _unreadable(f"limits {name} by {bounds}, which are no numbers")
         if choices is not None and not (choices and _scalars(choices)):
-            raise _unreadable(f"lets {name} choose from {choices!r}, which is no list of values")
+            raise _unreadable(f"gives {choices!r} as choices of {name}, which is no list")
         if default is not None and not _scalars([default]):
             raise _unreadable(f"says that {name} is {default!r} by default, which no value is")
         if kind == "str" and choices is not None:

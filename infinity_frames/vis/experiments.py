@@ -50,7 +50,7 @@ def visualize_sensitivity(found: pd.DataFrame, k: int = 12, *, ax: Axes | None =
     Raises
     ------
     FrameError
-        These are no rows of ``sensitivity()``.
+        The frame was not returned by ``sensitivity()``.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def visualize_slices(found: pd.DataFrame, k: int = 10, *, ax: Axes | None = None
     Raises
     ------
     FrameError
-        These are no rows of ``slices()``, or no slice was found.
+        The frame was not returned by ``slices()``, or no slice was found.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def visualize_contrast(found: pd.DataFrame, *, ax: Axes | None = None) -> Figure
     Raises
     ------
     FrameError
-        These are no rows of ``contrast()``.
+        The frame was not returned by ``contrast()``.
 
     Examples
     --------
@@ -182,7 +182,7 @@ def visualize_breakpoints(found: pd.DataFrame, *, ax: Axes | None = None) -> Fig
     Raises
     ------
     FrameError
-        These are no rows of ``breakpoint()``, or no row has a known outcome.
+        The frame was not returned by ``breakpoint()``, or no row has a known outcome.
 
     Examples
     --------
@@ -234,7 +234,7 @@ def visualize_search(found: pd.DataFrame, *, ax: Axes | None = None) -> Figure:
     Raises
     ------
     FrameError
-        These are no rows of ``search()``.
+        The frame was not returned by ``search()``.
 
     Examples
     --------
@@ -294,7 +294,7 @@ def visualize_comparison(found: pd.DataFrame, k: int = 12, *, ax: Axes | None = 
     Raises
     ------
     FrameError
-        These are no rows of ``compare_to()``.
+        The frame was not returned by ``compare_to()``.
 
     Examples
     --------
@@ -326,7 +326,7 @@ def require_rows(found: pd.DataFrame, columns: Sequence[str], verb: str) -> None
     missing = [name for name in columns if name not in found.columns]
     if missing:
         raise FrameError(
-            f"These are no rows of {verb}(): there is no column {missing[0]!r}.",
+            f"The frame has no rows of {verb}(): its column {missing[0]!r} is missing.",
             advice=f"Pass what {verb}() returned.",
         )
 

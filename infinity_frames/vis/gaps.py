@@ -40,7 +40,7 @@ def visualize_gaps(found: pd.DataFrame, *, ax: Axes | None = None) -> Figure:
     Raises
     ------
     FrameError
-        These are no rows of ``gaps()``, or `ax` was given for three columns.
+        The frame was not returned by ``gaps()``, or `ax` was given for three columns.
 
     Examples
     --------

@@ -67,7 +67,7 @@ def _picture(files: JobFiles) -> Picture:
 
 
 def media_json(files: JobFiles) -> bytes:
-    """Describe what can be shown of a job; unreadable parts are left out, with the reason."""
+    """Describe the files of a job that a page can show, and why others cannot be read."""
     out: dict[str, Any] = {"problems": [], "video": False, "picture": files.picture is not None}
     if files.video is not None:
         try:

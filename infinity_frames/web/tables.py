@@ -80,7 +80,7 @@ def table_json(
 
 
 def shown(value: Any) -> str:
-    """Return a value as a page writes it."""
+    """Format a value for display on a page."""
     if value is None:
         return ""
     if isinstance(value, float):

@@ -313,7 +313,7 @@ def _unwritable(path: Path, error: OSError) -> DownloadError:
 
 
 def check_name(path: Path) -> None:
-    """See that a folder can have this name before anything is downloaded into it.
+    """Check, before a download, that a folder can have this name.
 
     Raises
     ------

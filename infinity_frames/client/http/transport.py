@@ -211,8 +211,8 @@ def _canonical(text: str) -> str | None:
 def pieces(response: requests.Response) -> Iterator[bytes]:
     """Yield the decompressed body as it arrives, up to 256 KiB at a time.
 
-    No piece waits for a full chunk, so that a deadline can be checked between two pieces, and a
-    broken connection loses nothing that had arrived.
+    A piece is yielded as soon as it arrives. So the caller can check a deadline between two pieces,
+    and what arrived before a connection broke is kept.
 
     Raises
     ------

@@ -48,7 +48,7 @@ class Coco:
         return plain_names(parts)
 
     def write(self, folder: Path, data: DataSet) -> None:
-        """Write a JSON file and a folder of pictures per part."""
+        """Write one JSON file and one folder of pictures for each split."""
         categories = [
             {"supercategory": category.name, **category.details, "id": place, "name": category.name}
             for place, category in enumerate(data.categories, 1)

@@ -78,7 +78,7 @@ def require_distinct(names: dict[str, str]) -> None:
         others = [other for other, its in names.items() if its == name and other != part]
         if others:
             raise ResultsError(
-                f"The parts {part!r} and {others[0]!r} of the column 'split' would both be {name}.",
-                advice="Rename one of them, or give both the same name.",
+                f"The format calls both {part!r} and {others[0]!r} of the column 'split' {name}.",
+                advice="Rename one of them, or use one value for both to merge them.",
                 parts=[part, *others],
             )

@@ -50,14 +50,14 @@ class Room:
     west, east, south, north : float
         Coordinates of its walls, m; the camera is always inside.
     height : float
-        Of the ceiling, m.
+        Height of the ceiling, m.
     floor, walls, accent : Material
-        Surfaces; the accent is that of the north wall, which most pictures show.
+        Materials; `accent` is the one of the north wall, which most pictures show.
     furniture : tuple of Standing
         The furniture in it.
     window : Window or None
     rug : (material, (x, y), (width, depth)) or None
-        A rug on the floor; part of the room, as the floor is.
+        A rug on the floor. Labels count it as room and not as furniture.
     light : tuple of float
         Linear RGB tint of its lamp.
     tubes : bool
@@ -65,7 +65,7 @@ class Room:
     art : (x, z)
         Center of the wall art on the north wall, m.
     pieces : mapping of str to Furniture
-        The pieces that the kinds of its furniture name.
+        Definition of each kind of furniture that `furniture` names.
     occluders : tuple of str
         Kinds of furniture that may stand between avatar and camera.
     """

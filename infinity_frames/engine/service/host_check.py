@@ -26,7 +26,7 @@ class HostCheck:
     ----------
     names : iterable of str
         Host names under which the engine is served. IP addresses, ``localhost`` and the names of
-        this machine are always accepted: a foreign name cannot be rebound to them.
+        this machine are always accepted, because DNS rebinding cannot use them.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:

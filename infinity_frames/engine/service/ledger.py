@@ -65,7 +65,7 @@ def reserve(connection: Connection, account_id: int, batch_id: str, samples: int
     Raises
     ------
     NotEnoughSamples
-        The account has fewer samples left.
+        The account has fewer samples left than the jobs need.
     """
     left = balance(connection, account_id).left
     if left is not None and samples > left:
@@ -86,9 +86,10 @@ def settle(connection: Connection, finished: sa.ColumnElement[bool]) -> None:
     Parameters
     ----------
     connection : Connection
-        The transaction that also ends those jobs.
+        Open transaction; the same transaction must mark the jobs as finished.
     finished : SQL condition over `jobs`
-        Jobs that this transaction ends; their ``samples`` were rendered, NULL means none.
+        Selects the finished jobs. Their column ``samples`` has the number of rendered samples; NULL
+        counts as 0.
     """
     samples = sa.func.coalesce(jobs.c.samples, 0)
     entries = sa.select(

@@ -216,9 +216,7 @@ class Service:
                 status=410,
             )
         if row is None or row.sha256 is None:
-            raise UnknownJob(
-                "This job has no archive.", advice="Request the job to see its status."
-            )
+            raise UnknownJob("This job has no archive.", advice="GET the job to see its status.")
         return str(row.sha256)
 
     def _create(
