@@ -191,6 +191,7 @@ def cover(
     target: Target = None,
     seed: int = 0,
     pool: int = _POOL,
+    fixed: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """N jobs that fill the thin cells of :func:`gaps`.
 
@@ -212,6 +213,8 @@ def cover(
         The same seed, the same jobs.
     pool : int
         Candidate draws to choose from.
+    fixed : mapping, optional
+        Values or distributions of other parameters, as for ``session.sample``.
 
     Returns
     -------
@@ -237,12 +240,17 @@ def cover(
     quota = np.diff(quota, prepend=0).astype(int)
     rules = needed["rule"].tolist()
     if all(name in spec.by_name for name in columns):
-        return _by_parameters(spec, rules, quota, seed)
-    return _by_outcome(spec, frame, columns, rules, quota, seed, pool)
+        return _by_parameters(spec, rules, quota, seed, fixed)
+    candidates = sample(spec, pool, seed=seed, fixed=fixed)
+    return _by_outcome(spec, frame, columns, rules, quota, candidates, seed)
 
 
 def _by_parameters(
-    spec: Generator, rules: list[str], quota: NDArray[np.int64], seed: int
+    spec: Generator,
+    rules: list[str],
+    quota: NDArray[np.int64],
+    seed: int,
+    fixed: Mapping[str, Any] | None,
 ) -> pd.DataFrame:
     parts, skipped = [], 0
     for number, (rule, count) in enumerate(zip(rules, quota.tolist(), strict=True)):
@@ -250,14 +258,14 @@ def _by_parameters(
         if not wanted:
             continue
         try:
-            jobs = sample(spec, wanted, where=rule, seed=seed + number)
+            jobs = sample(spec, wanted, where=rule, seed=seed + number, fixed=fixed)
         except FrameError:
             skipped = wanted  # the generator cannot make this cell: its share goes to the next
             continue
         parts.append(jobs.assign(tag_cell=rule, tag_probability=1.0))
     if skipped and parts:
         rule = str(parts[-1]["tag_cell"].iloc[0])
-        jobs = sample(spec, skipped, where=rule, seed=seed + len(rules))
+        jobs = sample(spec, skipped, where=rule, seed=seed + len(rules), fixed=fixed)
         parts.append(jobs.assign(tag_cell=rule, tag_probability=1.0))
     if not parts:
         raise FrameError("The generator cannot make a job in any of the thin cells.")
@@ -270,8 +278,8 @@ def _by_outcome(
     columns: list[str],
     rules: list[str],
     quota: NDArray[np.int64],
+    candidates: pd.DataFrame,
     seed: int,
-    pool: int,
 ) -> pd.DataFrame:
     known = frame.dropna(subset=columns)
     if "job_id" in known.columns:
@@ -282,9 +290,8 @@ def _by_outcome(
             "are needed to learn how parameters decide them.",
             advice="Render more previews first.",
         )
-    candidates = sample(spec, pool, seed=seed)
     probability = _probabilities(spec, known, columns, candidates, rules, seed)
-    free = np.ones(pool, dtype=bool)
+    free = np.ones(len(candidates), dtype=bool)
     picked: list[pd.DataFrame] = []
     # The hardest cells choose first.
     for cell in np.argsort(probability.max(axis=1)):

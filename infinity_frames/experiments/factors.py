@@ -21,6 +21,7 @@ from infinity_frames.protocol.schemas import (
 
 __all__ = [
     "METRICS",
+    "design_effect",
     "factors_of",
     "groups_of",
     "holm",
@@ -49,6 +50,10 @@ _NOT_FACTORS = {
     "random_seed",
     "split",
 }
+
+
+_UNITS = ("tag_base", "job_id")
+"""Columns that say which rows belong together, the widest first."""
 
 
 def factors_of(frame: pd.DataFrame, metric: str, by: str | Sequence[str] | None) -> list[str]:
@@ -109,13 +114,15 @@ def numbers(values: pd.Series[Any]) -> NDArray[np.float64]:
 
 def one_row_per_unit(frame: pd.DataFrame, metric: str, by: Sequence[str]) -> pd.DataFrame:
     """Average the metric over rows of a job whose factors agree: frames of a job are no repeats."""
-    used = frame[[*dict.fromkeys([*by, metric])]].copy()
+    units = [name for name in _UNITS if name in frame.columns]
+    used = frame[[*dict.fromkeys([*by, metric, *units])]].copy()
     if "job_id" in frame.columns and frame["job_id"].duplicated().any():
         used["job_id"] = frame["job_id"].astype("string")
         constant = used.groupby("job_id", sort=False)[list(by)].nunique(dropna=False).max().max()
         if constant <= 1:
             used[metric] = used[metric].astype("float64")
-            how = dict.fromkeys(by, "first") | {metric: "mean"}
+            how = dict.fromkeys([*by, *units], "first") | {metric: "mean"}
+            how.pop("job_id")
             used = used.groupby("job_id", sort=False).agg(how).reset_index()
     keep = used[metric].notna()
     return used[keep]
@@ -123,10 +130,32 @@ def one_row_per_unit(frame: pd.DataFrame, metric: str, by: Sequence[str]) -> pd.
 
 def groups_of(frame: pd.DataFrame) -> NDArray[np.int64]:
     """Number of the independent unit that each row belongs to: a job, or a sweep's base."""
-    for name in ("tag_base", "job_id"):
+    for name in _UNITS:
         if name in frame.columns and frame[name].notna().all():
             return np.asarray(pd.factorize(frame[name])[0], dtype=np.int64)
     return np.arange(len(frame))
+
+
+def design_effect(values: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
+    """How many times larger the variance of a mean is than if all rows were independent.
+
+    1 + (m - 1) rho with the intraclass correlation rho of the groups and their size m, weighted by
+    size (Kish, Survey Sampling, 1965); 1 where each row is a group of its own.
+    """
+    sizes = np.bincount(groups).astype(float)
+    sizes = sizes[sizes > 0]
+    n, k = len(values), len(sizes)
+    if n == k or k < 2:
+        return 1.0
+    total = np.bincount(groups, weights=values)
+    count = np.maximum(np.bincount(groups), 1)
+    center = (total / count)[groups]
+    between = float(((center - values.mean()) ** 2).sum()) / (k - 1)
+    within = float(((values - center) ** 2).sum()) / (n - k)
+    size = (n - float((sizes**2).sum()) / n) / (k - 1)
+    spread = between + (size - 1) * within
+    rho = (between - within) / spread if spread > 0 else 0.0
+    return 1.0 + (float((sizes**2).sum()) / n - 1) * min(max(rho, 0.0), 1.0)
 
 
 def interval(values: NDArray[np.float64], level: float = 0.95) -> tuple[float, float]:

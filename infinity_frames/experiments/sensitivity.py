@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from infinity_frames.experiments.designs import analyze
 from infinity_frames.experiments.extra import library
 from infinity_frames.experiments.factors import (
+    design_effect,
     factors_of,
+    groups_of,
     holm,
     interval,
     is_number,
@@ -52,7 +54,8 @@ def sensitivity(
     ----------
     frame : DataFrame
         Rows with the metric. Independent draws are an experiment already; frames of a job are
-        averaged first.
+        averaged first. Copies of a job (``tag_base``) are resampled together, and tests of the
+        factors that they share allow for their correlation (design effect, Kish 1965).
     metric : str
         A number or bool.
     by : str or sequence of str, optional
@@ -106,12 +109,13 @@ def sensitivity(
             f"Not enough data: {len(rows)} rows for {len(columns)} factors; {needed} are needed.",
             advice="Render more jobs, or pass fewer factors with by=.",
         )
-    _warn_of_dependence(rows, columns)
+    groups = groups_of(rows)
+    _warn_of_dependence(rows, columns, len(np.unique(groups)))
     y = numbers(rows[metric])
     if np.ptp(y) == 0:
         raise FrameError(f"{metric} is the same in all {len(rows)} rows.")
     if method == "anova":
-        out, floor = _anova(rows, columns, y, interactions, resamples, seed)
+        out, floor = _anova(rows, columns, y, groups, interactions, resamples, seed)
     else:
         out, floor = _given_data(rows, columns, y, method, resamples, seed), None
     out = out.sort_values("share", ascending=False).reset_index(drop=True)[COLUMNS]
@@ -190,6 +194,7 @@ def _anova(
     rows: pd.DataFrame,
     columns: list[str],
     y: NDArray[np.float64],
+    groups: NDArray[np.int64],
     interactions: bool,
     resamples: int,
     seed: int,
@@ -219,8 +224,9 @@ def _anova(
             )
             names.append(f"{columns[i]}:{columns[j]}")
             order.append("pair")
+    f, residual = _clustered(names, rows, y, groups, f, residual)
     p = stats.f.sf(f, df, residual)
-    low, high = _bootstrap(blocks, y, mains, resamples, seed)
+    low, high = _bootstrap(blocks, y, groups, mains, resamples, seed)
     # Pairs have no bootstrap of their own: the noncentral F gives their interval.
     pair_low, pair_high = _noncentral(stats, f, df, residual)
     low, high = (np.append(a, b[len(mains) :]) for a, b in ((low, pair_low), (high, pair_high)))
@@ -243,15 +249,44 @@ def _anova(
     return out, floor
 
 
+def _clustered(
+    names: list[str],
+    rows: pd.DataFrame,
+    y: NDArray[np.float64],
+    groups: NDArray[np.int64],
+    f: NDArray[np.float64],
+    residual: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """F statistics and residual degrees of freedom of factors that copies of a job share.
+
+    Copies are no independent repeats for them: they count as n / design effect rows.
+    Factors that vary within the copies of a job are left as they are.
+    """
+    if len(np.unique(groups)) == len(y):
+        return f, residual
+    effect = design_effect(y, groups)
+    shared = {
+        str(name): bool(rows[name].groupby(groups).nunique(dropna=False).max() <= 1)
+        for name in rows.columns
+    }
+    held = np.array(
+        [all(shared[part] for part in ([n] if n in shared else n.split(":"))) for n in names]
+    )
+    fewer = np.maximum(residual - len(y) + len(y) / effect, 1.0)
+    return np.where(held, f * fewer / residual, f), np.where(held, fewer, residual)
+
+
 def _bootstrap(
     blocks: list[NDArray[np.float64]],
     y: NDArray[np.float64],
+    groups: NDArray[np.int64],
     mains: list[int],
     resamples: int,
     seed: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Percentile intervals of the main effects; of large data, from a subset of the rows.
 
+    Rows that belong together (copies of one job) are drawn together.
     Rows past 4,000 are left out of the resampling, and the width is scaled by the root of the
     number of rows.
     """
@@ -259,9 +294,13 @@ def _bootstrap(
     used = rng.permutation(len(y))[:4000]
     scale = np.sqrt(len(used) / len(y))
     parts, target = [block[used] for block in blocks], y[used]
+    units, unit = np.unique(groups[used], return_inverse=True)
+    if len(units) == len(used):
+        unit = np.arange(len(used))
     found = []
     for _ in range(resamples):
-        weights = np.bincount(rng.integers(0, len(used), len(used)), minlength=len(used))
+        drawn = rng.integers(0, len(units), len(units))
+        weights = np.bincount(drawn, minlength=len(units))[unit]
         found.append(_Model(parts, target, weights.astype(float)).shares(mains, mains)[0])
     values = np.array(found)
     center = _Model(blocks, y, np.ones(len(y))).shares(mains, mains)[0]
@@ -331,7 +370,7 @@ def _given_data(
     )
 
 
-def _warn_of_dependence(rows: pd.DataFrame, columns: list[str]) -> None:
+def _warn_of_dependence(rows: pd.DataFrame, columns: list[str], independent: int) -> None:
     """Warn of associated factors: rank correlation beyond chance (Bonferroni) and above 0.2."""
     if len(columns) < 2:
         return
@@ -339,7 +378,7 @@ def _warn_of_dependence(rows: pd.DataFrame, columns: list[str]) -> None:
     with np.errstate(divide="ignore", invalid="ignore"):
         r = np.corrcoef(x.fillna(x.mean()).to_numpy().T)
     pairs = len(columns) * (len(columns) - 1) / 2
-    limit = max(0.2, library("scipy.stats").norm.isf(0.005 / pairs) / np.sqrt(len(rows)))
+    limit = max(0.2, library("scipy.stats").norm.isf(0.005 / pairs) / np.sqrt(independent))
     found = [
         f"{columns[i]} and {columns[j]} (r = {r[i, j]:.2f})"
         for i, j in itertools.combinations(range(len(columns)), 2)

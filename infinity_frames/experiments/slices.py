@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from infinity_frames.experiments.extra import library
 from infinity_frames.experiments.factors import (
+    design_effect,
     factors_of,
     groups_of,
     holm,
@@ -55,7 +56,9 @@ def slices(
     A beam search over conjunctions of at most `conditions` conditions (thresholds at deciles,
     categories by value) ranks rules by Welch's t on one half of the jobs. The best are tested on
     the other half, and p-values are corrected by Holm (1979) over the rules tested. Estimates
-    come from the second half only. A rule that a better one explains is left out.
+    come from the second half only. Copies of one job (``tag_base``) are in the same half, and
+    standard errors are enlarged by their design effect (Kish 1965). A rule that a better one
+    explains is left out.
 
     Parameters
     ----------
@@ -98,11 +101,8 @@ def slices(
     if worst not in ("low", "high") or not 1 <= conditions <= 3:
         raise FrameError('worst must be "low" or "high", and conditions 1, 2 or 3.')
     columns = factors_of(frame, metric, by)
-    rows = frame[frame[metric].notna()]
-    if by is None or all(column in frame.columns for column in columns):
-        averaged = one_row_per_unit(rows, metric, columns)
-        groups = np.arange(len(averaged)) if len(averaged) < len(rows) else groups_of(rows)
-        rows = averaged
+    rows = one_row_per_unit(frame[frame[metric].notna()], metric, columns)
+    groups = groups_of(rows)
     if len(np.unique(groups)) < MIN_ROWS:
         raise FrameError(
             f"Not enough data: {len(np.unique(groups))} independent rows with {metric}, and "
@@ -113,10 +113,11 @@ def slices(
     first = np.random.default_rng(seed).permutation(groups.max() + 1)[groups] % 2 == 0
     found, masks = _conditions(rows, columns)
     tests = _searched(found, masks[:, first], values[first], conditions, support)
-    out = _confirmed(found, masks[:, ~first], values[~first], tests)
+    effect = design_effect(values[~first], groups[~first])
+    out = _confirmed(found, masks[:, ~first], values[~first], tests, effect)
     held = np.array([masks[list(parts)].all(0) for parts in tests])[:, ~first] if tests else masks
     significant = out[(out["p"] <= alpha) & (out["lift"] > 0)]
-    out = _pruned(significant, held, values[~first], k, alpha)
+    out = _pruned(significant, held, values[~first], k, alpha, effect)
     out = _signed(out.drop(columns="parts"), worst)
     out.attrs["slices"] = {
         "rows": len(rows),
@@ -233,6 +234,7 @@ def _confirmed(
     masks: NDArray[np.bool_],
     values: NDArray[np.float64],
     tests: list[tuple[int, ...]],
+    effect: float,
 ) -> pd.DataFrame:
     """Estimates of the candidate rules on the second half."""
     columns = ["rule", "sql", "n", "share", "mean", "rest", "lift", "ci_low", "ci_high", "p"]
@@ -240,7 +242,8 @@ def _confirmed(
         return pd.DataFrame(columns=[*columns, "parts"])
     held = np.array([masks[list(parts)].all(0) for parts in tests])
     n, mean, rest, error = _statistics(held, values)
-    freedom = np.maximum(np.minimum(n, len(values) - n) - 1, 1)
+    error = error * np.sqrt(effect)
+    freedom = np.maximum(np.minimum(n, len(values) - n) / effect - 1, 1)
     stats = library("scipy.stats")
     lift = mean - rest
     p = np.nan_to_num(stats.t.sf(lift / error, freedom), nan=1.0)
@@ -267,7 +270,7 @@ def _confirmed(
     )
 
 
-def _welch(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> float:
+def _welch(inside: NDArray[np.float64], outside: NDArray[np.float64], effect: float) -> float:
     """P-value of Welch's test that `inside` is larger; also where all values are the same."""
     means = inside.mean(), outside.mean()
     spreads = inside.std(ddof=1), outside.std(ddof=1)
@@ -276,10 +279,10 @@ def _welch(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> float:
     test = library("scipy.stats").ttest_ind_from_stats(
         means[0],
         spreads[0],
-        len(inside),
+        max(len(inside) / effect, 2.0),
         means[1],
         spreads[1],
-        len(outside),
+        max(len(outside) / effect, 2.0),
         equal_var=False,
         alternative="greater",
     )
@@ -287,7 +290,12 @@ def _welch(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> float:
 
 
 def _pruned(
-    out: pd.DataFrame, held: NDArray[np.bool_], values: NDArray[np.float64], k: int, alpha: float
+    out: pd.DataFrame,
+    held: NDArray[np.bool_],
+    values: NDArray[np.float64],
+    k: int,
+    alpha: float,
+    effect: float,
 ) -> pd.DataFrame:
     """Keep rules that are still worse on the rows that no better rule holds for."""
     if not len(out):
@@ -306,7 +314,7 @@ def _pruned(
         if kept:
             if min(len(inside), len(outside)) < 5:
                 continue
-            if not _welch(inside, outside) <= alpha / len(held):
+            if not _welch(inside, outside, effect) <= alpha / len(held):
                 continue
         kept.append(label)
         seen.append(sides)

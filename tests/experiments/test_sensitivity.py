@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from specs import KITCHEN
 from statsmodels.stats.multitest import multipletests
 
 from infinity_frames.errors import FrameError
@@ -108,3 +109,20 @@ def test_p_values_are_adjusted_as_statsmodels_does(p):
     expected = multipletests(p, method="holm")[1]
     assert holm(np.array(p)).tolist() == pytest.approx(expected.tolist())
     assert len(holm(np.array([]))) == 0
+
+
+def test_copies_of_one_job_are_no_independent_repeats():
+    factors = ["dish", "servings", "heat", "salt", "cover", "bowl"]
+    named = 0
+    for seed in range(15):
+        rng = np.random.default_rng(seed)
+        jobs = sample(KITCHEN, 80, seed=seed)
+        rows = jobs.loc[np.repeat(jobs.index, 8)].reset_index(drop=True)
+        luck = np.repeat(rng.normal(0, 1, 80), 8)
+        rows = rows.assign(
+            tag_base=np.repeat([f"b{i}" for i in range(80)], 8),
+            score=luck + rng.normal(0, 0.1, 640),
+        )
+        found = sensitivity(rows, "score", by=factors, interactions=False, resamples=5)
+        named += int((found["p"] < 0.05).any())
+    assert named <= 3  # 5 % each; P(more than 3 of 15) = 0.5 %

@@ -94,3 +94,27 @@ def test_a_contrast_of_few_pairs_says_so():
     assert np.isnan(found["p"])
     with pytest.raises(FrameError, match="has 1 value"):
         contrast(rows[:2], "x", "score")
+
+
+def copies(bases, each, seed):
+    """A sweep of heat in which each base has luck of its own, and nothing else matters."""
+    rng = np.random.default_rng(seed)
+    jobs = sample(KITCHEN, bases, seed=seed)
+    out = jobs.loc[np.repeat(jobs.index, each)].reset_index(drop=True)
+    luck = np.repeat(rng.normal(0, 1, bases), each)
+    return out.assign(
+        tag_base=np.repeat([f"b{i}" for i in range(bases)], each),
+        heat=np.tile(np.linspace(0.5, 3.0, each), bases),
+        job_id=[f"j{i}" for i in range(bases * each)],
+        score=luck + rng.normal(0, 0.1, bases * each),
+    )
+
+
+def test_copies_of_one_job_are_no_independent_rows():
+    few = copies(20, 3, 0)
+    frames = pd.concat([few, few], ignore_index=True)
+    for rows in (few, frames):
+        with pytest.raises(FrameError, match="Not enough data: 20 independent rows"):
+            slices(rows, "score")
+    hits = sum(len(slices(copies(60, 8, seed), "score")) > 0 for seed in range(15))
+    assert hits <= 3  # 5 % each; P(more than 3 of 15) = 0.5 %
