@@ -79,3 +79,13 @@ def test_cover_by_parameter_fills_exactly_the_cells():
     assert (jobs["heat"] >= 1).all()
     with pytest.raises(FrameError, match="Not enough data: 20 jobs"):
         cover(KITCHEN, outcome(rows.head(20)), 5, "tallness", bins={"tallness": [0, 1, 9]})
+
+
+def test_cover_keeps_the_parameters_that_the_user_fixed():
+    rows = sample(KITCHEN, 200, seed=1, where="heat < 1")
+    fixed = {"dish": "SOUP", "servings": 3}
+    bins = {"heat": [0.1, 1, 2, 2.75]}
+    jobs = cover(KITCHEN, rows, 20, "heat", bins=bins, seed=1, fixed=fixed)
+    assert set(jobs["dish"]) == {"SOUP"}
+    assert set(jobs["servings"]) == {3}
+    assert (jobs["heat"] >= 1).all()
