@@ -17,6 +17,8 @@ import pytest
 from engine_fixtures import client, done, idle_engine, shared_engine, stranger, toys
 from shared_work import run_folder, shared_home
 
+from infinity_frames.client import registry
+
 # Fixtures of every test.
 __all__ = ["client", "done", "idle_engine", "shared_engine", "stranger", "toys"]
 
@@ -49,6 +51,14 @@ def _own_environment(tmp_path_factory):
     for name in ("INFINITY_SERVER", "INFINITY_TOKEN"):
         os.environ.pop(name, None)
     os.environ["INFINITY_HOME"] = str(tmp_path_factory.mktemp("no-engine-here"))
+
+
+@pytest.fixture(autouse=True)
+def _sessions_end_with_their_test():
+    """A frame of a later test never finds a session that an earlier test has left open."""
+    before = list(registry.opened)
+    yield
+    registry.opened[:] = before
 
 
 @pytest.fixture(scope="session")

@@ -264,7 +264,7 @@ def _locate(job_id: str, path: str, sets: dict[str, Folder]) -> JobFiles:
     if job is None:
         raise NoResults(
             f"The files of job {job_id} are not at {path}.",
-            advice="If you moved the results, pass their new folder as path=. "
+            advice="If you moved the results, pass path= with the folder they are in now. "
             "Otherwise download the batch again.",
             job=job_id,
             path=path,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree as ET
 
+import cv2
 import label_factory as factory
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -43,6 +45,9 @@ def results(tmp_path_factory):
         labels = json.loads(file.read_text())
         labels["categories"][0]["name"] = name
         file.write_text(json.dumps(labels))
+        # Frames without a readable picture are left out of exports.
+        picture = np.full((16, 16, 3), 90, np.uint8)
+        assert cv2.imwrite(str(file.with_name("video_preview.png")), picture)
     found = read_results(root, quiet=True)
     found["split"] = ["train", *["val"] * (len(found) - 1)]
     return found

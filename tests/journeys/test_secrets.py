@@ -13,6 +13,7 @@ from wire_client import WireClient
 
 import infinity_frames as inf
 from infinity_frames import launcher as embedded
+from infinity_frames.client import registry
 from infinity_frames.protocol import errors
 
 
@@ -21,6 +22,7 @@ def session(tmp_path, toys, monkeypatch):
     """A session on an embedded engine that the client itself starts."""
     for name, value in {**toys, "INFINITY_HOME": str(tmp_path / "home")}.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(registry, "opened", [])  # fixtures of other tests have other homes
     try:
         yield inf.Session("toy-v1.0.0")
     finally:
