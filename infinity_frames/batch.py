@@ -185,6 +185,7 @@ class Batch(BatchVocabulary):
         quiet: bool = False,
         *,
         check: bool = False,
+        columns: str = "all",
     ) -> Frame:
         """Fetch the results into the folder `path`; see :func:`download_frame`.
 
@@ -193,9 +194,8 @@ class Batch(BatchVocabulary):
         >>> batch.download("by_batch", quiet=True)["status"].tolist()
         ['completed']
         """
-        return download_frame(
-            self._frame, path, self.origin, overwrite=overwrite, check=check, quiet=quiet
-        )
+        options = {"overwrite": overwrite, "check": check, "quiet": quiet}
+        return download_frame(self._frame, path, self.origin, columns=columns, **options)
 
     def _with_status(self, wanted: str) -> Frame:
         return as_frame(self._frame[self._frame["status"] == wanted].copy())
@@ -309,6 +309,7 @@ def download_frame(
     path: str | Path,
     session: HasOrigin | None = None,
     *,
+    columns: str = "all",
     overwrite: bool = False,
     check: bool = False,
     quiet: bool = False,
@@ -319,6 +320,10 @@ def download_frame(
     ----------
     path : path
         The batch's folder; rows of several batches get a folder each inside it, named by its id.
+    columns : {"all", "labels"}
+        ``"labels"`` fetches labels and sensor data only, by range requests: no videos, pictures and
+        masks. A later download without it fetches the rest. The files that are read are checked by
+        their checksums; the archive as a whole is not.
     overwrite : bool
         Fetch the rows' jobs again even where they are complete.
     check : bool
@@ -345,9 +350,8 @@ def download_frame(
     wanted = dict(zip(frame["job_id"].astype(str), frame["batch_id"].astype(str), strict=True))
     if not wanted:
         return as_frame(RESULTS.empty())
-    done = download_jobs(
-        origin, wanted, Path(path), tags=tags, overwrite=overwrite, check=check, quiet=quiet
-    )
+    options = {"overwrite": overwrite, "check": check, "quiet": quiet}
+    done = download_jobs(origin, wanted, Path(path), tags=tags, columns=columns, **options)
     order = {job: place for place, job in enumerate(wanted)}
     results = read_results(path, quiet=quiet)
     results = results[results["job_id"].isin(order)]

@@ -8,19 +8,20 @@ archives are fetched again.
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import shutil
 from collections.abc import Set
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import orjson
 import platformdirs
 from filelock import FileLock
 
-from infinity_frames.client.download.unpack import unpack
+from infinity_frames.client.download.members import open_remote
+from infinity_frames.client.download.unpack import is_label, unpack
 from infinity_frames.client.http import map_unordered
 from infinity_frames.data.problems import Problem, report
 from infinity_frames.io.atomic import write_atomically
@@ -38,9 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["fetch_labels", "is_address"]
 
 _SCHEMES = ("s3", "gs", "az", "abfs", "abfss", "file")
-_LABEL_SUFFIXES = (".json", ".csv", ".parquet")
 _SUFFIX = ".zip"
-_BUFFER_BYTES = 128 * 1024
 _WORKERS = 16
 _INDEX = ".archives.json"
 
@@ -123,8 +122,8 @@ def _fetch(
         about = archives[job]
         incoming = folder / f".{job}.{os.getpid()}"
         shutil.rmtree(incoming, ignore_errors=True)
-        reader = io.BufferedReader(_Object(store, about["path"], about["size"]), _BUFFER_BYTES)
-        unpack(cast(Any, reader), job, incoming, only=_is_label)
+        read = partial(_range, store, about["path"], about["size"])
+        unpack(open_remote(read, is_label), job, incoming, only=is_label)
         shutil.rmtree(folder / job, ignore_errors=True)
         incoming.rename(folder / job)
 
@@ -139,10 +138,6 @@ def _fetch(
                 index[job] = archives[job]["version"]
             bar.update()
     report(problems)
-
-
-def _is_label(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in _LABEL_SUFFIXES
 
 
 def _list(store: ObjectStore, url: str) -> dict[str, dict[str, Any]]:
@@ -205,39 +200,16 @@ def _read_index(file: Path) -> dict[str, str]:
     return found if isinstance(found, dict) else {}
 
 
-class _Object(io.RawIOBase):
-    """An object of a store as a file that is read by range requests."""
+def _range(
+    store: ObjectStore, path: str, size: int, start: int | None, count: int
+) -> tuple[bytes, int]:
+    """Read a range of an object; see :data:`ReadRange`."""
+    import obstore
+    from obstore.exceptions import BaseError
 
-    def __init__(self, store: ObjectStore, path: str, size: int) -> None:
-        self._store, self._path, self._size = store, path, size
-        self._position = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
-        self._position = max(0, start + offset)
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        import obstore
-        from obstore.exceptions import BaseError
-
-        stop = min(self._position + len(buffer), self._size)
-        if stop <= self._position:
-            return 0
-        try:
-            data = obstore.get_range(self._store, self._path, start=self._position, end=stop)
-        except (BaseError, FileNotFoundError) as error:
-            raise _unreadable(self._path, error) from None
-        view = memoryview(data)
-        buffer[: len(view)] = view
-        self._position += len(view)
-        return len(view)
+    begin = max(0, size - count) if start is None else start
+    try:
+        data = obstore.get_range(store, path, start=begin, end=min(begin + count, size))
+    except (BaseError, FileNotFoundError) as error:
+        raise _unreadable(path, error) from None
+    return bytes(data), size

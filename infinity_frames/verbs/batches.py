@@ -90,6 +90,7 @@ class BatchVerbs:
         quiet: bool = False,
         *,
         check: bool = False,
+        columns: str = "all",
         session: HasOrigin | None = None,
     ) -> Frame:
         """Fetch the missing results of these jobs, and return the results frame.
@@ -105,6 +106,10 @@ class BatchVerbs:
         check : bool
             Compare existing files with the digests recorded on arrival, and fetch changed files
             again.
+        columns : {"all", "labels"}
+            ``"labels"`` fetches labels and sensor data only, by range requests: no videos, pictures
+            and masks. A later download without it fetches the rest. The files that are read are
+            checked by their checksums; the archive as a whole is not.
 
         Raises
         ------
@@ -115,10 +120,13 @@ class BatchVerbs:
         --------
         >>> submitted.infinity.download("downloaded", quiet=True)["video"].isna().tolist()
         [True]
+        >>> from pathlib import Path
+        >>> labels = submitted.infinity.download("labels", columns="labels", quiet=True)
+        >>> sorted(file.name for file in Path(labels["path"][0]).iterdir())  # no picture
+        ['job.json', 'labels.json']
         """
-        return batches.download_frame(
-            self._frame, path, session, overwrite=overwrite, check=check, quiet=quiet
-        )
+        options = {"overwrite": overwrite, "check": check, "quiet": quiet}
+        return batches.download_frame(self._frame, path, session, columns=columns, **options)
 
     def seeded(self, *, session: HasOrigin | None = None) -> Frame:
         """Repeat the same jobs: a jobs frame whose ``state`` names the job of each row.

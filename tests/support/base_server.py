@@ -317,23 +317,25 @@ class BaseServer:
             return
         content = self.archive(self.job(self.permits[signature]))
         etag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-        start = 0
+        start, stop, ranged = 0, len(content), False
         if (asked := headers.get("range")) and headers.get("if-range", etag) == etag:
-            start = int(asked.removeprefix("bytes=").rstrip("-"))
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            start = int(first) if first else max(0, len(content) - int(last))
+            stop = min(int(last) + 1, len(content)) if first and last else len(content)
+            ranged = start > 0 or bool(last)
         if start and start >= len(content):
             handler.send_response(416)
             handler.send_header("Content-Range", f"bytes */{len(content)}")
             handler.send_header("Content-Length", "0")
             handler.end_headers()
             return
-        handler.send_response(206 if start else 200)
-        if start:
-            end = len(content) - 1
-            handler.send_header("Content-Range", f"bytes {start}-{end}/{len(content)}")
+        handler.send_response(206 if ranged else 200)
+        if ranged:
+            handler.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")
         handler.send_header("ETag", etag)
-        handler.send_header("Content-Length", str(len(content) - start))
+        handler.send_header("Content-Length", str(stop - start))
         handler.end_headers()
-        self.send_body(handler, content[start:])
+        self.send_body(handler, content[start:stop])
 
     def send_body(self, handler: BaseHTTPRequestHandler, content: bytes) -> None:
         handler.wfile.write(content)

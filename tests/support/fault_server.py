@@ -107,6 +107,14 @@ def alter(server: FaultServer, handler: Any, headers: dict[str, str], body: byte
     )
 
 
+def ignore_range(
+    server: FaultServer, handler: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes
+) -> None:
+    """Answer as a server does that knows no ranges: with everything."""
+    kept = {name: value for name, value in headers.items() if name != "range"}
+    BaseServer.handle(server, handler, kept, body)
+
+
 def close(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
     handler.connection.shutdown(socket.SHUT_RDWR)

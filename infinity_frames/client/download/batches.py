@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from infinity_frames.client.download.disk_room import NoRoom
-from infinity_frames.client.download.fetch import Fetcher
+from infinity_frames.client.download.fetch import Fetcher, NoRanges
 from infinity_frames.client.download.folder import (
     RECORD,
     BatchFolder,
@@ -18,8 +21,9 @@ from infinity_frames.client.download.folder import (
     check_name,
     checked_id,
 )
+from infinity_frames.client.download.members import open_remote
 from infinity_frames.client.download.partial_file import Part
-from infinity_frames.client.download.unpack import unpack
+from infinity_frames.client.download.unpack import File, is_label, unpack
 from infinity_frames.client.http import CONNECTIONS, UNFINISHED, map_unordered, status
 from infinity_frames.client.origin import Origin
 from infinity_frames.io.progress import progress
@@ -37,6 +41,7 @@ __all__ = ["Downloaded", "download_jobs"]
 
 UNPACKING = 4
 """Archives that are unpacked while others arrive, so that no connection waits for a disk."""
+COLUMNS = ("all", "labels")
 Job = Mapping[str, Any]
 
 
@@ -75,6 +80,7 @@ def download_jobs(
     path: Path,
     *,
     tags: Mapping[str, Mapping[str, Any]],
+    columns: str = "all",
     overwrite: bool = False,
     check: bool = False,
     quiet: bool = False,
@@ -92,6 +98,9 @@ def download_jobs(
         batch that has such a folder from before continues in it.
     tags : mapping of str to mapping
         Tags by job id, for servers that do not keep tags.
+    columns : {"all", "labels"}
+        ``"labels"`` fetches labels and sensor data by range requests, without videos, pictures and
+        masks. A server without range requests sends whole archives, which are kept whole.
     overwrite : bool
         Fetch these jobs again even where they are complete.
     check : bool
@@ -102,10 +111,15 @@ def download_jobs(
     Raises
     ------
     DownloadError
-        A folder holds another batch, or cannot be written.
+        A folder holds another batch, or cannot be written; `columns` is another word.
     UnknownBatch
         The server knows none of the batches.
     """
+    if columns not in COLUMNS:
+        raise DownloadError(
+            f"columns={columns!r} is neither 'all' nor 'labels'.",
+            advice="Leave it out to fetch everything.",
+        )
     check_name(path.absolute())
     batches: dict[str, list[str]] = {}
     for job, batch in wanted.items():
@@ -132,7 +146,8 @@ def download_jobs(
             ]
             continue
         folder = BatchFolder(folders[batch])
-        done.failures += download.run(folder, overwrite=overwrite, check=check, quiet=quiet)
+        options = {"overwrite": overwrite, "check": check, "quiet": quiet}
+        done.failures += download.run(folder, columns, **options)
         done.unfinished += download.unfinished
     if len(unknown) == len(batches):
         raise unknown[0]
@@ -157,7 +172,7 @@ class _BatchDownload:
         self.unfinished = sum(status(self.jobs[job]) in UNFINISHED for job in self.wanted)
 
     def run(
-        self, folder: BatchFolder, *, overwrite: bool, check: bool, quiet: bool
+        self, folder: BatchFolder, columns: str, *, overwrite: bool, check: bool, quiet: bool
     ) -> list[dict[str, str]]:
         """Fetch what is missing; return what failed, with the reason."""
         failed = [
@@ -170,11 +185,11 @@ class _BatchDownload:
             missing = [
                 job
                 for job in completed
-                if overwrite or not folder.has(job, self.jobs[job].get("sha256"))
+                if overwrite or not folder.has(job, self.jobs[job].get("sha256"), columns)
             ]
             if check and not overwrite:
                 missing += self._changed(folder, sorted({*completed} - {*missing}), quiet)
-            for job, reason in self._fetch(folder, missing, quiet):
+            for job, reason in self._fetch(folder, missing, columns, quiet):
                 failed.append({"job_id": job, "batch_id": self.batch_id, "reason": reason})
         return failed
 
@@ -197,24 +212,18 @@ class _BatchDownload:
         return sorted(changed)
 
     def _fetch(
-        self, folder: BatchFolder, missing: Sequence[str], quiet: bool
+        self, folder: BatchFolder, missing: Sequence[str], columns: str, quiet: bool
     ) -> list[tuple[str, str]]:
         fetcher = Fetcher(self.rest, self.jobs, self._renewed, folder.incoming)
 
         def one(job: str) -> None:
-            part = folder.part(job)
+            part, receipt = folder.part(job), folder.receipts.get(job)
             with fetcher.room.job(job):
-                digest, size = fetcher.fetch(job, part)
-                while True:
-                    try:
-                        self._place(folder, fetcher, Receipt(job, digest, size, {}), part)
-                        return
-                    except NoRoom as short:
-                        fetcher.room.wait(job, part, short.needed)
-                    except OSError as error:
-                        fetcher.make_room(job, part, error)
-                    if part.size != size:  # deleted for the sake of another job
-                        digest, size = fetcher.fetch(job, part)
+                # A job that is here whole stays whole.
+                if columns == "labels" and (receipt is None or receipt.columns == "labels"):
+                    with contextlib.suppress(NoRanges):
+                        return self._fetch_labels(folder, fetcher, job, part)
+                return self._fetch_archive(folder, fetcher, job, part)
 
         failed = []
         with progress(len(missing), "download", quiet=quiet) as bar:
@@ -228,6 +237,41 @@ class _BatchDownload:
                     bar.set_postfix_str(f"{len(failed)} failed", refresh=False)
         return failed
 
+    def _fetch_archive(self, folder: BatchFolder, fetcher: Fetcher, job: str, part: Part) -> None:
+        digest, size = fetcher.fetch(job, part)
+        while True:
+            try:
+                self._place(folder, fetcher, Receipt(job, digest, size, {}), part)
+                return
+            except NoRoom as short:
+                fetcher.room.wait(job, part, short.needed)
+            except OSError as error:
+                fetcher.make_room(job, part, error)
+            if part.size != size:  # deleted for the sake of another job
+                digest, size = fetcher.fetch(job, part)
+
+    def _fetch_labels(self, folder: BatchFolder, fetcher: Fetcher, job: str, part: Part) -> None:
+        """Fetch a job's labels by range requests; `part` is what an earlier download left."""
+        archive = open_remote(partial(fetcher.read, job), is_label)
+        size = archive.seek(0, os.SEEK_END)
+        receipt = Receipt(job, self.jobs[job].get("sha256"), size, {}, columns="labels")
+        while True:
+            staged = folder.staging(job)
+            try:
+                files = unpack(
+                    archive,
+                    job,
+                    staged,
+                    lambda size: fetcher.room.reserve(job, size),
+                    only=is_label,
+                )
+                folder.place(staged, _filled(receipt, files))
+                return
+            except NoRoom as short:
+                fetcher.room.wait(job, part, short.needed)
+            except OSError as error:
+                fetcher.make_room(job, part, error)
+
     def _place(self, folder: BatchFolder, fetcher: Fetcher, receipt: Receipt, part: Part) -> None:
         """Unpack an archive into its job's folder and delete the archive."""
         job = receipt.job
@@ -238,9 +282,7 @@ class _BatchDownload:
         except ArchiveError:
             part.drop()
             raise
-        sizes = {name: file.size for name, file in files.items()}
-        digests = {name: file.sha256 for name, file in files.items()}
-        folder.place(staged, replace(receipt, files=sizes, digests=digests))
+        folder.place(staged, _filled(receipt, files))
         part.drop()
 
     def _renewed(self) -> dict[str, Job]:
@@ -263,6 +305,12 @@ class _BatchDownload:
             "parameters": [_recorded(parameter) for parameter in self.origin.spec.parameters],
         }
         return {**place, **about, "job_runs": jobs}
+
+
+def _filled(receipt: Receipt, files: Mapping[str, File]) -> Receipt:
+    sizes = {name: file.size for name, file in files.items()}
+    digests = {name: file.sha256 for name, file in files.items()}
+    return replace(receipt, files=sizes, digests=digests)
 
 
 def _recorded(parameter: Parameter) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import math
+import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +17,27 @@ import requests
 
 from infinity_frames.client.download.disk_room import DiskRoom, NoRoom
 from infinity_frames.client.download.partial_file import Part
+from infinity_frames.client.download.silence import SLOWEST, Silence
 from infinity_frames.client.http import CONNECTIONS, RestClient, never_sent, pieces, retry_after
 from infinity_frames.protocol.errors import ArchiveError, DownloadError, InfinityError
 
-__all__ = ["Fetcher", "Interrupted"]
+__all__ = ["Fetcher", "Interrupted", "NoRanges"]
 
-SLOWEST = 1024
-"""Bytes per second; a server that sends less is treated as one that hangs."""
 WATCHED = 60.0
 """Seconds over which the speed is measured."""
 EXPIRED = (401, 403, 404, 410)
 EXPANSION = 2
 """Assumed size of the unpacked files per byte of archive, while that is unknown."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 
 
 class Interrupted(Exception):
     """The download was told to stop."""
+
+
+class NoRanges(Exception):
+    """The server answers a range request with the whole archive."""
 
 
 class _Cut(Exception):
@@ -48,36 +53,12 @@ class _Expired(_Cut):
     """The address of the result is no longer valid."""
 
 
-class _Silence:
-    """How long a server has sent next to nothing, over attempts in a row."""
-
-    def __init__(self) -> None:
-        self._since: float | None = None
-
-    def note(self, began: float, received: int) -> None:
-        """Add an attempt that hung after it had received so many bytes."""
-        if received >= SLOWEST * (time.monotonic() - began):
-            self._since = None
-        elif self._since is None:
-            self._since = began
-
-    def end(self) -> None:
-        """Forget earlier attempts, since the server sends."""
-        self._since = None
-
-    @property
-    def seconds(self) -> float:
-        """Length of the silence."""
-        since = self._since
-        return 0.0 if since is None else time.monotonic() - since
-
-
 class _Tries:
     """What has gone wrong with one archive so far."""
 
     def __init__(self) -> None:
         self.failures = self.expired = self.altered = 0
-        self.silence = _Silence()
+        self.silence = Silence()
 
 
 class Fetcher:
@@ -107,7 +88,7 @@ class Fetcher:
         self._stop = threading.Event()
         self._renewing = threading.Lock()
         self._streams: set[requests.Response] = set()
-        self._silence = _Silence()
+        self._silence = Silence()
         self.room = DiskRoom(folder, self._stop)
 
     def fetch(self, job_id: str, part: Part) -> tuple[str | None, int]:
@@ -153,6 +134,48 @@ class Fetcher:
                     job=job_id,
                 )
 
+    def read(self, job_id: str, start: int | None, count: int) -> tuple[bytes, int]:
+        """Fetch a range of a job's archive.
+
+        Parameters
+        ----------
+        job_id : str
+            The job.
+        start : int or None
+            First byte; None for the last `count` bytes of the archive.
+        count : int
+            Number of bytes; fewer are returned only where the archive is shorter.
+
+        Returns
+        -------
+        data : bytes
+            The range.
+        size : int
+            Size of the whole archive in bytes.
+
+        Raises
+        ------
+        NoRanges
+            The server answers with the whole archive.
+        DownloadError
+            The range did not arrive within all attempts.
+        Interrupted
+            :meth:`interrupt` was called.
+        """
+        tries = _Tries()
+        wanted = f"bytes=-{count}" if start is None else f"bytes={start}-{start + count - 1}"
+        while True:
+            began = time.monotonic()
+            try:
+                self._refuse_if_silent(job_id, self._silence)
+                with self._connections, self._opened(job_id, {"Range": wanted}) as response:
+                    found = self._range(job_id, start, count, response)
+            except _Cut as cut:
+                self._pause(job_id, cut, tries, began, 0)
+                continue
+            self._silence.end()
+            return found
+
     def _pause(self, job_id: str, cut: _Cut, tries: _Tries, began: float, received: int) -> None:
         """Wait before the next attempt, or raise if there have been enough."""
         if cut.hung:
@@ -180,7 +203,7 @@ class Fetcher:
         if self._stop.wait(self.rest.retry.backoff.pause(tries.failures, cut.wait)):
             raise Interrupted from None
 
-    def _refuse_if_silent(self, job_id: str, silence: _Silence) -> None:
+    def _refuse_if_silent(self, job_id: str, silence: Silence) -> None:
         # Without this, a server that hangs would cost its time limit for every archive.
         if silence.seconds >= self.rest.limits.total:
             raise DownloadError(
@@ -212,6 +235,16 @@ class Fetcher:
 
     def _attempt(self, job_id: str, part: Part) -> None:
         """Request the missing bytes and append them."""
+        offset, etag = part.size, part.etag
+        headers: dict[str, str] = {}
+        if offset and etag:
+            headers = {"Range": f"bytes={offset}-", "If-Range": etag}
+        with self._opened(job_id, headers) as response:
+            self._receive(job_id, part, response)
+
+    @contextlib.contextmanager
+    def _opened(self, job_id: str, headers: Mapping[str, str]) -> Iterator[requests.Response]:
+        """Request a job's archive; the response is closed when the block ends."""
         if self._stop.is_set():
             raise Interrupted
         url = self.jobs[job_id].get("result_url")
@@ -221,10 +254,6 @@ class Fetcher:
                 advice="Run the job again: .infinity.seeded() makes the same.",
                 job=job_id,
             )
-        offset, etag = part.size, part.etag
-        headers: dict[str, str] = {}
-        if offset and etag:
-            headers = {"Range": f"bytes={offset}-", "If-Range": etag}
         try:
             response = self.rest.result(url, headers)
         except requests.RequestException as error:
@@ -234,29 +263,29 @@ class Fetcher:
             raise _Cut(f"no answer ({type(error).__name__})", hung=hung) from None
         self._streams.add(response)
         try:
-            self._receive(job_id, part, url, response)
+            if response.status_code in EXPIRED:
+                self._renew(url)
+                raise _Expired(
+                    f"the server answers {response.status_code}, as for an expired address"
+                )
+            yield response
+        except requests.RequestException as error:
+            if self._stop.is_set():
+                raise Interrupted from None
+            hung = isinstance(error, requests.ReadTimeout)
+            raise _Cut("the connection broke", hung=hung) from None
         finally:
             self._streams.discard(response)
             response.close()
 
-    def _receive(self, job_id: str, part: Part, url: str, response: requests.Response) -> None:
+    def _receive(self, job_id: str, part: Part, response: requests.Response) -> None:
         status, offset = response.status_code, part.size
         if status == 416 and response.headers.get("Content-Range") == f"bytes */{offset}":
             return  # complete: an earlier process was killed after the last byte
         if status == 416:
             part.drop()
             raise _Cut("the server's archive is shorter than the part on disk")
-        if status in EXPIRED:
-            self._renew(url)
-            raise _Expired(f"the server answers {status}, as for an expired address")
-        if 400 <= status < 500 and status not in (408, 429):
-            raise DownloadError(
-                f"The server refuses the archive of job {job_id} ({status}).",
-                advice="Download again; if the error persists, contact the server's administrator.",
-                job=job_id,
-            )
-        if status not in (200, 206):
-            raise _Cut(f"the server answers {status}", retry_after(response))
+        _check_status(job_id, response)
         begins = response.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
         if status == 206 and not begins:
             part.drop()
@@ -268,14 +297,36 @@ class Fetcher:
             part.start(response.headers.get("ETag"), expected)
         try:
             self._append(response, part)
-        except BaseException as error:
+        except BaseException:
             part.flush()
-            if not isinstance(error, requests.RequestException):
-                raise
+            raise
+
+    def _range(
+        self, job_id: str, start: int | None, count: int, response: requests.Response
+    ) -> tuple[bytes, int]:
+        """Read the response to a range request."""
+        if response.status_code == 416 and start is None:
+            raise NoRanges  # an empty archive, or a server without ranges from the end
+        _check_status(job_id, response)
+        if response.status_code == 200:
+            raise NoRanges
+        sent = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if sent is None:
+            raise NoRanges
+        first, last, size = map(int, sent.groups())
+        begin = max(0, size - count) if start is None else start
+        if (first, last) != (begin, min(begin + count, size) - 1):
+            raise _Cut("the server sent another range than the requested one")
+        data = bytearray()
+        for piece in pieces(response):
             if self._stop.is_set():
-                raise Interrupted from None
-            hung = isinstance(error, requests.ReadTimeout)
-            raise _Cut("the connection broke", hung=hung) from None
+                raise Interrupted
+            data += piece
+            if len(data) > last + 1 - first:
+                break
+        if len(data) != last + 1 - first:
+            raise _Cut("the server sent a range of another length than it states")
+        return bytes(data), size
 
     def _reserve(self, job_id: str, part: Part, expected: int | None, offset: int) -> None:
         """Reserve disk space for the rest of the archive and for its files."""
@@ -306,6 +357,19 @@ class Fetcher:
                 self.jobs = {**self.jobs, **self.renew()}
             except InfinityError as error:
                 raise _Cut(f"no fresh address: {error.problem}") from None
+
+
+def _check_status(job_id: str, response: requests.Response) -> None:
+    """Raise unless a response holds an archive or a part of one."""
+    status = response.status_code
+    if 400 <= status < 500 and status not in (408, 429):
+        raise DownloadError(
+            f"The server refuses the archive of job {job_id} ({status}).",
+            advice="Download again; if the error persists, contact the server's administrator.",
+            job=job_id,
+        )
+    if status not in (200, 206):
+        raise _Cut(f"the server answers {status}", retry_after(response))
 
 
 def _require_room(needed: int | None, path: Path, job_id: str) -> None:

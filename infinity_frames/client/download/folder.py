@@ -47,6 +47,8 @@ class Receipt:
         Size in bytes of each unpacked file, by its path in the job's folder.
     digests : dict
         SHA-256 of each; empty in receipts of versions before 0.2.
+    columns : {"all", "labels"}
+        Whether all files of the archive arrived, or its labels only.
     """
 
     job: str
@@ -54,6 +56,7 @@ class Receipt:
     size: int
     files: dict[str, int]
     digests: dict[str, str] = field(default_factory=dict)
+    columns: str = "all"
 
 
 class BatchFolder:
@@ -153,10 +156,12 @@ class BatchFolder:
         except OSError as error:
             raise _unwritable(self.path, error) from None
 
-    def has(self, job_id: str, sha256: str | None) -> bool:
+    def has(self, job_id: str, sha256: str | None, columns: str = "all") -> bool:
         """Return whether a job's results are complete: every file is there, at its full size."""
         receipt = self.receipts.get(job_id)
         if receipt is None or (sha256 is not None and receipt.sha256 != sha256):
+            return False
+        if receipt.columns not in ("all", columns):
             return False
         folder = self.path / job_id
         return all(_size(folder / name) == size for name, size in receipt.files.items())
@@ -191,7 +196,10 @@ class BatchFolder:
             os.replace(target, aside)
         os.replace(staged, target)
         shutil.rmtree(aside, ignore_errors=True)
-        self._receipts.append(asdict(receipt))
+        line = asdict(receipt)
+        if receipt.columns == "all":
+            del line["columns"]  # unknown to versions before 0.3
+        self._receipts.append(line)
         self.receipts[receipt.job] = receipt
 
     def require_free(self) -> None:
@@ -270,6 +278,7 @@ def _receipt(line: Any) -> Receipt | None:
     try:
         receipt = Receipt(**line)
         typed = isinstance(receipt.job, str) and isinstance(receipt.sha256, str | None)
+        typed = typed and receipt.columns in ("all", "labels")
         paths = [PurePosixPath(name) for name in (*receipt.files, *receipt.digests)]
         values = [*receipt.files.values(), *receipt.digests.values()]
     except (TypeError, AttributeError):

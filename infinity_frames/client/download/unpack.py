@@ -14,8 +14,9 @@ from typing import BinaryIO, NamedTuple
 
 from infinity_frames.protocol.errors import ArchiveError, DownloadError
 
-__all__ = ["File", "unpack"]
+__all__ = ["File", "is_label", "unpack"]
 
+LABEL_SUFFIXES = (".json", ".csv", ".parquet")
 MOST_MEMBERS = 100_000
 MOST_BYTES = 64 * 2**30
 MOST_EXPANSION = 200
@@ -30,6 +31,11 @@ class File(NamedTuple):
 
     size: int
     sha256: str
+
+
+def is_label(name: str) -> bool:
+    """Return whether a file of a job holds labels or sensor data, not pictures or masks."""
+    return PurePosixPath(name).suffix.lower() in LABEL_SUFFIXES
 
 
 def unpack(
