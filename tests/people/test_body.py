@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial import cKDTree
 
 from infinity_frames.engine.people.body import COCO, Appearance, Body, build_body
 from infinity_frames.engine.people.skeleton import JOINT_INDEX, JOINTS, forward, matrices
 
 STILL = np.tile([1.0, 0.0, 0.0, 0.0], (len(JOINTS), 1))
-OPEN = ("eye", "lids", "brow", "nostril", "lips", "skin", "head", "palm", "ear", "foot")
+FINGERS = ("index", "middle", "ring", "pinky", "thumb")
+# Sheets, and parts of the skin, which goes on in another part.
+OPEN = ("eye", "lids", "brow", "lips", "skin", "head", "palm", "foot", "hair", "beard", *FINGERS)
 
 
 def pose(**degrees: tuple[float, float, float]) -> np.ndarray:
@@ -96,7 +99,7 @@ def test_arrays_fit_each_other(body: Body) -> None:
 
 def test_parts_are_wound_outward(body: Body) -> None:
     for name, (start, end) in body.parts.items():
-        if not name.endswith(OPEN):  # sheets, and skin that goes on in another part
+        if not name.endswith(OPEN):
             assert volume(body.mesh.vertices, body.mesh.faces[start:end]) > 0, name
     corners = body.mesh.vertices[body.mesh.faces]
     area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -106,18 +109,23 @@ def test_parts_are_wound_outward(body: Body) -> None:
     assert size[agree].sum() > 0.99 * size.sum()
 
 
+def open_edges(body: Body, *names: str) -> tuple[np.ndarray, int]:
+    """Middles of the edges that one face alone of some parts has, and how many edges there are."""
+    # Parts have vertices of their own, so join by place before counting.
+    places, place = np.unique(np.round(body.mesh.vertices, 6), axis=0, return_inverse=True)
+    faces = np.vstack([place[body.mesh.faces[slice(*body.parts[name])]] for name in names])
+    edges = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
+    edges = edges[edges[:, 0] != edges[:, 1]]
+    one_way, counts = np.unique(edges, axis=0, return_counts=True)
+    forth = {tuple(edge): int(n) for edge, n in zip(one_way.tolist(), counts, strict=True)}
+    alone = [edge for edge, n in forth.items() if forth.get((edge[1], edge[0]), 0) != n]
+    return places[np.array(alone, int).reshape(-1, 2)].mean(axis=1), len(edges)
+
+
 def test_clothes_are_closed(body: Body) -> None:
-    for name in ("top", "bottom", "left_index"):
-        start, end = body.parts[name]
-        # Edges of a cap have vertices of their own, so join by place before counting.
-        _, place = np.unique(np.round(body.mesh.vertices, 6), axis=0, return_inverse=True)
-        faces = place[body.mesh.faces[start:end]]
-        edges = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
-        edges = edges[edges[:, 0] != edges[:, 1]]
-        one_way, counts = np.unique(edges, axis=0, return_counts=True)
-        forth = {tuple(edge): int(n) for edge, n in zip(one_way.tolist(), counts, strict=True)}
-        lonely = sum(forth.get((b, a), 0) != n for (a, b), n in forth.items())
-        assert lonely <= 0.002 * len(edges), name
+    for name in ("top", "bottom"):
+        alone, edges = open_edges(body, name)
+        assert len(alone) <= 0.002 * edges, name
 
 
 def test_normals_are_unit_and_leave_the_body(body: Body) -> None:
@@ -360,13 +368,19 @@ def test_outfits_change_only_clothes() -> None:
 
 def test_hems_are_straight(man: Body) -> None:
     cloth = man.mesh.vertices[man.mesh.faces[slice(*man.parts["top"])]].reshape(-1, 3)
-    trunk = cloth[np.abs(cloth[:, 0]) < 0.1]
-    low = trunk[:, 1].min()
-    rim = trunk[trunk[:, 1] < low + 0.0005]
-    # All the way round the hips at one height, to half a millimetre.
-    angles = np.sort(np.arctan2(rim[:, 0], rim[:, 2]))
+    trunk = cloth[np.abs(cloth[:, 0]) < 0.25]
+    rim = np.unique(trunk[trunk[:, 1] < trunk[:, 1].min() + 0.03], axis=0)
+    angle = np.arctan2(rim[:, 0], rim[:, 2] - rim[:, 2].mean())
+    # The lowest point of each direction, against a curve that sways a few times around the hips.
+    order = np.round(angle / (2 * np.pi) * 60).astype(int)
+    hem = np.array([rim[order == k, 1].min() for k in np.unique(order)])
+    at = np.unique(order) / 60 * 2 * np.pi
+    waves = [f(k * at) for k in range(5) for f in (np.cos, np.sin)]
+    basis = np.stack(waves, axis=1)
+    curve = basis @ np.linalg.lstsq(basis, hem, rcond=None)[0]
+    assert len(hem) > 40
     assert np.ptp(rim[:, 2]) > 0.2
-    assert len(angles) > 20
+    assert np.abs(hem - curve).max() < 0.003
 
 
 def test_random_skin_tone_changes_only_the_skin() -> None:
@@ -377,3 +391,19 @@ def test_random_skin_tone_changes_only_the_skin() -> None:
     assert drawn.materials[0] == again.materials[0]
     assert own.materials[3:] == drawn.materials[3:]
     np.testing.assert_array_equal(own.mesh.vertices, drawn.mesh.vertices)
+
+
+def test_parts_of_the_skin_join_without_gaps() -> None:
+    bare = build_body(Appearance(identity=5, outfit=4, hide_shoes=True))
+    parts = ["skin", "head", "lips"]
+    parts += [f"{s}_{p}" for s in ("left", "right") for p in ("palm", "foot", *FINGERS)]
+    alone, edges = open_edges(bare, *parts)
+    cloth = np.vstack(
+        [bare.mesh.vertices[bare.mesh.faces[slice(*bare.parts[p])]] for p in ("top", "bottom")]
+    ).reshape(-1, 3)
+    eyes_and_mouth = bare.vertex_keypoints["left_eye"], bare.vertex_keypoints["right_eye"]
+    holes = np.vstack([cloth, bare.mesh.vertices[list(eyes_and_mouth)]])
+    distance, _ = cKDTree(holes).query(alone)
+    mouth = np.linalg.norm(alone - bare.mesh.vertices[bare.vertex_keypoints["nose"]], axis=1)
+    assert len(alone) < 0.05 * edges
+    assert ((distance < 0.03) | (mouth < 0.08)).all()

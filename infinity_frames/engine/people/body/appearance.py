@@ -1,7 +1,8 @@
-"""Who is asked for, and the proportions that follow: shape coefficients and rest joints."""
+"""What a body is requested to look like, and the traits that each identity draws."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -10,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.core.rng import stream
-from infinity_frames.engine.people.skeleton import JOINT_INDEX, JOINTS, T_POSE, forward
 
-__all__ = ["Appearance", "Gender", "Proportions", "rest_quaternions"]
+__all__ = ["Appearance", "Gender"]
 
 Array = NDArray[np.float64]
 Gender = Literal["MALE", "FEMALE"]
@@ -20,11 +20,18 @@ Gender = Literal["MALE", "FEMALE"]
 STATURE = {"MALE": (1.76, 0.071), "FEMALE": (1.63, 0.064)}
 """Mean and standard deviation of adult stature, m."""
 
-ARM_DROP = np.deg2rad(40.0)
-LEG_SPREAD = np.deg2rad(7.0)
-
-# Of the world-wide identities, told apart from every other draw of the engine.
+# Stream of the identities, which every job of every user shares.
 _IDENTITIES = 1_907
+
+# Traits of the face that an identity draws, each in units of its two shape targets.
+_FACE = (
+    *("nose_length", "nose_width", "nose_depth", "nose_hump", "nose_point"),
+    *("chin_width", "chin_height", "chin_prominence", "jaw", "mouth_width", "upper_lip"),
+    *("lower_lip", "mouth_corners", "cheek_bones", "cheeks", "eye_size", "eye_gap", "eye_slant"),
+    *("brow_height", "brow_angle", "forehead", "ear_size", "ear_wing", "neck_width"),
+)
+_SPREAD, _LARGEST = 0.30, 0.60
+_YOUNGEST, _OLDEST = 18.0, 75.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class Appearance:
     relative_height, relative_weight : float
         Standard deviations of stature and girth, -4..4.
     identity : int
-        0..24: proportions of body and face, hair, skin, colours of the clothes.
+        0..24: proportions of body and face, age, hair, skin, colors of the clothes.
     outfit : int
         0..4: which garments.
     hide_shoes, add_socks : bool
@@ -57,6 +64,11 @@ class Appearance:
     skin_tone_seed: int | None = None
 
     @property
+    def female(self) -> bool:
+        """Whether the shapes of women apply."""
+        return self.gender == "FEMALE"
+
+    @property
     def stature(self) -> float:
         """Height of the body without shoes and hair, m."""
         mean, deviation = STATURE[self.gender]
@@ -72,117 +84,34 @@ class Appearance:
         drawn = np.clip(self.draws("proportions").normal(0.0, 0.7, 8), -1.6, 1.6)
         return np.concatenate([[self.relative_height, self.relative_weight], drawn])
 
+    @cached_property
+    def tone(self) -> float:
+        """Place of the identity's skin between the lightest (0) and the darkest (1)."""
+        # The golden ratio spreads the identities evenly over the palette.
+        return (0.21 + 0.61803399 * self.identity) % 1.0
+
+    @cached_property
+    def age(self) -> float:
+        """Age of the identity, years."""
+        # Spread evenly over the identities, the young more often than the old.
+        share = (0.30 + 0.15 * self.female + 0.75487767 * self.identity) % 1.0
+        return float(_YOUNGEST + (_OLDEST - _YOUNGEST) * share**1.5)
+
+    @cached_property
+    def ancestry(self) -> Mapping[str, float]:
+        """Shares of MakeHuman's three kinds of faces; they follow the tone of the skin."""
+        first, second = self.draws("ancestry").uniform(size=2)
+        african = float(np.clip((self.tone - 0.50) / 0.22, 0.0, 1.0))
+        mixed = 0.9 if first < 0.42 and self.tone > 0.12 else 0.12 * float(second)
+        asian = (1.0 - african) * mixed
+        return {"african": african, "asian": asian, "caucasian": 1.0 - african - asian}
+
+    @cached_property
+    def face(self) -> Mapping[str, float]:
+        """Amounts of the face's traits."""
+        drawn = self.draws("face").normal(0.0, _SPREAD, len(_FACE))
+        return dict(zip(_FACE, np.clip(drawn, -_LARGEST, _LARGEST).tolist(), strict=True))
+
     def draws(self, what: str) -> np.random.Generator:
         """Random generator of one trait of this identity and gender."""
-        return stream(_IDENTITIES, what, self.identity, int(self.gender == "FEMALE"))
-
-
-@dataclass(frozen=True, eq=False)
-class Proportions:
-    """A body of unit size: reference stature, own proportions.
-
-    Parameters
-    ----------
-    female : bool
-        Whether the female tables apply.
-    betas : (10,) array
-        See `Appearance.betas`.
-    """
-
-    female: bool
-    betas: Array
-
-    @property
-    def girth(self) -> float:
-        """Growth of the trunk's girth over the mean: -0.19..0.44 for -4..4 deviations."""
-        weight = float(self.betas[1])
-        return 0.11 * weight if weight > 0 else 0.048 * weight
-
-    @property
-    def limb(self) -> float:
-        """Factor on the radii of arms and legs."""
-        return 1.0 + 0.62 * self.girth + 0.02 * float(self.betas[5])
-
-    @property
-    def leg(self) -> float:
-        """Factor on the length of the legs."""
-        return 1.0 + 0.02 * float(self.betas[2])
-
-    @property
-    def arm(self) -> float:
-        """Factor on the length of the arms."""
-        return (0.955 if self.female else 1.0) * (1.0 + 0.015 * float(self.betas[2]))
-
-    @property
-    def hand(self) -> float:
-        """Factor on the size of the hands."""
-        return 0.92 if self.female else 1.0
-
-    @property
-    def foot(self) -> float:
-        """Factor on the width and height of the feet."""
-        return 0.92 if self.female else 1.0
-
-    @property
-    def head(self) -> float:
-        """Factor on the size of the head."""
-        return 0.98 if self.female else 1.0
-
-    @property
-    def shoulders(self) -> float:
-        """Factor on the distance of the shoulders from the spine."""
-        return (0.885 if self.female else 1.0) + 0.03 * float(self.betas[3]) + 0.05 * self.girth
-
-    @property
-    def hips(self) -> float:
-        """Factor on the width of the pelvis."""
-        return (1.02 if self.female else 1.0) + 0.03 * float(self.betas[4])
-
-    def height(self, y: float | Array) -> Array:
-        """Height in this body of a height in the reference body: only the legs stretch."""
-        shank = 0.085 + 0.405 * self.leg
-        thigh = shank + 0.41 * self.leg
-        return np.asarray(
-            np.interp(y, [0.0, 0.085, 0.49, 0.90, 2.0], [0.0, 0.085, shank, thigh, thigh + 1.1])
-        )
-
-    @cached_property
-    def joints(self) -> Array:
-        """T-pose joints, (55, 3)."""
-        joints = T_POSE.copy()
-        joints[:, 1] = self.height(T_POSE[:, 1])
-        head, wrist = JOINT_INDEX["head"], T_POSE[JOINT_INDEX["left_wrist"]]
-        for index, name in enumerate(JOINTS):
-            side = np.array([-1.0 if name.startswith("right") else 1.0, 1.0, 1.0])
-            part = name.split("_", 1)[-1]
-            if part == "hip":
-                joints[index, 0] *= self.hips
-            elif part in ("jaw", "eye_smplhf"):
-                joints[index] = joints[head] + self.head * (T_POSE[index] - T_POSE[head])
-            elif part in ("collar", "shoulder"):
-                joints[index, 0] *= self.shoulders
-            elif part in ("elbow", "wrist"):
-                start = T_POSE[JOINT_INDEX["left_shoulder"]]
-                own = joints[JOINT_INDEX["left_shoulder"]]
-                joints[index] = side * (own + self.arm * (T_POSE[index] * side - start))
-            elif part[-1] in "123" and not part.startswith("spine"):
-                own = joints[JOINT_INDEX["left_wrist"]]
-                joints[index] = side * (own + self.hand * (T_POSE[index] * side - wrist))
-        return joints
-
-    @cached_property
-    def rest(self) -> Array:
-        """Joints in the A-pose that the body is modelled in, (55, 3)."""
-        positions, _ = forward(rest_quaternions(), self.joints[0], self.joints)
-        return positions
-
-
-def rest_quaternions() -> Array:
-    """The A-pose, (55, 4): arms half down and legs apart, so that nothing touches."""
-    quaternions = np.tile([1.0, 0.0, 0.0, 0.0], (len(JOINTS), 1))
-    turns = {"shoulder": -ARM_DROP, "hip": LEG_SPREAD, "ankle": -LEG_SPREAD}
-    for part, angle in turns.items():
-        for side, sign in (("left", 1.0), ("right", -1.0)):
-            half = 0.5 * sign * angle
-            quaternions[JOINT_INDEX[f"{side}_{part}"]] = np.cos(half), 0.0, 0.0, np.sin(half)
-    return quaternions
+        return stream(_IDENTITIES, what, self.identity, int(self.female))

@@ -1,51 +1,52 @@
-"""From shapes to parts: each meshed at the resolution it needs, skin under cloth removed."""
+"""From a shaped body to parts: skin, face, hair, clothes; skin beneath cloth is left out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
 
-from infinity_frames.engine.people.body import garments
-from infinity_frames.engine.people.body.appearance import Appearance, Proportions
-from infinity_frames.engine.people.body.face import features
-from infinity_frames.engine.people.body.garments import Garment, floor_height
-from infinity_frames.engine.people.body.hair import hair_field, mesh_hair
-from infinity_frames.engine.people.body.hands import FINGERS, add_palm, finger
-from infinity_frames.engine.people.body.head import Face, add_head
-from infinity_frames.engine.people.body.mesh import Part, clip, from_field, keep, mirror
+from infinity_frames.engine.people.body import face, footwear, garments, hair
+from infinity_frames.engine.people.body.appearance import Appearance
+from infinity_frames.engine.people.body.human import human
+from infinity_frames.engine.people.body.mesh import Part, keep, mirror
 from infinity_frames.engine.people.body.palette import Look, Surface, complexion, look
-from infinity_frames.engine.people.body.sdf import Field
-from infinity_frames.engine.people.body.shape import (
-    ARM_AXES,
-    add_arm,
-    add_foot,
-    add_legs,
-    add_neck,
-    add_trunk,
-    hand_points,
-)
-from infinity_frames.engine.people.body.skin import body_weights, mirror_weights
-from infinity_frames.engine.people.skeleton import JOINT_INDEX
+from infinity_frames.engine.people.body.shape import Figure, template
+from infinity_frames.engine.people.skeleton import JOINT_INDEX, JOINTS
 
-__all__ = ["Piece", "assemble"]
+__all__ = ["Piece", "assemble", "waist"]
 
 Array = NDArray[np.float64]
 
-_OVERLAP = 0.006  # of the skin's coarse and fine meshes, m
-_SHANK = 0.045  # above the ankle, where the fine mesh of a bare foot begins, m
-_WAIST = 1.07  # reference height of the waist, m
+FINGERS = ("index", "middle", "pinky", "ring", "thumb")
+_HEAD = ("head", "jaw", "left_eye_smplhf", "right_eye_smplhf")
+_SHOE_TOP = 0.062  # below which the skin of a shod foot is left out, m
+_IN_SOCK = 0.060  # how far above the ankle it is left out beneath a sock, m
+_ROOTED = 0.016  # inside the hairline beyond which the scalp is left out, m
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """A named part; its own weights where they are no function of position alone."""
+    """A named part and how much each joint moves its vertices.
+
+    Parameters
+    ----------
+    name : str
+        ``skin``, ``left_palm``, ``top``, ...
+    part : Part
+        In the rest pose.
+    weights : (N, 55) array
+        Rows sum to 1.
+    casts : bool
+        Whether it casts a shadow.
+    """
 
     name: str
     part: Part
-    own_weights: Array | None = None
+    weights: Array
     casts: bool = True
 
     @property
@@ -53,214 +54,237 @@ class Piece:
         """The name without its side."""
         return self.name.removeprefix("left_").removeprefix("right_")
 
-    def weights(self, body: Proportions) -> Array:
-        """Bone weights, (V, bones)."""
-        if self.own_weights is not None:
-            return self.own_weights
-        return body_weights(self.part.vertices, body)
 
+def assemble(appearance: Appearance, body: Figure) -> list[Piece]:
+    """Make all parts of a person in the rest pose.
 
-def assemble(
-    appearance: Appearance, body: Proportions, face: Face
-) -> tuple[list[Piece], float, float]:
-    """All parts of a person of unit size in the A-pose; height of the crown; girth of the waist."""
-    field = add_trunk(Field(), body)
-    for add in (add_neck, add_arm, add_legs, add_foot, add_palm):
-        add(field, body)
-    add_head(field, face)
-    clothes = _clothes(appearance, body)
+    Parameters
+    ----------
+    appearance : Appearance
+        Who.
+    body : Figure
+        Their shape.
+
+    Returns
+    -------
+    list of Piece
+    """
     colors = look(appearance)
-    skin = _trunk(field, body, barefoot=_barefoot(appearance))
-    waist = _girth(skin, float(body.height(_WAIST)))
-    pieces = [Piece("skin", skin), *_head(field, face, colors)]
-    pieces += _both("palm", _palm(field, body))
-    if _barefoot(appearance):
-        pieces += _both("foot", _foot(field, body))
-    covers = [garment for garment, _ in clothes.values()]
-    pieces = [_uncovered(piece, covers) for piece in pieces]
-    for name in FINGERS:
-        part, weights = finger(name, body, Surface.SKIN)
-        pieces += [
-            Piece(f"left_{name}", part, weights),
-            Piece(f"right_{name}", mirror(part), mirror_weights(weights)),
-        ]
-    flushed, pale = _spots(body, face)
-    for piece in pieces:
-        skin_like = np.zeros(len(piece.part.vertices), bool)
-        skin_like[piece.part.faces[piece.part.materials == Surface.SKIN]] = True
-        tint = complexion(piece.part.vertices[skin_like], flushed, pale)
-        piece.part.colors[skin_like] *= tint
-    for name, (garment, surface) in clothes.items():
-        mesh = garment.mesh(surface, band=0.82 if name in ("top", "bottom", "sock") else 1.0)
-        pieces += [Piece(name, mesh)] if name in ("top", "bottom") else _both(name, mesh)
-    return [piece for piece in pieces if len(piece.part.faces)], _crown(field, face), waist
-
-
-def _barefoot(appearance: Appearance) -> bool:
-    return appearance.hide_shoes and not appearance.add_socks
-
-
-def _clothes(appearance: Appearance, body: Proportions) -> dict[str, tuple[Garment, Surface]]:
-    top, bottom = garments.OUTFITS[appearance.outfit]
-    clothes = {
-        "top": (garments.top(top, body), Surface.TOP),
-        "bottom": (garments.bottom(bottom, body), Surface.BOTTOM),
-    }
-    if not appearance.hide_shoes:
-        clothes["shoe"] = garments.shoe(body), Surface.SHOE
-        clothes["sole"] = garments.sole(body), Surface.SOLE
-    if appearance.add_socks:
-        clothes["sock"] = garments.sock(body), Surface.SOCK
-    return clothes
-
-
-def _both(name: str, left: Part) -> list[Piece]:
-    return [Piece(f"left_{name}", left), Piece(f"right_{name}", mirror(left))]
-
-
-def _cuff(body: Proportions) -> float:
-    """Where the fine mesh of the hand begins: before the wrist, so that its bend is all in it."""
-    return 0.525 * body.arm - 0.05
-
-
-def _along_arm(points: Array, body: Proportions) -> Array:
-    folded = np.hstack([np.abs(points[:, :1]), points[:, 1:]])
-    return np.asarray((folded - body.rest[JOINT_INDEX["left_shoulder"]]) @ ARM_AXES[0])
-
-
-def _trunk(field: Field, body: Proportions, barefoot: bool) -> Part:
-    """Skin from ankles to neck and wrists."""
-    neck = float(body.rest[JOINT_INDEX["neck"], 1]) + 0.035
-    ankle = float(body.rest[JOINT_INDEX["left_ankle"], 1])
-    reach = float(body.rest[JOINT_INDEX["left_wrist"], 0]) + 0.07
-    low, high = (-reach, ankle - 0.05, -0.30), (reach, neck + 0.03, 0.36)
-    part = from_field(field, low, high, (0.019, 0.026, 0.018), Surface.SKIN, step=0.008)
-    lowest = ankle + (_SHANK if barefoot else -0.02) - _OVERLAP
-
-    def head(points: Array) -> Array:
-        return np.asarray(points[:, 1] - neck - _OVERLAP)
-
-    def foot(points: Array) -> Array:
-        return np.asarray(lowest - points[:, 1])
-
-    def hand(points: Array) -> Array:
-        beyond = _along_arm(points, body) - _cuff(body) - _OVERLAP
-        return np.minimum(beyond, np.abs(points[:, 0]) - 0.32)
-
-    return clip(part, (head, foot, hand), close=False)
-
-
-def _head(field: Field, face: Face, colors: Look) -> list[Piece]:
-    """Head, hair and what is painted on the face."""
-    neck = float(face.body.rest[JOINT_INDEX["neck"], 1]) + 0.035
-    low, high = face.at((-0.11, 0, -0.14)), face.at((0.11, 1.80, 0.14))
-    low[1] = neck - 0.02
-    skull = from_field(field, low, high, (0.0092, 0.0082, 0.0080), Surface.SKIN, step=0.003)
-    edges = (lambda points: neck - points[:, 1], partial(_ear_region, face, 0.0))
-    skull = clip(skull, edges, close=False)
-    ear = _ear(field, face)
-    hair = hair_field(face)
-    pieces = []
-    if hair is not None:
-        pieces = [Piece("hair", mesh_hair(hair, face))]
-        depth = hair(skull.vertices)
-        rooted = np.clip((0.004 - depth) / 0.006, 0.0, 1.0)[:, None]
-        skull.colors += rooted * (np.array(colors.hair) / colors.skin - skull.colors)
-        skull = keep(skull, np.any(depth[skull.faces] > -0.004, axis=1))
-    sheets = features(field, face, colors)
-    pieces += [Piece("head", skull), *_both("ear", ear)]
-    return [*pieces, *(Piece(*item, casts=False) for item in sheets.items())]
-
-
-def _ear_region(face: Face, margin: float, points: Array) -> Array:
-    """Positive within an ellipsoid round either ear, m."""
-    folded = np.hstack([np.abs(points[:, :1]), points[:, 1:]])
-    center = face.at((0.079 * face.width, 1.632, -0.012))
-    radii = np.array([0.017, 0.043, 0.030]) * face.body.head
-    return np.asarray(0.017 * (1.0 - np.linalg.norm((folded - center) / radii, axis=1)) - margin)
-
-
-def _ear(field: Field, face: Face) -> Part:
-    """The left ear, finer than the rest of the head."""
-    low, high = face.at((0.045, 1.585, -0.060)), face.at((0.105, 1.685, 0.035))
-    part = from_field(field, low, high, (0.0055, 0.0062, 0.0055), Surface.SKIN, step=0.0025)
-    return clip(part, (lambda points: -_ear_region(face, -0.002, points),), close=False)
-
-
-def _palm(field: Field, body: Proportions) -> Part:
-    wrist = hand_points(body, np.zeros(3))
-    matrix = np.column_stack([ARM_AXES.T, wrist])
-    low, high = (-0.08, -0.05, -0.065), (0.13, 0.04, 0.09)
-    part = from_field(
-        field, low, high, (0.012, 0.0065, 0.0085), Surface.SKIN, step=0.004, matrix=matrix
-    )
-    return clip(part, (lambda points: _cuff(body) - _along_arm(points, body),), close=False)
-
-
-def _foot(field: Field, body: Proportions) -> Part:
-    ankle = body.rest[JOINT_INDEX["left_ankle"]]
-    floor, top = floor_height(body), float(ankle[1]) + _SHANK
-    low = (ankle[0] - 0.08, floor - 0.02, ankle[2] - 0.09)
-    high = (ankle[0] + 0.09, top + 0.03, ankle[2] + 0.23)
-    part = from_field(field, low, high, (0.0075, 0.008, 0.009), Surface.SKIN, step=0.004)
-    part = clip(part, (lambda points: floor - points[:, 1],))
-    return clip(part, (lambda points: points[:, 1] - top,), close=False)
-
-
-def _spots(body: Proportions, face: Face) -> tuple[Array, Array]:
-    """Where the skin is redder and where lighter than elsewhere: centres and radii, (K, 4)."""
-    beard = [] if body.female else [(0.0, 1.545, 0.075, 0.030)]
-    on_face = [
-        *((0.046, 1.608, 0.070, 0.022), (0.0, 1.607, 0.112, 0.013), (0.080, 1.630, -0.010, 0.025)),
-        *beard,
+    return [
+        *_skin(appearance, body, colors),
+        *_face(body, colors),
+        *_hair(appearance, body, colors),
+        *_clothes(appearance, body),
+        *_footwear(appearance, body),
     ]
-    flushed = [(*face.at(spot[:3]), spot[3] * body.head) for spot in on_face]
-    back = np.array([0.0, 0.0, 0.045])
-    for joint, offset, radius in (("knee", back, 0.05), ("elbow", -back, 0.045)):
-        flushed.append((*(body.rest[JOINT_INDEX[f"left_{joint}"]] + offset), radius))
-    for finger_name in FINGERS:
-        for k in (1, 2):
-            knuckle = body.rest[JOINT_INDEX[f"left_{finger_name}{k}"]] + 0.008 * ARM_AXES[1]
-            flushed.append((*knuckle, 0.010))
-    palm = [(along, -0.022, 0.0, 0.035) for along in (0.03, 0.07, 0.10)]
-    pale = [(*hand_points(body, np.array(spot[:3])), spot[3]) for spot in palm]
-    left = np.array(flushed), np.array(pale)
+
+
+# --- skin ----------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def _regions() -> NDArray[np.str_]:
+    """Name of the part that each face of the skin belongs to, without its side, (F,)."""
+    skin = human()
+    owner = skin.weights[skin.faces].sum(axis=1).argmax(axis=1)
+    names = []
+    for name in JOINTS:
+        part = name.partition("_")[2] or name
+        finger = part.rstrip("123")
+        region = {"wrist": "palm", "ankle": "foot", "foot": "foot"}.get(part, "skin")
+        names.append("head" if name in _HEAD else finger if finger in FINGERS else region)
+    out: NDArray[np.str_] = np.array(names)[owner]
+    out[skin.masks["lips"][skin.faces].min(axis=1) > 0.5] = "lips"
+    return out
+
+
+def _hidden(appearance: Appearance, body: Figure) -> NDArray[np.bool_]:
+    """Faces of the skin that nothing can see, (F,)."""
+    skin = human()
+    hidden: NDArray[np.bool_] = skin.masks["inside_mouth"][skin.faces].min(axis=1) > 0.5
+    for kind in garments.OUTFITS[appearance.outfit]:
+        hidden |= garments.covered(kind)
+    if not appearance.hide_shoes:
+        hidden |= footwear.foot_faces(_SHOE_TOP * appearance.stature / 1.75, body)
+    if appearance.add_socks:
+        ankle = float(body.at("left_ankle")[1]) - body.floor
+        hidden |= footwear.foot_faces(ankle + _IN_SOCK, body)
+    if hair.STYLES[hair.style(appearance)] is not None:
+        hidden |= hair.scalp_depth(template().skin)[skin.faces].min(axis=1) > _ROOTED
+    return hidden
+
+
+def _skin(appearance: Appearance, body: Figure, colors: Look) -> list[Piece]:
+    skin, hidden = human(), _hidden(appearance, body)
+    tint = _tint(appearance, body, colors)
+    materials = np.full(len(skin.faces), Surface.SKIN, np.int32)
+    whole = Part(body.skin, body.normals, skin.faces, materials, tint)
+    left = np.arange(len(skin.faces)) < len(skin.faces) // 2
+    pieces = []
+    for region in ("skin", "head", "lips", "palm", "foot", *FINGERS):
+        here = (_regions() == region) & ~hidden
+        both = region in ("skin", "head", "lips")
+        sides = {region: here} if both else {f"left_{region}": here & left}
+        if not both:
+            sides[f"right_{region}"] = here & ~left
+        for name, faces in sides.items():
+            if faces.any():
+                used = np.unique(skin.faces[faces])
+                pieces.append(Piece(name, keep(whole, faces), skin.weights[used]))
+    return pieces
+
+
+def _tint(appearance: Appearance, body: Figure, colors: Look) -> Array:
+    """Factors on the color of the skin at its vertices, (V, 3)."""
+    skin, points = human(), body.skin
+    dark = float(np.mean(colors.skin)) < 0.12
+    flushed, pale = _spots(body)
+    tint = complexion(points, flushed, pale if dark else pale[:0])
+    lips = (0.94, 0.70, 0.72) if dark else (0.88, 0.60, 0.60)
+    for name, factor in {
+        "lips": lips,
+        "eyelids": (0.92, 0.84, 0.84),
+        "ears": (1.0, 0.88, 0.86),
+        "fingernails": (1.10, 1.0, 0.99),
+        "toenails": (1.10, 1.0, 0.99),
+    }.items():
+        tint *= 1.0 + skin.masks[name][:, None] * (np.array(factor) - 1.0)
+    tone, grown = np.array(colors.skin), np.array(colors.hair)
+    places = template().skin
+    if hair.STYLES[hair.style(appearance)] is not None:
+        roots = 0.85 * garments.smooth_step(hair.scalp_depth(places), -0.003, 0.006)
+        tint += roots[:, None] * (0.8 * grown / tone - tint)
+    density, _ = face.beard(appearance)
+    if density:
+        # Stubble: short hair with skin between.
+        stubble = density * garments.smooth_step(hair.beard_depth(places), -0.004, 0.014)
+        shade = 0.55 * grown / tone + 0.45 * np.array([0.55, 0.55, 0.62])
+        tint += stubble[:, None] * (np.minimum(shade, 0.9) - tint)
+    return np.asarray(np.clip(tint, 0.0, None))
+
+
+def _spots(body: Figure) -> tuple[Array, Array]:
+    """Where the skin is redder and where lighter than elsewhere: centers and radii, (K, 4)."""
+    eye = body.at("left_eye_smplhf")
+    nose = _nose(body)
+    flushed = [
+        (eye[0] + 0.008, eye[1] - 0.042, eye[2] - 0.006, 0.022),
+        (*nose, 0.014),
+    ]
+    for joint, offset, radius in (("knee", 0.045, 0.05), ("elbow", -0.03, 0.045)):
+        flushed.append((*(body.at(f"left_{joint}") + np.array([0.0, 0.0, offset])), radius))
+    wrist, middle = body.at("left_wrist"), body.at("left_middle1")
+    along = middle - wrist
+    across = body.at("left_index1") - body.at("left_pinky1")
+    back = np.cross(across, along)
+    back /= np.linalg.norm(back)
+    knuckles = [body.at(f"left_{finger}{k}") + 0.008 * back for finger in FINGERS for k in (1, 2)]
+    flushed += [(*knuckle, 0.010) for knuckle in knuckles]
+    pale = [(*(wrist + share * along - 0.022 * back), 0.035) for share in (0.35, 0.75, 1.1)]
     flip = np.array([-1.0, 1.0, 1.0, 1.0])
-    both = [np.vstack([spots, (spots * flip)[np.abs(spots[:, 0]) > 0.02]]) for spots in left]
+    both = [
+        np.vstack([spots, (spots * flip)[np.abs(spots[:, 0]) > 0.02]])
+        for spots in (np.array(flushed), np.array(pale))
+    ]
     return both[0], both[1]
 
 
-def _crown(field: Field, face: Face) -> float:
-    """Height of the top of the head, hair left out, m."""
-    line = face.at(np.array([[0.0, 1.70, z] for z in (-0.04, -0.03, -0.02, -0.01, 0.0)]))
-    for _ in range(30):
-        line[:, 1] -= field(line)
-    return float(line[:, 1].max())
+def _nose(body: Figure) -> Array:
+    """Tip of the nose, m."""
+    eye = body.at("left_eye_smplhf")
+    x, y, _ = body.skin.T
+    near = np.flatnonzero((np.abs(x) < 0.008) & (np.abs(y - eye[1] + 0.035) < 0.03))
+    return np.asarray(body.skin[near[body.skin[near, 2].argmax()]])
 
 
-def _uncovered(piece: Piece, covers: list[Garment]) -> Piece:
-    """Without the faces that lie beneath clothes."""
-    hidden = np.zeros(len(piece.part.vertices), bool)
-    for garment in covers:
-        hidden |= garment.covers(piece.part.vertices)
-        hidden |= garment.covers(piece.part.vertices * (-1.0, 1.0, 1.0))
-    faces = np.any(~hidden[piece.part.faces], axis=1)
-    return piece if faces.all() else Piece(piece.name, keep(piece.part, faces))
+# --- face and hair -------------------------------------------------------------------------------
 
 
-def _girth(part: Part, height: float) -> float:
-    """Length of the cut of the trunk with a horizontal plane, m."""
-    corners = part.vertices[part.faces]
-    corners = corners[(np.abs(corners[:, :, 0]) < 0.45).all(axis=1)]
-    above = corners[:, :, 1] > height
-    length = 0.0
-    for triangle, side in zip(corners, above, strict=True):
-        if side.all() or not side.any():
-            continue
-        ends = [
-            a + (height - a[1]) / (b[1] - a[1]) * (b - a)
-            for a, b in zip(triangle, np.roll(triangle, -1, axis=0), strict=True)
-            if (a[1] > height) != (b[1] > height)
-        ]
-        length += float(np.linalg.norm(ends[1] - ends[0]))
-    return length
+def _rigid(name: str, joint: str, part: Part, casts: bool = True) -> Piece:
+    weights = np.zeros((len(part.vertices), len(JOINTS)))
+    weights[:, JOINT_INDEX[joint]] = 1.0
+    return Piece(name, part, weights, casts)
+
+
+def _face(body: Figure, colors: Look) -> list[Piece]:
+    eye, lashes = face.eyeball(body, colors), face.lashes(body, colors)
+    sheet = face.brow_sheet()
+    dark = 0.62 * np.array(colors.hair) + 0.12 * np.array(colors.skin)
+    tones = np.tile(dark, (sheet.rows.shape[0], 1))
+    brows = face.on_sheet(sheet, body, 0.0011, tones, Surface.PAINT)
+    pieces = [Piece("brow", brows, np.asarray(sheet.rows @ human().weights), casts=False)]
+    for side, flip in (("left", lambda part: part), ("right", mirror)):
+        pieces.append(_rigid(f"{side}_eye", f"{side}_eye_smplhf", flip(eye)))
+        pieces.append(_rigid(f"{side}_lids", "head", flip(lashes), casts=False))
+    return pieces
+
+
+def _hair(appearance: Appearance, body: Figure, colors: Look) -> list[Piece]:
+    pieces = []
+    shell = hair.hair_shell(appearance, body, colors)
+    if shell is not None:
+        pieces.append(Piece("hair", *shell))
+    free = hair.locks(appearance, body)
+    if free is not None:
+        pieces.append(_rigid("locks", "head", free))
+    _, thick = face.beard(appearance)
+    if thick:
+        shell = hair.beard_shell(appearance, body, colors, thick)
+        pieces.append(Piece("beard", *shell, casts=False))
+    return pieces
+
+
+# --- clothes -------------------------------------------------------------------------------------
+
+_MATERIALS = {
+    "top": (Surface.TOP, Surface.ACCENT, Surface.TOP_BAND, Surface.TOP),
+    "bottom": (Surface.BOTTOM, Surface.BOTTOM, Surface.BOTTOM_BAND, Surface.BOTTOM),
+}
+_STRIPED = 0.5  # share of the wardrobes whose clothes have stripes
+
+
+def _clothes(appearance: Appearance, body: Figure) -> list[Piece]:
+    top, bottom = garments.OUTFITS[appearance.outfit]
+    draws = appearance.draws("stripes").uniform(size=10)
+    pieces = []
+    seed = 7 * appearance.identity + appearance.outfit
+    for name, cloth in (
+        ("bottom", garments.dress(bottom, body, seed, under=top)),
+        ("top", garments.dress(top, body, seed, over=bottom)),
+    ):
+        surfaces = list(_MATERIALS[name])
+        if draws[2 * appearance.outfit + (name == "top")] > _STRIPED:
+            surfaces[garments.STRIPE] = surfaces[garments.CLOTH]
+        elif name == "bottom":
+            surfaces[garments.STRIPE] = Surface.ACCENT
+        materials = np.array(surfaces, np.int32)[cloth.tags]
+        part = Part(cloth.vertices, cloth.normals, cloth.faces, materials, cloth.colors)
+        pieces.append(Piece(name, part, np.asarray(cloth.rows @ human().weights)))
+    return pieces
+
+
+def _footwear(appearance: Appearance, body: Figure) -> list[Piece]:
+    pieces = []
+    if not appearance.hide_shoes:
+        for name, part in footwear.shoes(body).items():
+            pieces.append(Piece(name, part, footwear.shoe_weights(part, body)))
+    if appearance.add_socks:
+        for name, part in footwear.socks(body).items():
+            pieces.append(Piece(name, part, footwear.sock_weights(part, body)))
+    return pieces
+
+
+def waist(body: Figure) -> float:
+    """Circumference of the skin's waist in a horizontal plane, as a tape measures it, m."""
+    skin = human()
+    height = 0.5 * float(body.at("spine1")[1] + body.at("spine2")[1])
+    trunk = [JOINT_INDEX[name] for name in ("pelvis", "spine1", "spine2", "spine3")]
+    own = skin.weights[:, trunk].sum(axis=1) > 0.5
+    edges = skin.faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
+    edges = edges[own[edges].all(axis=1)]
+    a, b = body.skin[edges[:, 0]], body.skin[edges[:, 1]]
+    crossing = (a[:, 1] > height) != (b[:, 1] > height)
+    a, b = a[crossing], b[crossing]
+    share = ((height - a[:, 1]) / (b[:, 1] - a[:, 1]))[:, None]
+    hull = ConvexHull((a + share * (b - a))[:, [0, 2]])
+    return float(hull.area)  # in two dimensions the length of the outline

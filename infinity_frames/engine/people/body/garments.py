@@ -1,31 +1,31 @@
-"""Clothes: offsets of the body's own shapes, cut by smooth scalars so that hems are straight."""
+"""Clothes: parts of the skin's own surface, cut once, then moved out along smoothed normals.
+
+A garment so has exact skinning weights and straight hems on every body. Loose cloth hangs from
+where the body stands out most above it. A hem is closed by a lip that reaches in to the skin.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates, maximum_filter, uniform_filter
 
-from infinity_frames.engine.people.body.appearance import LEG_SPREAD, Proportions
-from infinity_frames.engine.people.body.mesh import Part, clip, from_field
-from infinity_frames.engine.people.body.sdf import Field
-from infinity_frames.engine.people.body.shape import (
-    ARM_AXES,
-    add_arm,
-    add_foot,
-    add_legs,
-    add_neck,
-    add_trunk,
-)
-from infinity_frames.engine.people.skeleton import JOINT_INDEX
+from infinity_frames.engine.people.body.cuts import Scalar, Sheet
+from infinity_frames.engine.people.body.human import human, vertex_normals
+from infinity_frames.engine.people.body.mesh import boundary_loops
+from infinity_frames.engine.people.body.shape import Figure, template
+from infinity_frames.engine.people.skeleton import JOINTS
 
-__all__ = ["OUTFITS", "Garment", "bottom", "floor_height", "shoe", "sock", "sole", "top"]
+__all__ = ["BAND", "CLOTH", "LIP", "OUTFITS", "STRIPE", "Cloth", "covered", "dress", "smooth_step"]
 
 Array = NDArray[np.float64]
-Corner = tuple[float, float, float]
-Scalar = Callable[[Array], Array]
+Faces = NDArray[np.int32]
 
 OUTFITS = (
     ("T_SHIRT", "SHORTS"),
@@ -36,196 +36,460 @@ OUTFITS = (
 )
 """Top and bottom of each outfit."""
 
+CLOTH, STRIPE, BAND, LIP = range(4)
+"""Tags of a garment's faces."""
 
-_SHIRT_VOXEL: Corner = (0.024, 0.030, 0.022)
+_TOPS = ("T_SHIRT", "TANK_TOP", "LONG_SLEEVE", "FITTED_T_SHIRT")
+_OVER_WAISTBAND = 0.0035  # of a top's ease over that of trousers beneath, m
+_LIP_GAP, _LIP_SHADE = 0.0010, 0.45
+_ARM_JOINTS = tuple(
+    index
+    for index, name in enumerate(JOINTS)
+    if name.partition("_")[2].startswith(
+        ("shoulder", "elbow", "wrist", "index", "middle", "ring", "pinky", "thumb")
+    )
+)
 
 
-@dataclass(frozen=True, eq=False)
-class Garment:
-    """A piece of clothing before it is meshed.
+@dataclass(frozen=True)
+class _Cut:
+    """How a garment fits.
 
     Parameters
     ----------
-    field : Field
-        The closed shape that the cloth is the surface of.
-    edges : tuple of callables
-        Smooth scalars of points (N, 3), negative where there is cloth; zero is a hem.
-    low, high, voxel : tuple of float
-        Box and grid to mesh, m.
-    sink : float
-        How far what closes the hems sinks in, m; none where it is a sole.
-    overlap : float
-        How far the skin goes on beneath the cloth from a hem, m.
+    ease : float
+        Distance from the skin, m.
+    drape : float
+        Share of the way out to where cloth that hangs freely would be.
+    relaxed : int
+        Rounds of smoothing along the normals.
+    folds : float
+        Depth of the folds, m.
+    flare : float
+        Widening of sleeves or trouser legs towards their hems, m.
+    rings : int
+        Rings of skin faces that are kept beneath the cloth next to a hem.
     """
 
-    field: Field
-    edges: tuple[Scalar, ...]
-    low: Corner
-    high: Corner
-    voxel: Corner = _SHIRT_VOXEL
-    sink: float = 0.04
-    overlap: float = 0.008
-
-    def mesh(self, material: int, band: float = 1.0) -> Part:
-        """The cloth, hems capped; `band` is the factor on the colour along the hems."""
-        part = from_field(self.field, self.low, self.high, self.voxel, material, step=0.010)
-        shade = 0.5 if self.sink else 0.85  # one looks into a sleeve, but at a sole
-        return clip(part, self.edges, shade=shade, sink=self.sink, band=band)
-
-    def covers(self, points: Array) -> NDArray[np.bool_]:
-        """Which points (N, 3) of the skin are safely beneath the cloth."""
-        inward = np.max([edge(points) for edge in self.edges], axis=0)
-        # Where smooth joints differ, skin may stand out a little far from any hem: it goes too.
-        limit = np.where(inward < -0.03, 0.006, -0.0015)
-        return np.asarray((self.field(points) < limit) & (inward < -self.overlap))
+    ease: float
+    drape: float = 0.0
+    relaxed: int = 6
+    folds: float = 0.0030
+    flare: float = 0.0
+    rings: int = 1
 
 
-def _joint(body: Proportions, name: str) -> Array:
-    return np.asarray(body.rest[JOINT_INDEX[name]])
+_CUTS: Mapping[str, _Cut] = MappingProxyType(
+    {
+        "T_SHIRT": _Cut(0.0090, 0.80, 14, 0.0034, 0.015, rings=2),
+        "FITTED_T_SHIRT": _Cut(0.0045, 0.20, 8, 0.0015),
+        "LONG_SLEEVE": _Cut(0.0060, 0.40, 10, 0.0026),
+        "TANK_TOP": _Cut(0.0060, 0.45, 10, 0.0022, rings=2),
+        "SHORTS": _Cut(0.0065, 0.0, 6, 0.0030, 0.018, rings=2),
+        "LEGGINGS": _Cut(0.0022, 0.0, 2, 0.0004),
+        "JOGGERS": _Cut(0.0070, 0.0, 8, 0.0030, 0.013),
+    }
+)
 
 
-def floor_height(body: Proportions) -> float:
-    """Where the sole lies in the A-pose, whose feet hang a little above the ground, m."""
-    index = JOINT_INDEX["left_ankle"]
-    return float(body.rest[index, 1] - body.joints[index, 1])
+@dataclass(frozen=True, eq=False)
+class Cloth:
+    """A garment on a body.
+
+    Parameters
+    ----------
+    vertices, normals : (N, 3) array
+        In the rest pose, m; unit.
+    faces : (F, 3) int32 array
+        Triangles.
+    tags : (F,) int32 array
+        `CLOTH`, `STRIPE`, `BAND` or `LIP`.
+    colors : (N, 3) array
+        Linear RGB that multiplies the material's.
+    rows : (N, V) sparse array
+        Weights of the skin's vertices that each vertex follows.
+    """
+
+    vertices: Array
+    normals: Array
+    faces: Faces
+    tags: NDArray[np.int32]
+    colors: Array
+    rows: sp.csr_array
 
 
-def _below(height: float) -> Scalar:
-    return lambda points: np.asarray(points[:, 1] - height)
+def smooth_step(x: Array, low: float, high: float) -> Array:
+    """Rise smoothly from 0 at `low` to 1 at `high`."""
+    t = np.clip((x - low) / (high - low), 0.0, 1.0)
+    return np.asarray(t * t * (3.0 - 2.0 * t))
+
+
+# --- where the cuts run, on the template ---------------------------------------------------------
 
 
 def _above(height: float) -> Scalar:
     return lambda points: np.asarray(height - points[:, 1])
 
 
-def _sleeve(body: Proportions, length: float) -> Scalar:
-    """Both arms cut across at a distance from the shoulder; what is far from an arm is kept."""
-    shoulder = _joint(body, "left_shoulder")
+def _below(height: float) -> Scalar:
+    return lambda points: np.asarray(points[:, 1] - height)
+
+
+def _grown(scalar: Scalar, by: float) -> Scalar:
+    return lambda points: np.asarray(scalar(points) + by)
+
+
+def _opposite(scalar: Scalar, by: float) -> Scalar:
+    """Negative within a distance of a cut."""
+    return lambda points: np.asarray(-scalar(points) - by)
+
+
+def _height(joint: str) -> float:
+    return float(template().at(joint)[1])
+
+
+def _left(points: Array) -> Array:
+    return np.hstack([np.abs(points[:, :1]), points[:, 1:]])
+
+
+def _along_bone(points: Array, start: str, end: str) -> tuple[Array, Array, float]:
+    """Distances along and from a bone of the left side, points folded onto it; its length."""
+    a, b = template().at(start), template().at(end)
+    length = float(np.linalg.norm(b - a))
+    axis = (b - a) / length
+    offset = _left(points) - a
+    along = offset @ axis
+    return along, np.linalg.norm(offset - along[:, None] * axis, axis=1), length
+
+
+def _sleeve(length: float) -> Scalar:
+    """Cut across the upper arms at a distance from the shoulder; forearms are gone."""
 
     def scalar(points: Array) -> Array:
-        folded = np.abs(points[:, :1])
-        offset = np.hstack([folded, points[:, 1:]]) - shoulder
-        along = offset @ ARM_AXES[0]
-        across = np.linalg.norm(offset - along[:, None] * ARM_AXES[0], axis=1)
-        cut = np.minimum(along - length, 0.115 + 0.4 * max(length, 0.0) - across)
-        # Where there is a sleeve, the side of a heavy trunk may come as near to the arm as cloth.
-        beside = folded[:, 0] - shoulder[0] - 0.35 * length
-        return np.asarray(np.minimum(cut, beside) if length > 0.0 else cut)
+        along, across, _ = _along_bone(points, "left_shoulder", "left_elbow")
+        upper = np.minimum(along - length, 0.105 + 0.35 * length - across)
+        fore, beside, _ = _along_bone(points, "left_elbow", "left_wrist")
+        return np.maximum(upper, np.minimum(fore + 0.03, 0.12 - beside))
 
     return scalar
 
 
-def _neckline(body: Proportions, radius: float, depth: float) -> Scalar:
-    """An upright elliptic hole for the neck; the deeper it is, the lower in front."""
-    base = _joint(body, "neck")
-    size = radius * (1 + 0.25 * body.girth) * (0.9 if body.female else 1.0)
+def _long_sleeve(points: Array) -> Array:
+    along, _, length = _along_bone(points, "left_elbow", "left_wrist")
+    return np.minimum(along - length + 0.020, np.abs(points[:, 0]) - 0.28)
+
+
+def _armhole(points: Array) -> Array:
+    """An upright cut at the shoulder that curves out beneath the arm."""
+    height = points[:, 1] - _height("left_shoulder")
+    edge = np.interp(
+        height,
+        [-0.35, -0.16, -0.115, -0.06, 0.0, 0.05],
+        [0.265, 0.250, 0.168, 0.141, 0.131, 0.127],
+    )
+    return np.asarray(np.abs(points[:, 0]) - edge)
+
+
+def _neckline(half_width: float, front: float, back: float) -> Scalar:
+    """A round neck, lower in front than behind, m from the joint of the neck."""
 
     def scalar(points: Array) -> Array:
-        x, y, z = (points - base).T
-        hole = size * (1.0 - np.hypot(x / size, (z - 0.012) / (1.12 * size + depth)))
-        return np.asarray(np.minimum(hole, y + 0.16))
+        x, y, z = (points - template().at("neck")).T
+        low = back + (front - back) * smooth_step(z, -0.045, 0.02)
+        share = np.clip(np.abs(x) / half_width, 0.0, 1.0)
+        curve = low + (0.02 - low) * share**2.2
+        side = 1.3 * (half_width - np.abs(x)) + 0.004
+        return np.asarray(np.maximum(np.minimum(y - curve, side), y - 0.005))
 
     return scalar
 
 
-def _trouser_leg(body: Proportions, part: str, above: float) -> Scalar:
-    """Both legs cut across at a distance above a joint, m."""
-    axis = np.array([np.sin(LEG_SPREAD), -np.cos(LEG_SPREAD), 0.0])
-    at = _joint(body, f"left_{part}") - above * axis
+_NECKLINES = {
+    "T_SHIRT": (0.082, -0.062, -0.012),
+    "FITTED_T_SHIRT": (0.090, -0.075, -0.016),
+    "LONG_SLEEVE": (0.078, -0.045, -0.008),
+    "TANK_TOP": (0.096, -0.120, -0.055),
+}
+_HEMS = {"T_SHIRT": -0.035, "FITTED_T_SHIRT": 0.020, "LONG_SLEEVE": -0.010, "TANK_TOP": -0.015}
+_WAISTS = {"SHORTS": 0.095, "LEGGINGS": 0.100, "JOGGERS": 0.090}
+_SLEEVES = {"T_SHIRT": 0.175, "FITTED_T_SHIRT": 0.130}
 
-    def scalar(points: Array) -> Array:
-        return np.asarray((np.hstack([np.abs(points[:, :1]), points[:, 1:]]) - at) @ axis)
 
-    return scalar
+def _edges(kind: str) -> list[Scalar]:
+    """The cuts that end a garment."""
+    hip = _height("left_hip")
+    if kind in _TOPS:
+        arms: Scalar = {"LONG_SLEEVE": _long_sleeve, "TANK_TOP": _armhole}.get(kind) or _sleeve(
+            _SLEEVES[kind]
+        )
+        return [_neckline(*_NECKLINES[kind]), _above(hip + _HEMS[kind]), arms]
+    knee, ankle = _height("left_knee"), _height("left_ankle")
+    low = {"SHORTS": knee + 0.13, "LEGGINGS": ankle + 0.05, "JOGGERS": ankle + 0.02}[kind]
+    return [
+        _below(hip + _WAISTS[kind]),
+        _above(low),
+        lambda points: np.asarray(np.abs(points[:, 0]) - 0.28),  # hands
+    ]
 
 
-def top(name: str, body: Proportions) -> Garment:
-    """A shirt by its name in `OUTFITS`."""
-    tight = name in ("FITTED_T_SHIRT", "LONG_SLEEVE")
-    ease, drape, flare = (0.0075, 0.15, 0.0) if tight else (0.013, 0.75, 0.013)
-    if name == "TANK_TOP":
-        ease, drape, flare = 0.0095, 0.40, 0.0
-    loose = 0.013 - ease
-    field = add_trunk(Field(), body, ease, drape, loose)
-    add_arm(field, body, 0.7 * ease, flare)
-    add_legs(field, body, ease + loose, 0.5 * loose)
-    add_neck(field, body, 0.004)
-    sleeve = {"T_SHIRT": 0.185, "FITTED_T_SHIRT": 0.150, "LONG_SLEEVE": 0.505, "TANK_TOP": -0.045}
-    length = sleeve[name] * (body.arm if name != "TANK_TOP" else 1.0)
-    neck = (0.082, 0.026) if name == "TANK_TOP" else (0.074, 0.012)
-    hem = float(body.height(0.915 if not tight else 0.945))
-    reach = 0.72 if name == "LONG_SLEEVE" else 0.48
-    return Garment(
-        field,
-        (_above(hem), _sleeve(body, length), _neckline(body, *neck)),
-        (-reach, hem - 0.05, -0.30),
-        (reach, _joint(body, "head")[1], 0.36),
-        _SHIRT_VOXEL,
-        # A wide armhole gapes with the arm overhead: skin goes on in it, what closes it is deep.
-        *((0.10, 0.030) if name == "TANK_TOP" else (0.04, 0.008)),
+@lru_cache(maxsize=len(_CUTS))
+def pattern(kind: str) -> Sheet:
+    """Cut a garment by its name in `OUTFITS` out of the template."""
+    skin, edges = human(), _edges(kind)
+    sheet = Sheet.of(skin.faces)
+    for edge in edges:
+        sheet = sheet.keep(edge)
+    sheet = sheet.without_scraps()
+    hip = _height("left_hip")
+    if kind in _TOPS:
+        for edge, width in zip(edges, (0.016, 0.018, 0.016), strict=True):
+            if kind != "TANK_TOP" or width != 0.018:
+                sheet = sheet.mark(BAND, _opposite(edge, width))
+        if kind != "TANK_TOP":
+            chest = _height("spine3") + 0.125
+
+            def front(points: Array) -> Array:
+                return np.maximum(np.abs(points[:, 0]) - 0.16, 0.02 - points[:, 2])
+
+            sheet = sheet.mark(STRIPE, _above(chest - 0.018), _below(chest + 0.018), front)
+    else:
+        sheet = sheet.mark(BAND, _above(hip + _WAISTS[kind] - 0.038))
+        sheet = sheet.mark(STRIPE, *_side_stripe(0.012))
+    return sheet
+
+
+def _side_stripe(half_width: float) -> tuple[Scalar, ...]:
+    """Down the outside of the leg, below the waistband."""
+    hip, knee, ankle = (template().at(f"left_{part}") for part in ("hip", "knee", "ankle"))
+    heights = [ankle[1], knee[1], hip[1]]
+
+    def behind(points: Array) -> Array:
+        middle = np.interp(points[:, 1], heights, [ankle[2], knee[2] - 0.01, hip[2] - 0.01])
+        return np.asarray(points[:, 2] - middle)
+
+    def outside(points: Array) -> Array:
+        bone = np.interp(points[:, 1], heights, [ankle[0], knee[0], hip[0]])
+        return np.asarray(bone - np.abs(points[:, 0]))
+
+    return (
+        lambda points: np.asarray(behind(points) - half_width),
+        lambda points: np.asarray(-behind(points) - half_width),
+        outside,
+        _below(float(hip[1]) + 0.05),
     )
 
 
-def bottom(name: str, body: Proportions) -> Garment:
-    """Trousers by their name in `OUTFITS`."""
-    ease, flare = {
-        "SHORTS": (0.0085, 0.016),
-        "LEGGINGS": (0.0030, 0.0),
-        "JOGGERS": (0.0085, 0.010),
-    }[name]
-    field = add_trunk(Field(), body, 0.5 * ease + 0.002)
-    add_legs(field, body, ease, flare)
-    waist = float(body.height(1.02))
-    part, above = {
-        "SHORTS": ("knee", 0.10 if not body.female else 0.19),
-        "LEGGINGS": ("ankle", 0.055),
-        "JOGGERS": ("ankle", 0.020),
-    }[name]
-    cut = float(_joint(body, f"left_{part}")[1]) - 0.03
-    return Garment(
-        field,
-        (_below(waist), _trouser_leg(body, part, above)),
-        (-0.42, cut, -0.30),
-        (0.42, waist + 0.05, 0.36),
+# --- on a body -----------------------------------------------------------------------------------
+
+
+def covered(kind: str) -> NDArray[np.bool_]:
+    """Faces of the skin that lie safely beneath a garment, (F,)."""
+    skin = human()
+    inside = np.zeros(len(skin.mirror))
+    inside[np.unique(pattern(kind).rows.indices)] = 1.0
+    for _ in range(_CUTS[kind].rings):
+        inside = np.where(skin.smoothing @ inside > 0.999, inside, 0.0)
+    return np.asarray(inside[skin.faces].min(axis=1) > 0.5)
+
+
+def dress(
+    kind: str, body: Figure, seed: int, over: str | None = None, under: str | None = None
+) -> Cloth:
+    """Put a garment on a body.
+
+    Parameters
+    ----------
+    kind : str
+        Its name in `OUTFITS`.
+    body : Figure
+        Who wears it.
+    seed : int
+        Where its folds lie.
+    over : str, optional
+        The trousers whose waistband it hangs over.
+    under : str, optional
+        The top that hangs over it.
+
+    Returns
+    -------
+    Cloth
+    """
+    sheet, cut = pattern(kind), _CUTS[kind]
+    skin = np.asarray(sheet.rows @ body.skin)
+    out = np.asarray(sheet.rows @ body.smooth_normals)
+    out /= np.linalg.norm(out, axis=1, keepdims=True)
+    ease = np.full(len(skin), cut.ease)
+    if over is not None:
+        waist = _height("left_hip") + _WAISTS[over]
+        beneath = 1.0 - smooth_step(sheet.points[:, 1], waist, waist + 0.03)
+        ease += beneath * max(_CUTS[over].ease + 0.6 * _CUTS[over].folds - 0.5 * cut.ease, 0.0)
+        ease += _OVER_WAISTBAND * beneath
+    if kind not in _TOPS:
+        ease *= 1.0 - 0.6 * _between_thighs(sheet)
+    points = skin + ease[:, None] * out
+    if cut.drape:
+        points = _hung(points, body, cut.drape * _trunk(sheet))
+    if cut.flare:
+        points = points + _flared(kind, sheet, body, points) * cut.flare
+    points = points + cut.folds * _noise(sheet.points, 1.0, seed)[:, None] * out
+    for _ in range(cut.relaxed):
+        # Along the normal only: a drift aside would bend hems and stripes.
+        lift = np.einsum("ij,ij->i", sheet.smoothing @ points - points, out)
+        points = points + 0.5 * lift[:, None] * out
+        gap = np.einsum("ij,ij->i", points - skin, out)
+        points = points + np.maximum(0.6 * ease - gap, 0.0)[:, None] * out
+    if cut.folds > 0.001:
+        fine = 0.45 * cut.folds * _noise(sheet.points, 1.8, seed + 1)
+        gap = np.einsum("ij,ij->i", points - skin, out)
+        points = points + np.maximum(fine, 0.5 * ease - gap)[:, None] * out
+    faces, tags = sheet.faces, sheet.tags
+    if under is not None:  # what the top hides of the trousers is left out
+        hem = _height("left_hip") + _HEMS[under] + 0.03
+        seen = sheet.points[faces][:, :, 1].min(axis=1) < hem
+        faces, tags = faces[seen], tags[seen]
+    shown = Sheet(sheet.rows, faces, tags)
+    return _hemmed(shown, skin, out, points, vertex_normals(points, sheet.faces))
+
+
+def _hemmed(sheet: Sheet, skin: Array, out: Array, points: Array, normals: Array) -> Cloth:
+    """Close each hem: a lip from its edge in to the skin, then a lid inside the body.
+
+    The skin hides the lid; it keeps light and sight out of the cloth.
+    """
+    parts = [(points, normals, np.ones_like(points), sheet.rows)]
+    faces, count, lids = [sheet.faces], len(points), 0
+    for loop in boundary_loops(sheet.faces):
+        size, inside = len(loop), skin[loop] + _LIP_GAP * out[loop]
+        center = inside.mean(axis=0, keepdims=True)
+        # The lid's corners have normals of their own: out of the opening.
+        after = np.roll(inside, -1, axis=0)
+        opening = np.cross(after - center, inside - center).sum(axis=0)
+        opening /= max(float(np.linalg.norm(opening)), 1e-12)
+        middle = sp.csr_array(np.full((1, size), 1.0 / size)) @ sheet.rows[loop]
+        shade = np.full((2 * size + 1, 3), _LIP_SHADE)
+        shade[:size] = 1.0
+        parts.append(
+            (
+                np.vstack([points[loop], inside, center]),
+                np.tile(opening, (2 * size + 1, 1)),
+                shade,
+                sp.csr_array(sp.vstack([sheet.rows[loop], sheet.rows[loop], middle])),
+            )
+        )
+        edge, inner = count + np.arange(size), count + size + np.arange(size)
+        edge_after, inner_after = np.roll(edge, -1), np.roll(inner, -1)
+        faces += [
+            np.stack([edge_after, edge, inner], axis=1),
+            np.stack([edge_after, inner, inner_after], axis=1),
+            np.stack([inner_after, inner, np.full(size, count + 2 * size)], axis=1),
+        ]
+        count += 2 * size + 1
+        lids += 3 * size
+    vertices, directions, colors, rows = (list(part) for part in zip(*parts, strict=True))
+    cloth = Cloth(
+        np.vstack(vertices),
+        np.vstack(directions),
+        np.vstack(faces).astype(np.int32),
+        np.concatenate([sheet.tags, np.full(lids, LIP, np.int32)]),
+        np.vstack(colors),
+        sp.csr_array(sp.vstack(rows)),
+    )
+    return _compact(cloth)
+
+
+def _compact(cloth: Cloth) -> Cloth:
+    """The cloth without vertices that no face uses."""
+    used = np.unique(cloth.faces)
+    place = np.zeros(len(cloth.vertices), np.int32)
+    place[used] = np.arange(len(used), dtype=np.int32)
+    return Cloth(
+        cloth.vertices[used],
+        cloth.normals[used],
+        place[cloth.faces],
+        cloth.tags,
+        cloth.colors[used],
+        sp.csr_array(cloth.rows[used]),
     )
 
 
-def _foot_box(body: Proportions, height: float) -> tuple[Corner, Corner]:
-    ankle, floor = _joint(body, "left_ankle"), floor_height(body)
-    low = (ankle[0] - 0.09, floor - 0.03, ankle[2] - 0.10)
-    return low, (ankle[0] + 0.10, floor + height, ankle[2] + 0.24)
+def _trunk(sheet: Sheet) -> Array:
+    """How far each vertex belongs to the trunk rather than to an arm, 0..1."""
+    arms = human().weights[:, _ARM_JOINTS].sum(axis=1)
+    return np.asarray(1.0 - np.clip(1.6 * (sheet.rows @ arms), 0.0, 1.0))
 
 
-def shoe(body: Proportions) -> Garment:
-    """The upper of the left shoe."""
-    ankle, floor = _joint(body, "left_ankle"), floor_height(body)
-    field = add_foot(Field(), body, 0.0065, toes=False)
-    add_legs(field, body, 0.007)
-    low, high = _foot_box(body, 0.16)
-
-    def collar(points: Array) -> Array:
-        forward = points[:, 2] - ankle[2]
-        rise = 0.10 * forward - 3.0 * np.clip(forward, 0, None) ** 2
-        return np.asarray(points[:, 1] - floor - 0.083 + rise)
-
-    return Garment(field, (_above(floor + 0.021), collar), low, high, (0.013, 0.012, 0.017), 0.006)
+def _between_thighs(sheet: Sheet) -> Array:
+    """How far each vertex lies on the inside of a thigh, where cloth has no room, 0..1."""
+    hip, knee = template().at("left_hip"), template().at("left_knee")
+    inside = 1.0 - smooth_step(np.abs(sheet.points[:, 0]) - hip[0], -0.06, 0.0)
+    high = smooth_step(sheet.points[:, 1], float(knee[1]), float(knee[1]) + 0.15)
+    return np.asarray(inside * high * (sheet.points[:, 1] < hip[1]))
 
 
-def sole(body: Proportions) -> Garment:
-    """The sole of the left shoe."""
-    floor = floor_height(body)
-    field = add_foot(Field(), body, 0.0115, toes=False)
-    low, high = _foot_box(body, 0.06)
-    return Garment(
-        field, (_above(floor), _below(floor + 0.024)), low, high, (0.017, 0.013, 0.022), 0.0
-    )
+def _flared(kind: str, sheet: Sheet, body: Figure, points: Array) -> Array:
+    """Directions away from the limb's bone, 0 at its start to 1 at the hem, (N, 3)."""
+    if kind in _TOPS:
+        along, _, _ = _along_bone(sheet.points, "left_shoulder", "left_elbow")
+        arms = np.asarray(sheet.rows @ human().weights[:, _ARM_JOINTS].sum(axis=1))
+        share = smooth_step(along, 0.0, 0.17) * smooth_step(arms, 0.3, 0.8)
+        start, end = body.at("left_shoulder"), body.at("left_elbow")
+    else:
+        hip = _height("left_hip")
+        share = smooth_step(hip - sheet.points[:, 1], 0.0, 0.22)
+        if kind == "JOGGERS":
+            share = share * smooth_step(sheet.points[:, 1], 0.10, 0.25)
+        start, end = body.at("left_hip"), body.at("left_knee")
+    if kind not in _TOPS:  # thighs have no room between them
+        inward = np.abs(points[:, 0]) - start[0]
+        share = share * smooth_step(inward, -0.06, 0.03)
+    side = np.where(points[:, :1] < 0.0, -1.0, 1.0) * np.array([1.0, 0.0, 0.0]) + [0.0, 1.0, 1.0]
+    offset = points * side - start
+    axis = (end - start) / np.linalg.norm(end - start)
+    offset -= np.outer(offset @ axis, axis)
+    offset /= np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), 1e-6)
+    return np.asarray(share[:, None] * offset * side)
 
 
-def sock(body: Proportions) -> Garment:
-    """The left sock, to a hand's breadth above the ankle."""
-    field = add_foot(Field(), body, 0.0045, toes=False)
-    add_legs(field, body, 0.0050)
-    low, high = _foot_box(body, 0.24)
-    cuff = _trouser_leg(body, "ankle", 0.085)
-    edges = (_above(floor_height(body)), lambda points: -cuff(points))
-    return Garment(field, edges, low, high, (0.012, 0.016, 0.015), 0.0)
+_SLICE, _DIRECTIONS = 0.012, 48
+_STEEPEST = 0.28  # how far cloth falls in, relative to how far it falls
+
+
+def _hung(points: Array, body: Figure, share: Array) -> Array:
+    """Cloth hangs from where it stands out most above, in each direction around the spine."""
+    spine = 0.5 * (body.at("spine2") + body.at("spine3"))
+    center = float(spine[2]) + 0.03
+    x, z = points[:, 0], points[:, 2] - center
+    angle, radius = np.arctan2(x, z), np.hypot(x, z)
+    top, low = float(body.at("left_shoulder")[1]) - 0.02, float(points[:, 1].min())
+    count = int((top - low) / _SLICE) + 1
+    row = (points[:, 1] - low) / _SLICE
+    column = (angle + np.pi) / (2 * np.pi) * _DIRECTIONS
+    outline = np.zeros((count, _DIRECTIONS))
+    trunk = share > 0.5 * share.max()
+    rows = np.clip(row.round().astype(int), 0, count - 1)[trunk]
+    np.maximum.at(outline, (rows, column.astype(int)[trunk] % _DIRECTIONS), radius[trunk])
+    outline = maximum_filter(outline, (5, 3), mode=("nearest", "wrap"))
+    for k in range(count - 2, -1, -1):
+        if low + k * _SLICE < top - 0.04:
+            outline[k] = np.maximum(outline[k], outline[k + 1] - _STEEPEST * _SLICE)
+    outline = uniform_filter(outline, (5, 3), mode=("nearest", "wrap"))
+    padded = np.hstack([outline[:, -2:], outline, outline[:, :2]])
+    at = [np.clip(row, 0, count - 1), column + 1.5]
+    reach = map_coordinates(padded, at, order=1, mode="nearest")
+    below_chest = smooth_step(top - 0.08 - points[:, 1], 0.0, 0.10)
+    grown = share * below_chest * np.maximum(reach - radius, 0.0)
+    outward = np.stack([np.sin(angle), 0.0 * angle, np.cos(angle)], axis=1)
+    return np.asarray(points + grown[:, None] * outward)
+
+
+def _noise(points: Array, scale: float, seed: int) -> Array:
+    """Smooth noise: sines in random directions, longer along the body than across, about -1..1."""
+    draws = np.random.default_rng(seed)
+    places = points * np.array([scale, 0.55 * scale, scale])
+    out = np.zeros(len(points))
+    for frequency in (18.0, 28.0, 44.0, 66.0):
+        for _ in range(3):
+            direction = draws.normal(size=3)
+            direction *= frequency / np.linalg.norm(direction)
+            out += np.sin(places @ direction + draws.uniform(0.0, 2 * np.pi)) * 8.0 / frequency
+    return out

@@ -1,167 +1,250 @@
-"""Hair styles: shells over the skull whose edge dives beneath the skin along the hairline."""
+"""Hair and beards: shells over the scalp and the jaw, with locks that hang free behind the head."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.people.body.head import Face
+from infinity_frames.engine.people.body.appearance import Appearance
+from infinity_frames.engine.people.body.cuts import Sheet
+from infinity_frames.engine.people.body.footwear import kept_outside
+from infinity_frames.engine.people.body.garments import smooth_step
+from infinity_frames.engine.people.body.human import human, vertex_normals
 from infinity_frames.engine.people.body.mesh import Part, from_field
-from infinity_frames.engine.people.body.palette import Surface
+from infinity_frames.engine.people.body.palette import Look, Surface
 from infinity_frames.engine.people.body.sdf import Field
+from infinity_frames.engine.people.body.shape import Figure, template
 
-__all__ = ["STYLES", "hair_field", "mesh_hair", "style"]
+__all__ = ["STYLES", "beard_depth", "beard_shell", "hair_shell", "locks", "scalp_depth", "style"]
 
 Array = NDArray[np.float64]
 
 
-class _Wig:
-    """Shapes in reference head coordinates, added to a field in those of the body."""
+@dataclass(frozen=True)
+class Style:
+    """How hair is worn.
 
-    def __init__(self, face: Face) -> None:
-        self.face, self.field = face, Field()
+    Parameters
+    ----------
+    thick, top : float
+        Thickness of the shell over the skull, and what the crown adds to it, m.
+    lumps : float
+        Depth of its waves, m.
+    locks : str or None
+        What hangs free: ``tail`` or ``bun``.
+    """
 
-    def ball(
-        self,
-        center: Sequence[float],
-        radii: Sequence[float],
-        blend: float = 0.02,
-        *,
-        cut: bool = False,
-        mirrored: bool = True,
-        pitch: float = 0.0,
-    ) -> None:
-        x, y, z = center
-        wide = np.array(radii) * self.face.body.head * (self.face.width, 1.0, 1.0)
-        at = self.face.at((x * self.face.width, y, z))
-        self.field.ellipsoid(at, wide, blend, cut=cut, mirrored=mirrored, pitch=pitch)
-
-    def rod(
-        self,
-        start: Sequence[float],
-        end: Sequence[float],
-        ra: float,
-        rb: float,
-        blend: float = 0.02,
-    ) -> None:
-        size = self.face.body.head
-        self.field.cone(self.face.at(start), self.face.at(end), ra * size, rb * size, blend)
-
-    def cap(self, side: float, top: float, back: float) -> None:
-        """A shell over the skull, thicker by so much, m."""
-        center = (0.0, 1.668 + 0.5 * top, -0.016 - 0.5 * back)
-        self.ball(center, (0.0735 + side, 0.087 + 0.55 * top, 0.093 + 0.5 * back))
-        # The forehead stands out before the skull's oval; hair grows from it all the same.
-        self.ball((0.0, 1.692, 0.022), (0.0600 + side, 0.052 + 0.5 * top, 0.0635 + 0.7 * side))
-
-    def open_face(self, hairline: float = 1.708, depth: float = 0.066) -> None:
-        """Clear face, ears and nape; the thinner the hair, the smaller the opening may be."""
-        self.ball((0.0, 1.60, 0.088), (0.066, hairline - 1.60, depth), 0.012, cut=True)
-        self.ball((0.084, 1.620, 0.002), (0.030, 0.042, 0.026), 0.010, cut=True)
-        self.ball((0.0, 1.525, -0.010), (0.16, 0.075, 0.15), 0.020, cut=True)
+    thick: float
+    top: float
+    lumps: float = 0.0020
+    locks: str | None = None
 
 
-def _buzz(wig: _Wig) -> None:
-    wig.cap(0.0030, 0.004, 0.003)
-    wig.open_face(1.711, 0.062)
-
-
-def _crop(wig: _Wig) -> None:
-    wig.cap(0.006, 0.016, 0.007)
-    wig.ball((0.0, 1.735, 0.030), (0.058, 0.030, 0.052), 0.03, pitch=0.25)
-    wig.open_face()
-
-
-def _swept(wig: _Wig) -> None:
-    wig.cap(0.007, 0.014, 0.008)
-    wig.ball((0.012, 1.738, 0.036), (0.050, 0.026, 0.046), 0.030, mirrored=False, pitch=0.35)
-    wig.ball((-0.038, 1.722, 0.012), (0.036, 0.030, 0.058), 0.030, mirrored=False)
-    wig.open_face()
-
-
-def _curls(wig: _Wig) -> None:
-    wig.cap(0.016, 0.034, 0.022)
-    # Curls lie on a spiral of equal areas (Fibonacci) over the left half of the head.
-    center = np.array([0.0, 1.682, -0.018])
-    for k in range(64):
-        height = 1.0 - 1.45 * (k + 0.5) / 64
-        turn = (k * 0.61803399) % 1.0 * np.pi
-        ring = np.sqrt(1.0 - height * height)
-        wobble = 0.006 * np.sin(7.0 * k)
-        reach = np.array([0.089, 0.102, 0.108]) + wobble
-        at = np.array([ring * np.sin(turn), height, ring * np.cos(turn)]) * reach
-        wig.ball(at + center, (0.0165, 0.0155, 0.0165), 0.007)
-    wig.open_face(1.704)
-
-
-def _bob(wig: _Wig) -> None:
-    wig.cap(0.011, 0.014, 0.012)
-    wig.ball((0.072, 1.625, -0.020), (0.024, 0.090, 0.058), 0.03)
-    wig.ball((0.0, 1.610, -0.080), (0.070, 0.090, 0.036), 0.03)
-    wig.ball((0.0, 1.590, 0.092), (0.064, 0.112, 0.075), 0.016, cut=True)
-    wig.ball((0.0, 1.500, 0.0), (0.2, 0.045, 0.2), 0.010, cut=True)
-
-
-def _tail(wig: _Wig) -> None:
-    wig.cap(0.0055, 0.009, 0.006)
-    wig.open_face(1.711, 0.062)
-    wig.ball((0.0, 1.695, -0.112), (0.019, 0.019, 0.016), 0.012)
-    wig.rod((0.0, 1.700, -0.120), (0.0, 1.655, -0.158), 0.015, 0.024, 0.012)
-    wig.rod((0.0, 1.655, -0.158), (0.0, 1.520, -0.146), 0.024, 0.011, 0.012)
-
-
-def _bun(wig: _Wig) -> None:
-    wig.cap(0.0055, 0.009, 0.006)
-    wig.open_face(1.711, 0.062)
-    wig.ball((0.0, 1.738, -0.098), (0.036, 0.034, 0.033), 0.010)
-
-
-def _long(wig: _Wig) -> None:
-    wig.cap(0.011, 0.014, 0.012)
-    wig.ball((0.070, 1.610, -0.030), (0.024, 0.110, 0.050), 0.03)
-    wig.ball((0.0, 1.575, -0.088), (0.074, 0.140, 0.032), 0.03)
-    wig.ball((0.0, 1.590, 0.092), (0.062, 0.114, 0.078), 0.016, cut=True)
-
-
-STYLES: dict[str, Callable[[_Wig], None] | None] = {
+STYLES: dict[str, Style | None] = {
     "bald": None,
-    "buzz": _buzz,
-    "crop": _crop,
-    "swept": _swept,
-    "curls": _curls,
-    "bob": _bob,
-    "tail": _tail,
-    "bun": _bun,
-    "long": _long,
+    "buzz": Style(0.0032, 0.0006, 0.0003),
+    "crop": Style(0.0090, 0.0120),
+    "swept": Style(0.0100, 0.0210, 0.0032),
+    "curls": Style(0.0210, 0.0200, 0.0055),
+    "tail": Style(0.0065, 0.0040, 0.0012, "tail"),
+    "bun": Style(0.0065, 0.0040, 0.0012, "bun"),
 }
-_MALE = ("crop", "swept", "buzz", "curls", "crop", "bald", "bun", "swept", "buzz", "long")
-_FEMALE = ("tail", "bob", "bun", "long", "curls", "tail", "crop", "bob", "swept", "bun")
+_MALE = ("crop", "swept", "buzz", "curls", "crop", "bald", "bun", "swept", "buzz", "crop")
+_FEMALE = ("tail", "bun", "tail", "swept", "curls", "tail", "crop", "bun", "swept", "tail")
+_FADE = 0.026  # over which the shell thins out towards the hairline, m
+
+# The hairline: angle from straight ahead around the skull, deg, and height above the eyes, m.
+_HAIRLINE = np.array(
+    [
+        *((0, 0.062), (20, 0.067), (40, 0.064), (58, 0.038), (72, 0.012), (84, -0.012)),
+        *((92, 0.024), (104, 0.036), (116, 0.018), (128, -0.040), (150, -0.076), (180, -0.082)),
+    ]
+).T
+# The upper edge of a beard, likewise.
+_CHEEK = np.array(
+    [(0, -0.049), (14, -0.050), (24, -0.064), (45, -0.060), (62, -0.036), (76, -0.012), (84, 0.0)]
+).T
+_NECK = -0.140  # where a beard ends below, m from the eyes
 
 
-def style(face: Face) -> str:
-    """The identity's hair style, a key of `STYLES`."""
-    choices = _FEMALE if face.body.female else _MALE
-    return choices[3 * face.appearance.identity % len(choices)]
+def style(appearance: Appearance) -> str:
+    """Name the identity's hair style, a key of `STYLES`."""
+    choices = _FEMALE if appearance.female else _MALE
+    return choices[3 * appearance.identity % len(choices)]
 
 
-def hair_field(face: Face) -> Field | None:
-    """The hair as a field in the A-pose; None for the bald."""
-    cut = STYLES[style(face)]
-    if cut is None:
+def _eyes() -> Array:
+    return template().at("left_eye_smplhf") * [0.0, 1.0, 1.0]
+
+
+def _around(points: Array) -> tuple[Array, Array]:
+    """Angle around the skull from straight ahead, deg, and height above the eyes, m."""
+    x, y, z = (points - _eyes()).T
+    return np.degrees(np.arctan2(np.abs(x), z + 0.085)), y
+
+
+def scalp_depth(points: Array) -> Array:
+    """About how far points of the template are inside the hairline, m; negative outside."""
+    angle, height = _around(points)
+    inside = height - np.interp(angle, *_HAIRLINE)
+    return np.asarray(np.where(angle > 84.0, 0.8 * inside, inside))
+
+
+def beard_depth(points: Array) -> Array:
+    """About how far points of the template are inside a full beard, m; negative outside."""
+    angle, height = _around(points)
+    x, y, z = (points - _eyes()).T
+    below = np.interp(angle, *_CHEEK) - height
+    mouth = np.hypot(x / 0.026, (y + 0.0705) / 0.0105) - 1.0
+    front = 0.02 + z - np.interp(y, [-0.16, -0.11], [-0.045, -0.085])
+    edges = [below, 0.0105 * mouth, height - _NECK, 0.0014 * (87.0 - angle), front]
+    return np.asarray(np.min(edges, axis=0))
+
+
+def _ragged(points: Array) -> Array:
+    """Deviations of a hairline, m."""
+    x, y, z = points.T
+    return np.asarray(0.0022 * np.sin(210 * x + 60 * y) * np.sin(160 * z + 1.0))
+
+
+@lru_cache(maxsize=1)
+def _scalp() -> Sheet:
+    skin, corners = human(), template().skin[human().faces]
+    ears = skin.masks["ears"][skin.faces].max(axis=1) > 0.3
+    high = corners[:, :, 1].min(axis=1) > template().at("neck")[1] - 0.02
+    sheet = Sheet.of(skin.faces[high & ~ears])
+    sheet = sheet.keep(lambda points: -scalp_depth(points) - 0.012).subdivided()
+    sheet = sheet.keep(lambda points: -scalp_depth(points) + _ragged(points))
+    return sheet.without_scraps()
+
+
+@lru_cache(maxsize=1)
+def _jaw() -> Sheet:
+    skin, corners = human(), template().skin[human().faces]
+    low = np.abs(corners[:, :, 1] - _eyes()[1] + 0.07).max(axis=1) < 0.10
+    sheet = Sheet.of(skin.faces[low & (skin.masks["inside_mouth"][skin.faces].max(axis=1) < 0.5)])
+    sheet = sheet.keep(lambda points: -beard_depth(points) - 0.006).subdivided()
+    sheet = sheet.keep(lambda points: -beard_depth(points) + 0.5 * _ragged(points))
+    return sheet.without_scraps()
+
+
+def _waves(points: Array, seed: int) -> Array:
+    draws = np.random.default_rng(seed)
+    out = np.zeros(len(points))
+    for frequency in (60.0, 90.0, 140.0):
+        for _ in range(3):
+            direction = draws.normal(size=3)
+            direction *= frequency / np.linalg.norm(direction)
+            out += np.sin(points @ direction + draws.uniform(0, 2 * np.pi)) * 20.0 / frequency
+    return out
+
+
+def _shell(
+    sheet: Sheet, body: Figure, depth: Array, size: Array, lumps: Array, look: Look
+) -> tuple[Part, Array]:
+    """A sheet moved out by a thickness that fades towards its edge; and its rows' joint weights."""
+    normals = np.asarray(sheet.rows @ body.smooth_normals)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    grown = smooth_step(depth, -0.001, _FADE)
+    skin = np.asarray(sheet.rows @ body.skin)
+    points = skin + (grown * size + 0.0006)[:, None] * normals
+    for _ in range(3):
+        lift = np.einsum("ij,ij->i", sheet.smoothing @ points - points, normals)
+        points = points + (0.4 * grown * lift)[:, None] * normals
+    points = points + (grown * lumps)[:, None] * normals
+    gap = np.einsum("ij,ij->i", points - skin, normals)
+    points = points + np.maximum(0.0006 - gap, 0.0)[:, None] * normals
+    strands = _strands(sheet.points)
+    # Along the edge single hairs leave the skin between them visible.
+    edge = smooth_step(depth + 0.005 * strands, 0.000, 0.008)[:, None]
+    hair, tone = np.array(look.hair), 0.72 * np.array(look.skin) + 0.28 * np.array(look.hair)
+    colors = edge * (1.0 + 0.16 * strands)[:, None] + (1.0 - edge) * tone / np.maximum(hair, 1e-3)
+    part = Part(
+        points,
+        vertex_normals(points, sheet.faces),
+        sheet.faces,
+        np.full(len(sheet.faces), Surface.HAIR, np.int32),
+        colors,
+    )
+    return part, np.asarray(sheet.rows @ human().weights)
+
+
+def _strands(points: Array) -> Array:
+    """Strands that run down from the crown, about -1..1."""
+    x, y, z = (points - _eyes() - [0.0, 0.085, -0.10]).T
+    around = np.arctan2(x, z)
+    return np.asarray(0.5 * (np.sin(47 * around + 60 * y) + np.sin(83 * around - 35 * y)))
+
+
+def hair_shell(appearance: Appearance, body: Figure, look: Look) -> tuple[Part, Array] | None:
+    """The hair over the skull and its joint weights; None for the bald."""
+    worn = STYLES[style(appearance)]
+    if worn is None:
         return None
-    wig = _Wig(face)
-    cut(wig)
-    return wig.field
+    sheet, seed = _scalp(), appearance.identity
+    height = (sheet.points - _eyes())[:, 1]
+    size = worn.thick + worn.top * smooth_step(height, 0.02, 0.11)
+    lumps = worn.lumps * _waves(sheet.points, seed)
+    return _shell(sheet, body, scalp_depth(sheet.points), size, lumps, look)
 
 
-def mesh_hair(field: Field, face: Face) -> Part:
-    """The hair's surface, shaded in strands that run down from the crown."""
-    low, high = face.at((-0.16, 1.40, -0.21)), face.at((0.16, 1.86, 0.15))
-    part = from_field(field, low, high, (0.0112, 0.0122, 0.0112), Surface.HAIR, step=0.004)
-    offset = part.vertices - face.at((0.0, 1.70, -0.03))
-    around = np.arctan2(offset[:, 0], offset[:, 2])
-    strand = np.sin(23 * around + 40 * offset[:, 1]) + np.sin(41 * around - 25 * offset[:, 1])
-    part.colors *= (1.0 + 0.14 * strand)[:, None]
-    return part
+def beard_shell(
+    appearance: Appearance, body: Figure, look: Look, thick: float
+) -> tuple[Part, Array]:
+    """A full beard of some thickness, m, and its joint weights."""
+    sheet = _jaw()
+    depth = 1.6 * beard_depth(sheet.points)
+    lumps = 0.0010 * _waves(sheet.points, 100 + appearance.identity)
+    return _shell(sheet, body, depth, np.full(len(depth), thick), lumps, look)
+
+
+# --- what hangs free -----------------------------------------------------------------------------
+
+
+def _ball(field: Field, center: Sequence[float], radii: Sequence[float], blend: float) -> None:
+    field.ellipsoid(center, radii, blend, mirrored=True)
+
+
+def _rod(field: Field, a: Sequence[float], b: Sequence[float], first: float, second: float) -> None:
+    field.cone(a, b, first, second, 0.012, mirrored=False)
+
+
+def _tail(field: Field) -> None:
+    _ball(field, (0.0, 0.048, -0.205), (0.021, 0.021, 0.018), 0.012)
+    _rod(field, (0.0, 0.052, -0.210), (0.0, 0.004, -0.246), 0.016, 0.025)
+    _rod(field, (0.0, 0.004, -0.246), (0.0, -0.135, -0.236), 0.025, 0.010)
+
+
+def _bun(field: Field) -> None:
+    _ball(field, (0.0, 0.088, -0.186), (0.038, 0.036, 0.034), 0.010)
+
+
+@lru_cache(maxsize=2)
+def _modeled(name: str) -> Part:
+    """Locks around the template's head, from the middle between the eyes."""
+    field = Field()
+    if name == "tail":
+        _tail(field)
+    else:
+        _bun(field)
+    low, high = (-0.13, -0.26, -0.30), (0.13, 0.16, 0.06)
+    return from_field(field, low, high, (0.014, 0.016, 0.014), Surface.HAIR, step=0.004)
+
+
+def locks(appearance: Appearance, body: Figure) -> Part | None:
+    """What hangs free of the identity's hair; None if nothing does."""
+    worn = STYLES[style(appearance)]
+    if worn is None or worn.locks is None:
+        return None
+    part = _modeled(worn.locks)
+    eyes = body.at("left_eye_smplhf") * [0.0, 1.0, 1.0]
+    size = (body.skin[:, 1].max() - eyes[1]) / (template().skin[:, 1].max() - _eyes()[1])
+    x, y, _ = part.vertices.T
+    strand = np.sin(160 * x + 20 * y) + np.sin(230 * x - 9 * y)
+    vertices = kept_outside(size * part.vertices + eyes, body, 0.002)
+    colors = np.repeat((1.0 + 0.08 * strand)[:, None], 3, axis=1)
+    return Part(vertices, part.normals, part.faces, part.materials, colors)

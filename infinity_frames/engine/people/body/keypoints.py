@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from infinity_frames.engine.people.body.appearance import Proportions
-from infinity_frames.engine.people.body.garments import floor_height
-from infinity_frames.engine.people.body.head import Face
-from infinity_frames.engine.people.body.shape import hand_points
-from infinity_frames.engine.people.skeleton import JOINT_INDEX
+from infinity_frames.engine.people.body.human import human
+from infinity_frames.engine.people.body.shape import Figure
+from infinity_frames.engine.people.skeleton import JOINT_INDEX, JOINTS, PARENTS
 
 __all__ = ["COCO", "coco_points", "locate"]
 
@@ -41,8 +39,8 @@ COCO: dict[str, tuple[str | None, str | None]] = {
 
 # Annotators of COCO click the hip near the joint, not halfway to the skin, and the shoulder at the
 # top of the joint. Share of the way from the hip joint to the skin beside it, and share of the
-# distance from spine3 to the neck (0.21 m) by which the shoulder is above its joint.
-HIP_SHARE, SHOULDER_RISE = 0.1, 0.07
+# distance from spine3 to the neck (0.35 m) by which the shoulder is above its joint.
+HIP_SHARE, SHOULDER_RISE = 0.1, 0.045
 
 
 def coco_points(vertices: Array, joints: Array, skin_points: Mapping[str, int]) -> Array:
@@ -76,60 +74,73 @@ def coco_points(vertices: Array, joints: Array, skin_points: Mapping[str, int]) 
     return points
 
 
-def _targets(body: Proportions, face: Face) -> dict[str, Array]:
-    """Where the points of the middle and the left side lie in the A-pose."""
-    eye, width = face.eye, face.width
-    ankle, hip = body.rest[JOINT_INDEX["left_ankle"]], body.rest[JOINT_INDEX["left_hip"]]
-    neck, chest = body.rest[JOINT_INDEX["neck"]], body.rest[JOINT_INDEX["spine3"]]
-    floor = floor_height(body)
-    ground = np.array([ankle[0], floor, ankle[2]])
-    points = {
-        "nose": face.at((0.0, 1.608, 0.125)),
-        "chin": face.at((0.0, 1.540, 0.095)),
-        "head_top": face.at((0.0, 1.80, -0.012)),
-        "neck_front": neck + np.array([0.0, -0.02, 0.09]),
-        "sternum": chest + np.array([0.0, 0.0, 0.20]),
-        "upper_back": chest + np.array([0.0, 0.03, -0.20]),
-        "left_eye": face.at(eye + np.array([0.0, 0.0, 0.014])),
-        "left_ear": face.at((0.079 * width, 1.632, -0.008)),
-        "left_mouth": face.at((0.024, 1.578, 0.080)),
-        "left_hip": hip + np.array([0.16 * (1 + body.girth), 0.02, 0.0]),
-        "left_heel": ground + np.array([0.0, 0.02, -0.075]),
-        "left_big_toe": ground + np.array([-0.020, 0.012, 0.215]),
-        "left_small_toe": ground + np.array([0.052, 0.010, 0.180]),
+def _farthest(points: Array, direction: Sequence[float]) -> Array:
+    """The point that lies farthest in a direction."""
+    return np.asarray(points[(points @ np.asarray(direction)).argmax()])
+
+
+def _targets(body: Figure) -> dict[str, Array]:
+    """Where the points of the middle and the left side lie in the rest pose."""
+    skin, points = human(), body.skin
+    eye, neck, chest, hip = (
+        body.at(name) for name in ("left_eye_smplhf", "neck", "spine3", "left_hip")
+    )
+    x, y, z = points.T
+    size = float(y.max() - body.floor) / 1.75
+    middle, left = np.abs(x) < 0.008, x > 0
+
+    def level(height: float, half: float = 0.015) -> NDArray[np.bool_]:
+        return np.asarray(np.abs(y - height) < half)
+
+    # The collar bones meet above the breastbone, a hand's breadth below the neck's joint.
+    breast = neck[1] - 0.6 * (neck[1] - chest[1])
+    arms = [k for k, name in enumerate(JOINTS) if name.endswith(("elbow", "wrist", "1", "2", "3"))]
+    trunk = skin.weights[:, [k for k in arms if not JOINTS[k].startswith("spine")]].sum(1) < 0.3
+    foot = skin.weights[:, [JOINT_INDEX[f"left_{part}"] for part in ("ankle", "foot")]].sum(1) > 0.5
+    below_eye = eye[1] - y
+    out = {
+        "nose": _farthest(points[middle & (np.abs(below_eye - 0.035) < 0.03)], (0, 0, 1)),
+        "chin": _farthest(
+            points[middle & (below_eye > 0.075) & (below_eye < 0.14) & (z > eye[2] - 0.06)],
+            (0, -0.6, 1),
+        ),
+        "head_top": _farthest(points, (0, 1, 0)),
+        "neck_front": _farthest(points[middle & level(float(neck[1]) - 0.005)], (0, 0, 1)),
+        "sternum": _farthest(points[middle & level(breast)], (0, 0, 1)),
+        "upper_back": _farthest(points[middle & level(breast + 0.03)], (0, 0, -1)),
+        "left_eye": eye + np.array([0.0, 0.0, 0.0125]),
+        "left_ear": points[left & (skin.masks["ears"] > 0.5)].mean(axis=0),
+        "left_mouth": _farthest(points[skin.masks["lips"] > 0.5], (1, 0, 0)),
+        "left_hip": _farthest(points[trunk & level(float(hip[1]) + 0.02 * size)], (1, 0, 0)),
+        "left_heel": _farthest(points[foot], (0, -0.3, -1)),
+        "left_big_toe": _farthest(points[foot], (-0.4, 0, 1)),
+        "left_small_toe": _farthest(points[foot], (1.2, 0, 1)),
     }
-    for finger, local in {
-        "thumb": (0.090, -0.029, 0.090),
-        "index": (0.175, -0.005, 0.036),
-        "middle": (0.187, -0.003, 0.007),
-        "ring": (0.174, -0.005, -0.020),
-        "pinky": (0.143, -0.009, -0.045),
-    }.items():
-        points[f"left_{finger}_tip"] = hand_points(body, np.array(local))
-    return points
+    for finger in ("thumb", "index", "middle", "ring", "pinky"):
+        last = JOINT_INDEX[f"left_{finger}3"]
+        bone = body.rest[last] - body.rest[PARENTS[last]]
+        out[f"left_{finger}_tip"] = _farthest(points[skin.weights[:, last] > 0.5], bone)
+    return out
 
 
-def locate(vertices: Array, body: Proportions, face: Face) -> dict[str, int]:
-    """Vertex index of each named point: the vertex nearest to where the point should be.
+def locate(vertices: Array, body: Figure) -> dict[str, int]:
+    """Find the vertex of each named point: the one nearest to where the point should be.
 
     Parameters
     ----------
     vertices : (V, 3) array
-        Unit body in its A-pose.
-    body : Proportions
-        Whose body.
-    face : Face
-        Whose face.
+        What can be seen of the person in the rest pose, m.
+    body : Figure
+        Their shape.
 
     Returns
     -------
     dict of str to int
     """
-    tree = cKDTree(vertices)
     points: dict[str, Array] = {}
-    for name, point in _targets(body, face).items():
+    for name, point in _targets(body).items():
         points[name] = point
         if name.startswith("left_"):
             points["right_" + name.removeprefix("left_")] = point * np.array([-1.0, 1.0, 1.0])
-    _, nearest = tree.query(np.stack(list(points.values())))
+    _, nearest = cKDTree(vertices).query(np.stack(list(points.values())))
     return dict(zip(points, nearest.tolist(), strict=True))

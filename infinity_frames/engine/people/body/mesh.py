@@ -12,7 +12,17 @@ from skimage.measure import marching_cubes
 
 from infinity_frames.engine.people.body.sdf import Field, normals, project, sample
 
-__all__ = ["Part", "clip", "coarsen", "from_field", "keep", "merge", "mirror", "split"]
+__all__ = [
+    "Part",
+    "boundary_loops",
+    "clip",
+    "coarsen",
+    "from_field",
+    "keep",
+    "merge",
+    "mirror",
+    "split",
+]
 
 Array = NDArray[np.float64]
 Faces = NDArray[np.int32]
@@ -260,7 +270,7 @@ def clip(
         part = keep(part, side[part.faces].sum(axis=1) < 0)
     if not close:
         return part
-    return merge([part, *(_cap(part, loop, shade, sink) for loop in _loops(part.faces))])
+    return merge([part, *(_cap(part, loop, shade, sink) for loop in boundary_loops(part.faces))])
 
 
 def _shifted(scalar: Scalar, by: float, points: Array) -> Array:
@@ -295,7 +305,7 @@ def _cap(part: Part, loop: NDArray[np.int32], shade: float, sink: float) -> Part
     )
 
 
-def _loops(faces: Faces) -> list[NDArray[np.int32]]:
+def boundary_loops(faces: Faces) -> list[NDArray[np.int32]]:
     """Boundary loops, in the direction of the faces' edges."""
     edges = faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).astype(np.int64)
     forward, backward = edges @ (1 << 32, 1), edges @ (1, 1 << 32)

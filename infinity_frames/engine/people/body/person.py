@@ -1,4 +1,4 @@
-"""Building a person: parts meshed, skin beneath clothes removed, weights, keypoints."""
+"""The body that is posed: one mesh of all parts, its weights, its points."""
 
 from __future__ import annotations
 
@@ -11,15 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.people.body import garments
-from infinity_frames.engine.people.body.appearance import Appearance, Proportions, rest_quaternions
-from infinity_frames.engine.people.body.assembly import assemble
+from infinity_frames.engine.people.body.appearance import Appearance
+from infinity_frames.engine.people.body.assembly import FINGERS, assemble, waist
 from infinity_frames.engine.people.body.capsule_fit import measured
-from infinity_frames.engine.people.body.hands import FINGERS
-from infinity_frames.engine.people.body.head import Face
 from infinity_frames.engine.people.body.keypoints import coco_points, locate
 from infinity_frames.engine.people.body.mesh import coarsen, merge
 from infinity_frames.engine.people.body.palette import look, materials
-from infinity_frames.engine.people.body.skin import OWNER, bone_transforms, pack, skin
+from infinity_frames.engine.people.body.shape import figure
+from infinity_frames.engine.people.body.skin import (
+    OWNER,
+    bone_transforms,
+    bone_weights,
+    pack,
+    skin,
+)
 from infinity_frames.engine.people.motion.capsules import Bulk
 from infinity_frames.engine.people.skeleton import forward
 from infinity_frames.engine.scene.scene import Material, Mesh
@@ -34,7 +39,7 @@ _SHADOW_CELL = 0.046
 _SHADOW_CELLS = dict.fromkeys(("palm", *FINGERS), 0.030) | dict.fromkeys(
     ("shoe", "foot", "sock"), 0.036
 )
-_SHADOWLESS = ("sole", "ear")
+_SHADOWLESS = ("sole", "eye", "lips")
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,19 +157,15 @@ def build_body(appearance: Appearance) -> Body:
     -------
     Body
     """
-    body = Proportions(appearance.gender == "FEMALE", appearance.betas)
-    face = Face(appearance, body)
-    pieces, crown, waist = assemble(appearance, body, face)
+    body = figure(appearance)
+    pieces = assemble(appearance, body)
     whole = merge([piece.part for piece in pieces])
-    weights = np.vstack([piece.weights(body) for piece in pieces])
-    bones, shares = pack(weights)
-    size = appearance.stature / crown
+    bones, shares = pack(bone_weights(np.vstack([piece.weights for piece in pieces])))
     starts = np.cumsum([0] + [len(piece.part.faces) for piece in pieces]).tolist()
-    colors = look(appearance)
     top, bottom = garments.OUTFITS[appearance.outfit]
-    vertices = np.ascontiguousarray(size * whole.vertices)
+    vertices = np.ascontiguousarray(whole.vertices)
     shadows = [
-        coarsen(whole.vertices, whole.faces[a:b], _SHADOW_CELLS.get(piece.kind, _SHADOW_CELL))
+        coarsen(vertices, whole.faces[a:b], _SHADOW_CELLS.get(piece.kind, _SHADOW_CELL))
         for piece, (a, b) in zip(pieces, pairwise(starts), strict=True)
         if piece.casts and piece.kind not in _SHADOWLESS
     ]
@@ -172,22 +173,22 @@ def build_body(appearance: Appearance) -> Body:
         mesh=Mesh(
             vertices,
             whole.faces,
-            whole.normals,
+            np.ascontiguousarray(whole.normals),
             whole.materials,
             whole.colors.astype(np.float32),
             vertices,
         ),
-        materials=materials(colors, bottom),
+        materials=materials(look(appearance), bottom),
         shadow_faces=np.vstack(shadows),
         parts={piece.name: span for piece, span in zip(pieces, pairwise(starts), strict=True)},
-        rest_joints=size * body.joints,
-        rest_pose=rest_quaternions(),
+        rest_joints=body.joints,
+        rest_pose=body.rest_pose,
         betas=appearance.betas,
         stature=appearance.stature,
-        waist_circumference=size * waist,
+        waist_circumference=waist(body),
         attire_top=top,
         attire_bottom=bottom,
-        vertex_keypoints=locate(whole.vertices, body, face),
+        vertex_keypoints=locate(vertices, body),
         bones=bones,
         weights=shares,
     )

@@ -1,9 +1,7 @@
-"""Skinning: weights that are functions of the rest position, and the kernel that applies them.
+"""Skinning: weights of bones, and the kernel that applies them.
 
-Weights break off stick by stick from the pelvis outward: at each joint a smooth function of
-position says which share of what has come so far goes on beyond it. Cloth and the skin beneath it
-so move alike, whatever their meshes. A joint's bend is spread over two helper rotations at 1/3 and
-2/3 of it, which keeps the volume that plain blending between two far rotations loses.
+A joint's bend is spread over two helper rotations at 1/3 and 2/3 of it, which keeps the volume that
+plain blending between two far rotations loses.
 """
 
 from __future__ import annotations
@@ -12,17 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infinity_frames.engine.core.jit import inlined, kernel
-from infinity_frames.engine.people.body.appearance import LEG_SPREAD, Proportions
-from infinity_frames.engine.people.body.shape import ARM_AXES
-from infinity_frames.engine.people.skeleton import JOINT_INDEX, JOINTS, PARENTS
+from infinity_frames.engine.people.skeleton import JOINTS, PARENTS
 
 __all__ = [
     "INFLUENCES",
     "OWNER",
-    "body_weights",
     "bone_transforms",
-    "finger_weights",
-    "mirror_weights",
+    "bone_weights",
     "pack",
     "skin",
 ]
@@ -47,132 +41,49 @@ BONES = len(JOINTS) + 2 * len(_SPREAD)
 OWNER: NDArray[np.intp] = np.concatenate([np.arange(len(JOINTS)), np.repeat(_SPREAD, 2)])
 """The joint of each bone."""
 
-_SIDES = (("left", 1.0), ("right", -1.0))
-_OTHER = {"left": "right", "right": "left"}
 
+def bone_weights(weights: Array) -> Array:
+    """Spread weights of the joints over the joints and the helpers of their bends.
 
-def _step(x: Array, low: float | Array, high: float | Array) -> Array:
-    t = np.clip((x - low) / (high - low), 0.0, 1.0)
-    return np.asarray(t * t * (3.0 - 2.0 * t))
-
-
-def _segment_distance(points: Array, a: Array, b: Array) -> Array:
-    along = np.clip((points - a) @ (b - a) / ((b - a) @ (b - a)), 0.0, 1.0)
-    return np.asarray(np.linalg.norm(points - a - along[:, None] * (b - a), axis=1))
-
-
-def _shares(points: Array, body: Proportions) -> dict[int, Array]:
-    """For each joint but the fingers': which share of what reaches its parent goes beyond it."""
-    rest = body.rest
-    y = points[:, 1]
-    shares: dict[int, Array] = {}
-    arms = np.zeros(len(points))
-    for side, sign in _SIDES:
-        joint = {
-            part: rest[JOINT_INDEX[f"{side}_{part}"]]
-            for part in ("hip", "knee", "ankle", "foot", "collar", "shoulder", "elbow", "wrist")
-        }
-        axis = ARM_AXES[0] * np.array([sign, 1.0, 1.0])
-        along = (points - joint["shoulder"]) @ axis
-        elbow = float((joint["elbow"] - joint["shoulder"]) @ axis)
-        wrist = float((joint["wrist"] - joint["shoulder"]) @ axis)
-        reach = _segment_distance(points, joint["shoulder"], joint["shoulder"] + axis)
-        radius = 0.075 * body.limb + 0.09 * _step(along, 0.12, 0.30)
-        arm = _step(along, -0.060, 0.095) * (1.0 - _step(reach, radius, radius + 0.05))
-        # All that turns with the arm must first have left the spine, or the skin creases there.
-        socket = _step(along, -0.14, -0.04) * (1.0 - _step(reach, radius + 0.03, radius + 0.09))
-        girdle = _step(points[:, 0] * sign, 0.02, 0.15) * _step(
-            y, joint["shoulder"][1] - 0.13, joint["shoulder"][1] + 0.03
-        )
-        shares[JOINT_INDEX[f"{side}_shoulder"]] = arm
-        shares[JOINT_INDEX[f"{side}_collar"]] = np.maximum(0.85 * girdle, socket)
-        shares[JOINT_INDEX[f"{side}_elbow"]] = _step(along, elbow - 0.05, elbow + 0.05)
-        shares[JOINT_INDEX[f"{side}_wrist"]] = _step(along, wrist - 0.045, wrist + 0.025)
-        arms = np.maximum(arms, arm)
-        shares |= _leg_shares(points, side, sign, joint, body)
-    for name, half in (("spine1", 0.06), ("spine2", 0.06), ("spine3", 0.06)):
-        height = rest[JOINT_INDEX[name], 1]
-        shares[JOINT_INDEX[name]] = np.maximum(_step(y, height - half, height + half), arms)
-    neck, head = rest[JOINT_INDEX["neck"]], rest[JOINT_INDEX["head"]]
-    middle = 1.0 - _step(np.abs(points[:, 0]), 0.05, 0.11)
-    nape = y + 0.35 * (points[:, 2] - neck[2])
-    shares[JOINT_INDEX["neck"]] = np.maximum(
-        _step(nape, neck[1] - 0.035, neck[1] + 0.035) * middle, _step(y, neck[1] + 0.04, head[1])
-    )
-    shares[JOINT_INDEX["head"]] = _step(
-        y + 0.45 * (points[:, 2] - head[2]), head[1] - 0.03, head[1] + 0.035
-    )
-    return shares
-
-
-def _leg_shares(
-    points: Array, side: str, sign: float, joint: dict[str, Array], body: Proportions
-) -> dict[int, Array]:
-    x, y, _ = (points - joint["hip"]).T
-    crease = 0.34 * sign * x - 0.94 * y
-    wide = 0.075 * body.limb
-    own = _step(points[:, 0] * sign, -0.018, 0.018)
-    down = np.array([sign * np.sin(LEG_SPREAD), -np.cos(LEG_SPREAD), 0.0])
-    far = np.abs(points[:, 0]) - 0.30 > 0.25 * (joint["hip"][1] - y)  # a hand beside the hip
-    reach = _segment_distance(points, joint["hip"], joint["ankle"] + 0.1 * down)
-    near = 1.0 - _step(reach, 0.17 * body.limb, 0.22 * body.limb)
-    hip = _step(crease, -wide, wide) * own * np.where(far, near, 1.0)
-    along = (points - joint["hip"]) @ down
-    knee = float((joint["knee"] - joint["hip"]) @ down)
-    bend = 0.06 * body.limb
-    below = joint["ankle"][1] - points[:, 1]
-    return {
-        JOINT_INDEX[f"{side}_hip"]: hip,
-        JOINT_INDEX[f"{side}_knee"]: _step(along, knee - bend, knee + bend),
-        JOINT_INDEX[f"{side}_ankle"]: _step(below, -0.035, 0.02),
-        JOINT_INDEX[f"{side}_foot"]: _step(points[:, 2] - joint["foot"][2], -0.022, 0.022)
-        * _step(below, -0.01, 0.02),
-    }
-
-
-def body_weights(points: Array, body: Proportions) -> Array:
-    """Weights of every bone at rest positions, fingers left to their wrist.
+    At each joint a share of what has come so far goes on beyond it: the weight of everything beyond
+    it, relative to that of everything beyond its parent.
 
     Parameters
     ----------
-    points : (N, 3) array
-        In the A-pose of `body`, m.
-    body : Proportions
-        Whose joints.
+    weights : (N, 55) array
+        How much each joint moves each vertex; rows sum to 1.
 
     Returns
     -------
     (N, bones) array
         Rows sum to 1; the first 55 bones are the joints, then two helpers per bending joint.
     """
-    shares = _shares(points, body)
-    crowd: dict[int, Array] = {}
-    for joint, share in shares.items():
-        parent = PARENTS[joint]
-        crowd[parent] = crowd.get(parent, np.zeros(len(points))) + share
-    arriving = {0: np.ones(len(points))}
-    weights = np.zeros((len(points), BONES))
-    weights[:, 0] = 1.0
-    for joint in sorted(shares):
-        parent = PARENTS[joint]
-        share = shares[joint] / np.maximum(crowd[parent], 1.0)
-        knots = np.stack([1 - np.abs(3 * share - 1), 1 - np.abs(3 * share - 2), 3 * share - 2])
-        first, second, beyond = np.clip(knots, 0.0, None) * arriving[parent]
-        weights[:, _HELPER[joint]] = first
-        weights[:, _HELPER[joint] + 1] = second
-        weights[:, parent] -= first + second + beyond
-        weights[:, joint] = arriving[joint] = beyond
-    weights = np.maximum(weights, 0.0)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
-
-
-def finger_weights(along: Array, knots: Array, joints: list[int]) -> Array:
-    """Weights along a finger: wrist and three joints at `knots` (3,) of the distance `along`."""
-    weights = np.zeros((len(along), BONES))
-    reached = [np.ones(len(along)), *(_step(along, knot - 0.005, knot + 0.005) for knot in knots)]
-    for k, joint in enumerate(joints):
-        weights[:, joint] = reached[k] - (reached[k + 1] if k < 3 else 0.0)
-    return weights
+    beyond = weights.copy()
+    for joint in range(len(JOINTS) - 1, 0, -1):
+        beyond[:, PARENTS[joint]] += beyond[:, joint]
+    out = np.zeros((len(weights), BONES))
+    out[:, 0] = 1.0
+    arriving = {0: np.ones(len(weights))}
+    for joint, parent in enumerate(PARENTS):
+        if parent < 0:
+            continue
+        share = np.divide(
+            beyond[:, joint],
+            beyond[:, parent],
+            out=np.zeros(len(weights)),
+            where=beyond[:, parent] > 1e-9,
+        )
+        if joint in _HELPER:
+            knots = np.stack([1 - np.abs(3 * share - 1), 1 - np.abs(3 * share - 2), 3 * share - 2])
+            first, second, last = np.clip(knots, 0.0, None) * arriving[parent]
+            out[:, _HELPER[joint]], out[:, _HELPER[joint] + 1] = first, second
+        else:
+            first = second = np.zeros(len(weights))
+            last = share * arriving[parent]
+        out[:, parent] -= first + second + last
+        out[:, joint] = arriving[joint] = last
+    out = np.maximum(out, 0.0)
+    return np.asarray(out / out.sum(axis=1, keepdims=True))
 
 
 def pack(weights: Array) -> tuple[NDArray[np.int32], Array]:
@@ -333,13 +244,3 @@ def skin(
         for r in range(3):
             turned[i, r] *= size
     return moved, turned
-
-
-def mirror_weights(weights: Array) -> Array:
-    """Weights of the same vertices on the other side of the body."""
-    other = [
-        JOINT_INDEX.get(f"{_OTHER.get(name.split('_')[0])}_{name.split('_', 1)[-1]}", index)
-        for index, name in enumerate(JOINTS)
-    ]
-    helpers = [_HELPER[other[joint]] + k for joint in _SPREAD for k in (0, 1)]
-    return weights[:, [*other, *helpers]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from infinity_frames.engine.people.motion.ik import soft_positive
 from infinity_frames.engine.people.skeleton import JOINT_INDEX, PARENTS, forward
 
-__all__ = ["Chain", "chains", "lifted"]
+__all__ = ["FLESH", "Chain", "chains", "lifted"]
 
 Array = NDArray[np.float64]
 
@@ -20,15 +22,18 @@ _NORM = 4.0
 # With a level arm much shorter than this a joint is below the pivot rather than beside it, m.
 _SHORTEST_ARM = 0.06
 
-_FLESH = {
-    "knee": 0.05,
-    "ankle": 0.045,
-    "foot": 0.03,
-    "elbow": 0.045,
-    "wrist": 0.03,
-    "middle2": 0.015,
-    "head": 0.095,
-}
+FLESH: Mapping[str, float] = MappingProxyType(
+    {
+        "knee": 0.05,
+        "ankle": 0.045,
+        "foot": 0.03,
+        "elbow": 0.045,
+        "wrist": 0.03,
+        "middle2": 0.015,
+        "head": 0.095,
+    }
+)
+"""Flesh between the joints of the free limbs and the floor, of the reference body, m."""
 
 
 @dataclass(frozen=True)
@@ -40,33 +45,35 @@ class Chain:
     flesh: tuple[float, ...]
 
     @classmethod
-    def of(cls, pivot: str, *parts: str) -> Chain:
+    def of(cls, flesh: Mapping[str, float], pivot: str, *parts: str) -> Chain:
         """The chain from a joint, as ``left_hip``, to the parts of its side that could sink in."""
         side, _, _ = pivot.rpartition("_")
         names = [f"{side}_{part}" if side else part for part in parts]
         return cls(
             JOINT_INDEX[pivot],
             tuple(JOINT_INDEX[name] for name in names),
-            tuple(_FLESH[part] for part in parts),
+            tuple(flesh[part] for part in parts),
         )
 
 
-def chains(held_by_ik: frozenset[str]) -> tuple[Chain, ...]:
-    """The chains that inverse kinematics leaves free.
+def chains(held_by_ik: frozenset[str], flesh: Mapping[str, float] = FLESH) -> tuple[Chain, ...]:
+    """List the chains that inverse kinematics leaves free.
 
     Parameters
     ----------
     held_by_ik : frozenset of str
         Effectors that are put somewhere: ``left_foot``, ``left_knee``, ``left_hand``, ...
+    flesh : mapping of str to float
+        Flesh between each part's joint and the floor, as `FLESH`, m.
     """
-    out = [Chain.of("neck", "head")]
+    out = [Chain.of(flesh, "neck", "head")]
     for side in ("left", "right"):
         if f"{side}_knee" in held_by_ik:
-            out.append(Chain.of(f"{side}_knee", "ankle", "foot"))
+            out.append(Chain.of(flesh, f"{side}_knee", "ankle", "foot"))
         elif f"{side}_foot" not in held_by_ik:
-            out.append(Chain.of(f"{side}_hip", "knee", "ankle", "foot"))
+            out.append(Chain.of(flesh, f"{side}_hip", "knee", "ankle", "foot"))
         if f"{side}_hand" not in held_by_ik:
-            out.append(Chain.of(f"{side}_shoulder", "elbow", "wrist", "middle2"))
+            out.append(Chain.of(flesh, f"{side}_shoulder", "elbow", "wrist", "middle2"))
     return tuple(out)
 
 

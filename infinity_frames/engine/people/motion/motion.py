@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from infinity_frames.engine.people.exercises import Exercise
 from infinity_frames.engine.people.motion.capsules import Bulk
-from infinity_frames.engine.people.motion.floor_clearance import chains, lifted
+from infinity_frames.engine.people.motion.floor_clearance import FLESH, chains, lifted
 from infinity_frames.engine.people.motion.grip import Chest, hands_on, held_transforms
 from infinity_frames.engine.people.motion.ik import TwoBone, aim, blend, soft_positive
 from infinity_frames.engine.people.motion.keyframes import (
@@ -82,7 +82,8 @@ class Motion:
     clearances : mapping of str to float or (N,) array, optional
         Flesh between a joint and the floor it rests on, m, where it differs from
         `CLEARANCES` of :mod:`~infinity_frames.engine.people.motion.keyframes`; for the joints that
-        carry the trunk also at N places, evenly along the course.
+        carry the trunk also at N places, evenly along the course. ``trunk``: how far it would sink
+        in, (N,) m.
     flesh : tuple of Bulk, optional
         What the arms keep clear of; default: nothing.
     """
@@ -105,15 +106,21 @@ class Motion:
         mean = {part: float(np.mean(height)) for part, height in given.items()}
         self._keys = Keyframes.of(exercise, rest_joints, mean)
         self._settling = {
-            part: PchipInterpolator(np.linspace(0.0, 1.0, np.size(height)), height - mean[part])
+            part: PchipInterpolator(
+                np.linspace(0.0, 1.0, np.size(height)),
+                height if part == "trunk" else height - mean[part],
+            )
             for part, height in given.items()
             if np.size(height) > 1
         }
+        self._rise = self._settling.pop("trunk", None)
         self._chest = Chest.of(rest_joints, flesh)
         self._spread = noise_factor * joint_spread(self._keys.angles)
         # Who only ever stands on the feet has nothing else near the floor.
         names = frozenset(effector.name for effector in self._keys.effectors)
-        self._free = () if names == {"left_foot", "right_foot"} else chains(names)
+        self._free = (
+            () if names == {"left_foot", "right_foot"} else chains(names, {**FLESH, **mean})
+        )
 
     def pose(self, frames: Frames) -> Pose:
         """Poses of the body at given moments of a timeline.
@@ -146,6 +153,8 @@ class Motion:
             for effector, goal in zip(effectors, goals, strict=True)
         ]
         root = self._carried(positions, targets, goals)
+        if self._rise is not None:
+            root[:, 1] += self._rise(course)
         root = self._within_reach(root, positions, rotations, limbs, targets, goals)
         positions = positions + root[:, None]
         solved = dict[int, Array]()

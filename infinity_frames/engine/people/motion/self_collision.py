@@ -75,12 +75,12 @@ def _arm(
 ) -> tuple[Array, Array]:
     """Points of an arm and of what it holds, (F, P, 3), and the radii around them, (P,)."""
     wrist_index = JOINT_INDEX[f"{side}_wrist"]
-    elbow, wrist, knuckles, fingers = (
+    elbow, wrist, knuckles, *fingers = (
         positions[:, JOINT_INDEX[f"{side}_{part}"]]
-        for part in ("elbow", "wrist", "middle1", "middle3")
+        for part in ("elbow", "wrist", "middle1", "index3", "middle3", "pinky3")
     )
-    points = [elbow, 0.5 * (elbow + wrist), wrist, knuckles, fingers]
-    radii = [_ELBOW, _FOREARM, _WRIST, _KNUCKLES, _FINGERS]
+    points = [elbow, 0.5 * (elbow + wrist), wrist, knuckles, *fingers]
+    radii = [_ELBOW, _FOREARM, _WRIST, _KNUCKLES, *[_FINGERS] * len(fingers)]
     if dumbbell:
         reach, radius = _HEAD_OF_DUMBBELL
         for end in (-reach, reach):

@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 # About a third of the arm's elevation comes from the shoulder blade: Inman, Saunders and Abbott,
 # "Observations on the function of the shoulder joint", J. Bone Joint Surg. 26 (1944). Some of it
 # turns the blade without lifting the shoulder, hence less than 60 deg.
-_FROM, _OVERHEAD, _RISE = 40.0, 180.0, 22.0
+_FROM, _OVERHEAD, _RISE = 40.0, 180.0, 18.0
 
 
 def raised_collars(turns: Array) -> Array:
