@@ -1,4 +1,4 @@
-"""How thick a person is, measured on the mesh: what arms have to keep clear of."""
+"""How thick a person is, measured on the mesh: arms, and what they have to keep clear of."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ Array = NDArray[np.float64]
 _TRUNK = ("pelvis", "spine1", "spine2", "spine3")
 _HIPS = ("left_hip", "right_hip")
 _SLICE = 0.025  # half the height of a slice of the mesh that is measured, m
-_REACH = 0.15  # how far from its bone the flesh of a thigh may be, m
+_PLACES, _RING = (0.25, 0.9), 0.06  # where limbs are measured, and half of a ring's width
 _BREAST = 0.12  # from the uppermost joint of the spine to the top of the chest, m
-_THICK = 85.0  # percentile of a thigh's radii that counts as its surface
+_MIRROR = np.array([-1.0, 1.0, 1.0])
+_THICK = 85.0  # percentile of a limb's radii that counts as its surface
 
 
 def measured(
     vertices: Array, owners: NDArray[np.intp], joints: Array, standing: Array
 ) -> tuple[Bulk, ...]:
-    """The flesh of trunk, thighs and head.
+    """Fit bars to trunk, thighs, arms and head.
 
     Parameters
     ----------
@@ -51,14 +52,9 @@ def measured(
         bone = places[k + 1] - places[k]
         wide = np.maximum(np.array([w0, w1]) - radii, 0.0)
         out.append(Bulk(JOINT_INDEX[name], middle[0], bone + middle[1], radii, wide))
-    legs = [
-        tuple(JOINT_INDEX[f"{side}_{part}"] for part in ("hip", "knee"))
-        for side in ("left", "right")
-    ]
-    # Folds of cloth differ from side to side; arms keep clear of the thicker one on both.
-    radii = np.max([_thigh(vertices, joints[hip], joints[knee]) for hip, knee in legs], axis=0)
-    for hip, knee in legs:
-        out.append(Bulk(hip, np.zeros(3), standing[knee] - standing[hip], radii, np.zeros(2)))
+    out += _limbs(vertices, owners, joints, standing, "hip", "knee")
+    out += _limbs(vertices, owners, joints, standing, "shoulder", "elbow")
+    out += _limbs(vertices, owners, joints, standing, "elbow", "wrist")
     out += [_neck(vertices, owners, joints), _skull(vertices, owners, joints)]
     return tuple(out)
 
@@ -96,14 +92,39 @@ def _slice(vertices: Array, joint: Array) -> tuple[float, float, float]:
     return float(np.abs(level[:, 0]).max()), float(level[:, 2].max()), float(-level[:, 2].min())
 
 
-def _thigh(vertices: Array, hip: Array, knee: Array) -> Array:
-    """Radii of a thigh near its ends, (2,) m."""
-    bone = knee - hip
-    along = (vertices - hip) @ bone / (bone @ bone)
-    around = np.linalg.norm(vertices - hip - along[:, None] * bone, axis=1)
-    own = (around < _REACH) & (vertices[:, 0] * hip[0] > 0)
-    places = (0.25, 0.9)
-    radii = [np.percentile(around[own & (np.abs(along - at) < 0.06)], _THICK) for at in places]
+def _limbs(
+    vertices: Array, owners: NDArray[np.intp], joints: Array, standing: Array, *ends: str
+) -> list[Bulk]:
+    """Both thighs, upper arms or forearms, equally thick."""
+    bones = [tuple(JOINT_INDEX[f"{side}_{part}"] for part in ends) for side in ("left", "right")]
+    movers = [JOINT_INDEX["pelvis"]] if ends[0] == "hip" else []
+    fitted = []
+    for start, end in bones:
+        own = np.isin(owners, [start, end, *movers]) & (vertices[:, 0] * joints[start, 0] > 0)
+        fitted.append(_limb(vertices[own], joints[start], joints[end]))
+    # Folds of cloth differ from side to side; arms keep clear of the thicker one on both.
+    radii = np.max([radii for _, radii in fitted], axis=0)
+    middle = 0.5 * (fitted[0][0] + fitted[1][0] * _MIRROR)
+    out = []
+    for (start, end), flip in zip(bones, (1.0, _MIRROR), strict=True):
+        first, last = flip * middle
+        bone = standing[end] - standing[start]
+        out.append(Bulk(start, first, bone + last, radii, np.zeros(2)))
+    return out
+
+
+def _limb(vertices: Array, start: Array, end: Array) -> tuple[Array, Array]:
+    """Middle of a limb's flesh beside the ends of its bone, (2, 3) m, and radii there, (2,) m."""
+    bone = end - start
+    along = (vertices - start) @ bone / (bone @ bone)
+    aside = vertices - start - along[:, None] * bone
+    middles, radii = [], []
+    for place in _PLACES:
+        ring = aside[np.abs(along - place) < _RING]
+        middle = 0.5 * (np.percentile(ring, 5.0, axis=0) + np.percentile(ring, 95.0, axis=0))
+        middles.append(middle)
+        radii.append(np.percentile(np.linalg.norm(ring - middle, axis=1), _THICK))
     # On a straight line through both, to the ends of the bone.
-    slope = (radii[1] - radii[0]) / (places[1] - places[0])
-    return np.array([radii[0] - places[0] * slope, radii[1] + (1.0 - places[1]) * slope])
+    shares = (np.array([0.0, 1.0]) - _PLACES[0]) / (_PLACES[1] - _PLACES[0])
+    mix = np.stack([1.0 - shares, shares], axis=1)
+    return mix @ np.array(middles), mix @ np.array(radii)

@@ -20,7 +20,7 @@ from infinity_frames.engine.people.body.cuts import Scalar, Sheet
 from infinity_frames.engine.people.body.human import human, vertex_normals
 from infinity_frames.engine.people.body.mesh import boundary_loops
 from infinity_frames.engine.people.body.shape import Figure, template
-from infinity_frames.engine.people.skeleton import JOINTS
+from infinity_frames.engine.people.skeleton import JOINT_INDEX, JOINTS
 
 __all__ = ["BAND", "CLOTH", "LIP", "OUTFITS", "STRIPE", "Cloth", "covered", "dress", "smooth_step"]
 
@@ -42,6 +42,8 @@ CLOTH, STRIPE, BAND, LIP = range(4)
 _TOPS = ("T_SHIRT", "TANK_TOP", "LONG_SLEEVE", "FITTED_T_SHIRT")
 _OVER_WAISTBAND = 0.0035  # of a top's ease over that of trousers beneath, m
 _LIP_GAP, _LIP_SHADE = 0.0010, 0.45
+_CENTRAL = 0.03  # openings whose middle is closer to the body's middle plane are the trunk's, m
+_ON_HEM = 4e-4  # vertices of a template closer to the height of a hem than this lie on it, m
 _ARM_JOINTS = tuple(
     index
     for index, name in enumerate(JOINTS)
@@ -342,6 +344,9 @@ def dress(
         fine = 0.45 * cut.folds * _noise(sheet.points, 1.8, seed + 1)
         gap = np.einsum("ij,ij->i", points - skin, out)
         points = points + np.maximum(fine, 0.5 * ease - gap)[:, None] * out
+    if kind in _TOPS:
+        shift = _leveled(sheet, _height("left_hip") + _HEMS[kind], points, out)
+        points, skin = points + shift, skin + shift
     faces, tags = sheet.faces, sheet.tags
     if under is not None:  # what the top hides of the trousers is left out
         hem = _height("left_hip") + _HEMS[under] + 0.03
@@ -358,14 +363,22 @@ def _hemmed(sheet: Sheet, skin: Array, out: Array, points: Array, normals: Array
     """
     parts = [(points, normals, np.ones_like(points), sheet.rows)]
     faces, count, lids = [sheet.faces], len(points), 0
+    weights = human().weights
+    trunk = weights[:, [JOINT_INDEX["pelvis"], JOINT_INDEX["spine1"]]].sum(axis=1)
+    legs = weights[:, [JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]].sum(axis=1)
+    pelvis = int((trunk - 4.0 * legs).argmax())
     for loop in boundary_loops(sheet.faces):
         size, inside = len(loop), skin[loop] + _LIP_GAP * out[loop]
+        if np.ptp(points[loop, 1]) < _ON_HEM:
+            inside[:, 1] = points[loop, 1]
         center = inside.mean(axis=0, keepdims=True)
         # The lid's corners have normals of their own: out of the opening.
         after = np.roll(inside, -1, axis=0)
         opening = np.cross(after - center, inside - center).sum(axis=0)
         opening /= max(float(np.linalg.norm(opening)), 1e-12)
         middle = sp.csr_array(np.full((1, size), 1.0 / size)) @ sheet.rows[loop]
+        if abs(center[0, 0]) < _CENTRAL:  # around the trunk, not around a limb
+            middle = sp.csr_array(([1.0], ([0], [pelvis])), shape=middle.shape)
         shade = np.full((2 * size + 1, 3), _LIP_SHADE)
         shade[:size] = 1.0
         parts.append(
@@ -448,6 +461,22 @@ def _flared(kind: str, sheet: Sheet, body: Figure, points: Array) -> Array:
     offset -= np.outer(offset @ axis, axis)
     offset /= np.maximum(np.linalg.norm(offset, axis=1, keepdims=True), 1e-6)
     return np.asarray(share[:, None] * offset * side)
+
+
+_LEVELED = 0.12  # height above a hem up to which cloth moves with it, m
+
+
+def _leveled(sheet: Sheet, hem: float, points: Array, out: Array) -> Array:
+    """How to move cloth along the skin so that the hem around the trunk is level, (N, 3)."""
+    above = sheet.points[:, 1] - hem
+    rim = np.flatnonzero((np.abs(above) < _ON_HEM) & (_trunk(sheet) > 0.5))
+    angle = np.arctan2(sheet.points[:, 0], sheet.points[:, 2] - sheet.points[rim, 2].mean())
+    heights = points[rim, 1]
+    drop = np.interp(angle, angle[rim], heights.mean() - heights, period=2 * np.pi)
+    drop *= _trunk(sheet) * (1.0 - smooth_step(above, 0.0, _LEVELED))
+    # The part of the upright direction that lies in the surface, scaled to rise by 1.
+    rise = np.array([0.0, 1.0, 0.0]) - out[:, 1:2] * out
+    return np.asarray(drop[:, None] * rise / np.maximum(rise[:, 1:2], 0.3))
 
 
 _SLICE, _DIRECTIONS = 0.012, 48

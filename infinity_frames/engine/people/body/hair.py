@@ -127,7 +127,6 @@ def _jaw() -> Sheet:
     skin, corners = human(), template().skin[human().faces]
     low = np.abs(corners[:, :, 1] - _eyes()[1] + 0.07).max(axis=1) < 0.10
     sheet = Sheet.of(skin.faces[low & (skin.masks["inside_mouth"][skin.faces].max(axis=1) < 0.5)])
-    sheet = sheet.keep(lambda points: -beard_depth(points) - 0.006).subdivided()
     sheet = sheet.keep(lambda points: -beard_depth(points) + 0.5 * _ragged(points))
     return sheet.without_scraps()
 

@@ -25,7 +25,7 @@ Faces = NDArray[np.int32]
 _FILE = Path(__file__).with_name("human.npz")
 _STEP = 1e-4  # of the targets' offsets, m
 _DECIMETER = 0.1
-_CROTCH, _SMOOTHED = 0.04, 12  # half the width between the thighs, m; rounds of smoothing
+_CROTCH, _SMOOTHED = 0.07, 80  # half the width between the thighs, m; rounds of smoothing
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 
 

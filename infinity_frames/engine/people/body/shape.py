@@ -25,6 +25,10 @@ Array = NDArray[np.float64]
 _FINGERS = ("index", "middle", "pinky", "ring", "thumb")
 _SIDES = ("left", "right")
 _BALL = 0.35  # height of the joint in the ball of the foot, relative to the ankle's
+# The heads of the thigh bones lie inside the front corners of the pelvis, by 14 % of the 0.24 m
+# between these on each side (Bell, Pedersen and Brand, "A comparison of the accuracy of several hip
+# center location prediction methods", J. Biomech. 23, 1990): 0.17 m apart. The mesh has 0.22 m.
+_HIPS = 0.80
 _YOUNG, _OLD = 25.0, 90.0  # ages of the young and the old shapes, years
 
 
@@ -186,6 +190,7 @@ def _sized(shaped: Shaped, stature: float) -> Figure:
     for side in _SIDES:
         ankle, ball = (JOINT_INDEX[f"{side}_{part}"] for part in ("ankle", "foot"))
         joints[ball, 1] = sole + _BALL * (joints[ankle, 1] - sole)
+        joints[JOINT_INDEX[f"{side}_hip"], 0] *= _HIPS
     standing, rest_pose = _t_pose(joints)
     # The legs are closer to each other in the T-pose than in the rest pose, hence longer.
     standing[:, 1] -= standing[JOINT_INDEX["left_ankle"], 1] - (

@@ -26,8 +26,12 @@ _STEPS = 4
 _SOFTNESS = 0.006  # within which an arm gives way to the flesh it comes near, m
 _NORM = 4.0
 
-# The flesh around the parts of an arm, m.
-_ELBOW, _FOREARM, _WRIST, _KNUCKLES, _FINGERS = 0.042, 0.040, 0.030, 0.022, 0.014
+_ARMS = tuple(
+    JOINT_INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("shoulder", "elbow")
+)
+_MIDDLE = np.array([0.4, 0.6])  # of an upper arm: shares of its ends
+# The flesh around the parts of an arm of average thickness, m.
+_UPPER, _ELBOW, _FOREARM, _WRIST, _KNUCKLES, _FINGERS = 0.048, 0.042, 0.040, 0.030, 0.022, 0.014
 _HEAD_OF_DUMBBELL = (0.10, 0.055)  # its middle from that of the bar, and its radius, m
 
 
@@ -41,7 +45,7 @@ def kept_clear(turns: Array, rest: Array, flesh: tuple[Bulk, ...], held: Iterabl
     rest : (55, 3) array
         Joint positions of the body in the T-pose, m.
     flesh : tuple of Bulk
-        What the arms keep clear of.
+        What the arms keep clear of, and the arms themselves.
     held : iterable of Held
         What the hands hold.
 
@@ -52,9 +56,14 @@ def kept_clear(turns: Array, rest: Array, flesh: tuple[Bulk, ...], held: Iterabl
     positions, rotations = forward(turns, np.zeros((len(turns), 3)), rest)
     out = turns.copy()
     carried = {what.joint for what in held if what.grip == "hand"}
+    limbs = {bulk.joint: bulk for bulk in flesh if bulk.joint in _ARMS}
+    flesh = tuple(bulk for bulk in flesh if bulk.joint not in _ARMS)
     for side in ("left", "right"):
         shoulder = JOINT_INDEX[f"{side}_shoulder"]
         points, radii = _arm(side, positions, rotations, rest, f"{side}_wrist" in carried)
+        if limbs:
+            upper, fore = limbs[shoulder], limbs[JOINT_INDEX[f"{side}_elbow"]]
+            radii[:4] = upper.radii @ _MIDDLE, fore.radii[0], fore.radii.mean(), fore.radii[1]
         pivot = positions[:, None, shoulder]
         turned = Rotation.identity(len(turns))
         for _ in range(_STEPS):
@@ -75,12 +84,13 @@ def _arm(
 ) -> tuple[Array, Array]:
     """Points of an arm and of what it holds, (F, P, 3), and the radii around them, (P,)."""
     wrist_index = JOINT_INDEX[f"{side}_wrist"]
-    elbow, wrist, knuckles, *fingers = (
+    shoulder, elbow, wrist, knuckles, *fingers = (
         positions[:, JOINT_INDEX[f"{side}_{part}"]]
-        for part in ("elbow", "wrist", "middle1", "index3", "middle3", "pinky3")
+        for part in ("shoulder", "elbow", "wrist", "middle1", "index3", "middle3", "pinky3")
     )
-    points = [elbow, 0.5 * (elbow + wrist), wrist, knuckles, *fingers]
-    radii = [_ELBOW, _FOREARM, _WRIST, _KNUCKLES, *[_FINGERS] * len(fingers)]
+    upper = _MIDDLE[0] * shoulder + _MIDDLE[1] * elbow
+    points = [upper, elbow, 0.5 * (elbow + wrist), wrist, knuckles, *fingers]
+    radii = [_UPPER, _ELBOW, _FOREARM, _WRIST, _KNUCKLES, *[_FINGERS] * len(fingers)]
     if dumbbell:
         reach, radius = _HEAD_OF_DUMBBELL
         for end in (-reach, reach):
