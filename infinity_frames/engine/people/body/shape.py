@@ -28,7 +28,7 @@ _BALL = 0.35  # height of the joint in the ball of the foot, relative to the ank
 # The heads of the thigh bones lie inside the front corners of the pelvis, by 14 % of the 0.24 m
 # between these on each side (Bell, Pedersen and Brand, "A comparison of the accuracy of several hip
 # center location prediction methods", J. Biomech. 23, 1990): 0.17 m apart. The mesh has 0.22 m.
-_HIPS = 0.80
+_HIPS = 0.77
 _YOUNG, _OLD = 25.0, 90.0  # ages of the young and the old shapes, years
 
 
