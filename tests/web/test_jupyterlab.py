@@ -72,7 +72,7 @@ def _address(log: Path, server: subprocess.Popen[bytes]) -> str:
     """JupyterLab logs its address once it listens."""
 
     def found() -> str | None:
-        assert server.poll() is None, "JupyterLab ended"
+        assert server.poll() is None, log.read_text()
         match = re.search(r"(http://127\.0\.0\.1:\d+/)lab", log.read_text())
         return match and match[1]
 
