@@ -18,10 +18,11 @@ Array = NDArray[np.float64]
 _DIRECTIONS = 720
 _HARMONICS = np.arange(2, 10)
 
-# Largest distance of the outline inside its ellipse, as a share. With a larger one, bays between
-# growing arms would dry up again.
-_DEEPEST_BAY = 0.44
+_DEEPEST_BAY = 0.44  # largest distance of the outline inside its ellipse, as a share
 _SMOOTH_AT_FIRST = 0.35  # share of the irregularity at the start; it grows with the spill
+# Deeper bays between growing arms would dry up again: the derivative of `Spill.edge` by `grown` is
+# negative at the end where waves < -1 / (3 - 2 s), with s the share above.
+_GROWING_BAY = -1.0 / (3.0 - 2.0 * _SMOOTH_AT_FIRST)
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class Spill:
         turns = _HARMONICS[:, None] * around + phases[:, None]
         waves = (sizes[:, None] * np.cos(turns)).sum(axis=0)
         waves *= _DEEPEST_BAY * params["profile_irregularity"] / np.abs(waves).max()
+        waves = np.maximum(waves, _GROWING_BAY)
         ratio = params["aspect_ratio"]
         along, across = np.cos(around - yaw), np.sin(around - yaw)
         radii = 1.0 / np.sqrt(along**2 / ratio + across**2 * ratio)
