@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from infinity_frames.experiments.factors import (
     numbers,
     one_row_per_unit,
 )
+from infinity_frames.experiments.unequal import Fit, SumOfSquares
 from infinity_frames.protocol.errors import FrameError
 from infinity_frames.protocol.warnings import warn_user
 
@@ -62,7 +64,8 @@ def sensitivity(
         Factors; by default every parameter and scalar label that varies.
     method : {"anova", "rbd_fast", "delta", "sobol", "morris"}
         ``anova``: type II sums of squares over 6 quantile bins per number, shares as omega squared
-        (Hays 1963). ``rbd_fast``, ``delta``: first-order Sobol indices from given data (SALib;
+        (Hays 1963), tests that hold for unequal variances (Brunner, Dette and Munk 1997).
+        ``rbd_fast``, ``delta``: first-order Sobol indices from given data (SALib;
         Tarantola 2006, Borgonovo 2007 with Plischke 2013). ``sobol``: first and total order of a
         Saltelli design (``session.design("saltelli")``; Saltelli 2010). ``morris``: screening by
         elementary effects of a Morris design (``session.design("morris")``).
@@ -175,19 +178,17 @@ class _Model:
         solution, _, rank, _ = np.linalg.lstsq(sub, self.xy[at], rcond=1e-9)
         return float(self.xy[at] @ solution), int(rank)
 
-    def shares(self, tested: Sequence[int], full: Sequence[int]) -> tuple[Any, ...]:
-        """Omega squared, F and degrees of freedom of each block, given all others (type II)."""
+    def shares(self) -> NDArray[np.float64]:
+        """Omega squared of each block, given all others (type II)."""
+        full = range(len(self.spans))
         whole, rank = self.explained(full)
-        residual = max(self.n - 1 - rank, 1.0)
-        mse = max(self.yy - whole, 1e-12 * self.yy) / residual
+        mse = max(self.yy - whole, 1e-12 * self.yy) / max(self.n - 1 - rank, 1.0)
         out = []
-        for block in tested:
+        for block in full:
             without, lower = self.explained([i for i in full if i != block])
-            df = max(rank - lower, 1)
             gain = max(whole - without, 0.0)
-            share = (gain - df * mse) / (self.yy + mse)
-            out.append((share, gain / df / mse, df, residual))
-        return tuple(np.array(out, dtype=float).reshape(-1, 4).T)
+            out.append((gain - max(rank - lower, 1) * mse) / (self.yy + mse))
+        return np.array(out, dtype=float)
 
 
 def _anova(
@@ -202,35 +203,27 @@ def _anova(
     stats = library("scipy.stats")
     codes = [_levels(rows[name]) for name in columns]
     blocks = [_dummies(code) for code in codes]
-    mains = list(range(len(blocks)))
     y = y - y.mean()
-    share, f, df, residual = _Model(blocks, y, np.ones(len(y))).shares(mains, mains)
+    owner = np.repeat(np.arange(len(blocks)), [block.shape[1] for block in blocks])
+    fit = Fit(np.concatenate(blocks, axis=1), y)
+    tests = [fit.without(owner == i) for i in range(len(blocks))]
     names, order = list(columns), ["first"] * len(columns)
     if interactions and len(columns) > 1:
-        strongest = np.argsort(-share)[:_PAIRED_FACTORS]
-        pairs = [
-            (i, j)
-            for i, j in itertools.combinations(sorted(strongest.tolist()), 2)
-            if (blocks[i].shape[1] + 1) * (blocks[j].shape[1] + 1) * 4 <= len(y)
-        ]
-        for i, j in pairs:
+        strongest = np.argsort([-test.share for test in tests])[:_PAIRED_FACTORS]
+        for i, j in itertools.combinations(sorted(strongest.tolist()), 2):
+            if (blocks[i].shape[1] + 1) * (blocks[j].shape[1] + 1) * 4 > len(y):
+                continue
             product = (blocks[i][:, :, None] * blocks[j][:, None, :]).reshape(len(y), -1)
-            block = product[:, product.any(0)]
-            model = _Model([*blocks, block], y, np.ones(len(y)))
-            found = model.shares([len(blocks)], [*mains, len(blocks)])
-            share, f, df, residual = (
-                np.append(old, new)
-                for old, new in zip((share, f, df, residual), found, strict=True)
-            )
+            tests.append(fit.beside(product))
             names.append(f"{columns[i]}:{columns[j]}")
             order.append("pair")
-    f, residual = _clustered(names, rows, y, groups, f, residual)
-    p = stats.f.sf(f, df, residual)
-    low, high = _bootstrap(blocks, y, groups, mains, resamples, seed)
-    # Pairs have no bootstrap of their own: the noncentral F gives their interval.
-    pair_low, pair_high = _noncentral(stats, f, df, residual)
-    low, high = (np.append(a, b[len(mains) :]) for a, b in ((low, pair_low), (high, pair_high)))
-    floor = float(np.max(df * (stats.f.ppf(0.95, df, residual) - 1) / (len(y) + df)))
+    tests = _clustered(names, rows, y, groups, tests)
+    share = np.array([test.share for test in tests])
+    low, high = _bootstrap(blocks, y, groups, resamples, seed)
+    # Pairs have no bootstrap of their own: the moments of their test give their interval.
+    ends = np.array([test.interval(stats) for test in tests[len(columns) :]]).reshape(-1, 2)
+    low, high = np.append(low, ends[:, 0]), np.append(high, ends[:, 1])
+    floor = max(test.floor(stats) for test in tests)
     described = [_described(code, rows[c], y) for code, c in zip(codes, columns, strict=True)]
     described += [(np.nan, "mixed")] * (len(names) - len(columns))
     out = pd.DataFrame(
@@ -240,7 +233,7 @@ def _anova(
             "share": share,
             "ci_low": np.minimum(low, share),
             "ci_high": np.maximum(high, share),
-            "p": holm(p),
+            "p": holm(np.array([test.p(stats) for test in tests])),
             "effect": [effect for effect, _ in described],
             "direction": [direction for _, direction in described],
             "n": len(y),
@@ -254,33 +247,40 @@ def _clustered(
     rows: pd.DataFrame,
     y: NDArray[np.float64],
     groups: NDArray[np.int64],
-    f: NDArray[np.float64],
-    residual: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """F statistics and residual degrees of freedom of factors that copies of a job share.
+    tests: list[SumOfSquares],
+) -> list[SumOfSquares]:
+    """Tests of factors that copies of a job share, corrected for the correlation of the copies.
 
     Copies are no independent repeats for them: they count as n / design effect rows.
     Factors that vary within the copies of a job are left as they are.
     """
     if len(np.unique(groups)) == len(y):
-        return f, residual
+        return tests
     effect = design_effect(y, groups)
     shared = {
         str(name): bool(rows[name].groupby(groups).nunique(dropna=False).max() <= 1)
         for name in rows.columns
     }
-    held = np.array(
-        [all(shared[part] for part in ([n] if n in shared else n.split(":"))) for n in names]
-    )
-    fewer = np.maximum(residual - len(y) + len(y) / effect, 1.0)
-    return np.where(held, f * fewer / residual, f), np.where(held, fewer, residual)
+    out = []
+    for name, test in zip(names, tests, strict=True):
+        parts = [name] if name in shared else name.split(":")
+        if all(shared[part] for part in parts):
+            fewer = max(test.residual - len(y) + len(y) / effect, 1.0) / test.residual
+            test = replace(
+                test,
+                noise=test.noise / fewer,
+                freedom=max(test.freedom * fewer, 1.0),
+                spread=test.spread / fewer**2,
+                loudest=test.loudest / fewer,
+            )
+        out.append(test)
+    return out
 
 
 def _bootstrap(
     blocks: list[NDArray[np.float64]],
     y: NDArray[np.float64],
     groups: NDArray[np.int64],
-    mains: list[int],
     resamples: int,
     seed: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -301,21 +301,12 @@ def _bootstrap(
     for _ in range(resamples):
         drawn = rng.integers(0, len(units), len(units))
         weights = np.bincount(drawn, minlength=len(units))[unit]
-        found.append(_Model(parts, target, weights.astype(float)).shares(mains, mains)[0])
+        found.append(_Model(parts, target, weights.astype(float)).shares())
     values = np.array(found)
-    center = _Model(blocks, y, np.ones(len(y))).shares(mains, mains)[0]
+    center = _Model(blocks, y, np.ones(len(y))).shares()
     # Resampling adds the bins' chance variation once more; what it adds on average is removed.
     ends = np.array([interval(column - np.median(column)) for column in values.T])
     return center + scale * ends[:, 0], center + scale * ends[:, 1]
-
-
-def _noncentral(stats: Any, f: Any, df: Any, residual: Any) -> tuple[Any, Any]:
-    """Interval of a share from the F statistic by a normal approximation of its noncentrality."""
-    n = df + residual + 1
-    center = np.maximum(df * (f - 1), 0.0)
-    error = stats.norm.ppf(0.975) * np.sqrt(2 * (df + 2 * center))
-    low, high = np.maximum(center - error, 0.0), center + error
-    return low / (low + n), high / (high + n)
 
 
 def _described(

@@ -67,6 +67,26 @@ def test_only_planted_factors_are_named():
     assert false <= 3  # 5 % each; P(more than 3 of 20) = 1.6 %
 
 
+def nulls(n, seed):
+    """Scores that no parameter moves on average, although their spread depends on parameters."""
+    rng = np.random.default_rng(seed)
+    x = pd.DataFrame({"a": rng.uniform(size=n), "b": rng.uniform(size=n)})
+    x["dish"] = rng.choice(["pie", "soup", "stew"], n, p=[0.6, 0.32, 0.08])
+    noise = rng.normal(size=n)
+    yield x.assign(y=noise * np.where(x["dish"] == "stew", 10, 1))
+    yield x.assign(y=noise * (0.05 + 3 * x["a"] ** 3))
+    yield x.assign(y=np.where((x["a"] > 0.8) & (x["b"] > 0.5), rng.choice([-1, 0, 1], n), 0))
+
+
+def test_no_parameter_is_named_where_only_the_spread_depends_on_it():
+    named = [
+        bool((sensitivity(rows, "y", resamples=2)["p"] < 0.05).any())
+        for seed in range(20)
+        for rows in nulls(250, seed)
+    ]
+    assert sum(named) <= 6  # 5 % each; P(more than 6 of 60) = 3 %
+
+
 @pytest.mark.slow
 def test_intervals_cover_the_true_share():
     covered = 0
