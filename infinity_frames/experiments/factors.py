@@ -18,6 +18,7 @@ from infinity_frames.protocol.schemas import (
     RESULTS,
     TAG_PREFIX,
 )
+from infinity_frames.protocol.spec import Generator
 
 __all__ = [
     "METRICS",
@@ -29,6 +30,7 @@ __all__ = [
     "is_number",
     "numbers",
     "one_row_per_unit",
+    "parameters_in",
 ]
 
 METRICS = (
@@ -85,6 +87,24 @@ def factors_of(frame: pd.DataFrame, metric: str, by: str | Sequence[str] | None)
     if not found:
         raise FrameError("No column varies that could explain the metric.", advice="Pass by=.")
     return found
+
+
+def parameters_in(frame: pd.DataFrame, metric: str, spec: Generator) -> list[str]:
+    """The generator's parameters that vary in a frame.
+
+    Raises
+    ------
+    FrameError
+        The metric is missing, or no parameter varies.
+    """
+    known = [name for name in frame.columns if name in spec.by_name]
+    rows = frame[[*known, *([metric] if metric in frame.columns else [])]]
+    if not any(_varies(rows[name]) for name in known if name not in _NOT_FACTORS):
+        raise FrameError(
+            f"No parameter of {spec.name} varies in these rows.",
+            advice="Leave by= out to examine labels too, or draw more jobs.",
+        )
+    return factors_of(rows, metric, None)
 
 
 def _varies(values: pd.Series[Any]) -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from infinity_frames.experiments.extra import library
 from infinity_frames.experiments.queries import bounds, conjuncts, matching, names_in
 from infinity_frames.protocol import parameters
-from infinity_frames.protocol.errors import FrameError
+from infinity_frames.protocol.errors import FrameError, nearest
 from infinity_frames.protocol.parameters.draws import quantiles, rng_of, sensible, truncation
 from infinity_frames.protocol.spec import Choice, Constant, Generator, Joint, Normal, Parameter
 from infinity_frames.protocol.spec import Uniform as UniformSampling
@@ -74,8 +74,9 @@ def sample(
     Raises
     ------
     FrameError
-        The design is unknown; or the rule is impossible, or less than 1 in 2,000 draws obeys it
-        after simple bounds were applied: the error states the acceptance rate.
+        The design is unknown; the rule reads a column that is no parameter; or the rule is
+        impossible, or less than 1 in 2,000 draws obeys it after simple bounds were applied: the
+        error states the acceptance rate.
     """
     if design not in DESIGNS:
         raise FrameError(f"Unknown design {design!r}.", advice=f"Available: {', '.join(DESIGNS)}.")
@@ -135,13 +136,10 @@ class _Drawing:
         self.intervals = {} if where is None else _pushed(spec, free, where)
         self.mass = float(np.prod([_mass(found) for found in self.intervals.values()] or [1.0]))
         if where is not None:
+            known = {*spec.by_name, *self.fixed, *(() if given is None else map(str, given))}
             for name in names_in(where):
-                if (
-                    name not in spec.by_name
-                    and name not in fixed
-                    and (given is None or name not in given.columns)
-                ):
-                    matching(pd.DataFrame(columns=list(spec.by_name)), where)
+                if name not in known:
+                    raise _no_parameter(spec, where, name)
 
     def draw(self, n: int) -> tuple[pd.DataFrame, NDArray[np.float64], float]:
         """N jobs, their points in the unit cube, and the share of draws that obey the rule."""
@@ -237,6 +235,17 @@ class _Drawing:
             rule=self.where,
             rate=rate,
         )
+
+
+def _no_parameter(spec: Generator, where: str, name: str) -> FrameError:
+    close = nearest(name, spec.by_name)
+    over_labels = 'Rules over parameters alone come from slices(metric, by="parameters").'
+    return FrameError(
+        f"The rule {where!r} cannot be applied: there is no column {name} among the jobs, since "
+        f"{name} is no parameter of {spec.name}.",
+        advice=f"{close} {over_labels}" if close.startswith("Did") else over_labels,
+        rule=where,
+    )
 
 
 def _points(design: str, dimensions: int, entropy: Any) -> Any:

@@ -70,6 +70,7 @@ def slices(
         Which end is bad.
     by : str or sequence of str, optional
         Columns to use; by default every parameter and scalar label that varies.
+        ``frame.infinity.slices`` takes ``"parameters"`` for all parameters of the generator.
     conditions : int
         At most this many per rule, 1 to 3.
     support : float
@@ -84,9 +85,10 @@ def slices(
     Returns
     -------
     DataFrame
-        rule (for ``DataFrame.query``, ``sample(where=)`` and SQL), sql, n, share, mean, rest,
-        lift (mean - rest), ci_low, ci_high (95 % of lift), p (adjusted); the worst first. Empty if
-    nothing was confirmed; ``attrs["slices"]`` says how many rows and rules were examined.
+        rule (for ``DataFrame.query`` and SQL; for ``sample(where=)`` too if its columns are
+        parameters), sql, n, share, mean, rest, lift (mean - rest), ci_low, ci_high (95 % of lift),
+        p (adjusted); the worst first. Empty if nothing was confirmed; ``attrs["slices"]`` says
+        how many rows and rules were examined.
 
     Raises
     ------
@@ -95,7 +97,7 @@ def slices(
 
     Examples
     --------
-    >>> worst = scored.infinity.slices("oks", worst="low")
+    >>> worst = scored.infinity.slices("oks", worst="low", by="parameters")
     >>> session.sample(200, where=worst["rule"].iloc[0])
     """
     if worst not in ("low", "high") or not 1 <= conditions <= 3:

@@ -79,14 +79,19 @@ class ExperimentVerbs:
         metric: str,
         by: str | Sequence[str] | None = None,
         method: Literal["anova", "rbd_fast", "delta", "sobol", "morris"] = "anova",
+        *,
+        session: HasOrigin | None = None,
         **options: Any,
     ) -> Frame:
         """Share of a metric's variance that each parameter explains.
+
+        ``by="parameters"`` leaves labels out: only parameters of the generator are examined.
 
         See :func:`infinity_frames.experiments.sensitivity.sensitivity`.
         """
         from infinity_frames.experiments import sensitivity as sensitivities
 
+        by = self._factors(metric, by, session)
         return as_frame(
             sensitivities.sensitivity(self._frame, metric, by=by, method=method, **options)
         )
@@ -100,14 +105,42 @@ class ExperimentVerbs:
 
         return as_frame(contrasts.contrast(self._frame, parameter, metric, **options))
 
-    def slices(self, metric: str, worst: Literal["low", "high"] = "low", **options: Any) -> Frame:
+    def slices(
+        self,
+        metric: str,
+        worst: Literal["low", "high"] = "low",
+        *,
+        by: str | Sequence[str] | None = None,
+        session: HasOrigin | None = None,
+        **options: Any,
+    ) -> Frame:
         """Rules under which a metric is worst.
 
+        ``by="parameters"`` looks for rules over parameters of the generator alone, which
+        ``sample(where=)`` can draw; by default rules may also hold labels.
+
         See :func:`infinity_frames.experiments.slices.slices`.
+
+        Examples
+        --------
+        >>> found = scored.infinity.slices("oks", by="parameters")
+        >>> more = session.sample(200, where=found["rule"].iloc[0])
         """
         from infinity_frames.experiments import slices as rules
 
-        return as_frame(rules.slices(self._frame, metric, worst=worst, **options))
+        by = self._factors(metric, by, session)
+        return as_frame(rules.slices(self._frame, metric, worst=worst, by=by, **options))
+
+    def _factors(
+        self, metric: str, by: str | Sequence[str] | None, session: HasOrigin | None
+    ) -> str | Sequence[str] | None:
+        """Columns that `by` names; "parameters" stands for those of the frame's generator."""
+        if by != "parameters" or "parameters" in self._frame.columns:
+            return by
+        from infinity_frames.client.registry import origin_for
+        from infinity_frames.experiments.factors import parameters_in
+
+        return parameters_in(self._frame, metric, origin_for(self._frame, session).spec)
 
     def near(
         self,

@@ -118,3 +118,26 @@ def test_copies_of_one_job_are_no_independent_rows():
             slices(rows, "score")
     hits = sum(len(slices(copies(60, 8, seed), "score")) > 0 for seed in range(15))
     assert hits <= 3  # 5 % each; P(more than 3 of 15) = 0.5 %
+
+
+def test_rules_over_parameters_alone_can_be_drawn_again(sprites):
+    jobs = sprites.sample(400, seed=1)
+    rng = np.random.default_rng(0)
+    small = (jobs["scale"] < 0.15).to_numpy(bool)
+    size = np.where(small, 8.0, 20.0) + rng.normal(0, 1, 400)
+    scored = jobs.assign(bbox_width_px=size, skill=rng.normal(0.8, 0.1, 400) - 0.5 * small)
+    over_labels = scored.infinity.slices("skill", by="bbox_width_px")["rule"].iloc[0]
+    advice = r"bbox_width_px is no parameter of sprites-v1.0.0.*by=\"parameters\""
+    with pytest.raises(FrameError, match=advice):
+        sprites.sample(5, where=over_labels)
+    found = scored.infinity.slices("skill", by="parameters")
+    assert found["rule"].str.startswith("scale <=").any()
+    for rule in found["rule"]:
+        assert len(sprites.sample(5, where=rule, seed=2).query(rule)) == 5
+    shares = scored.infinity.sensitivity("skill", by="parameters", resamples=2)
+    assert shares["factors"].iloc[0] == "scale"
+    assert not shares["factors"].str.contains("bbox_width_px").any()
+    same = sprites.sample(60, seed=1, scale=0.2)[["scale"]]
+    labeled = same.assign(bbox_width_px=size[:60], skill=size[:60])
+    with pytest.raises(FrameError, match=r"No parameter of sprites-v1.0.0 varies"):
+        labeled.infinity.slices("skill", by="parameters", session=sprites)
