@@ -7,6 +7,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from infinity_frames.engine.service.stores.tables import metadata
+
 __all__ = ["HEAD", "upgrade"]
 
 HEAD = "0004"
@@ -30,8 +32,11 @@ def upgrade(connection: sa.Connection, layout: int) -> str | None:
     str or None
         The revision of a database that a newer version of the package made; it is left unchanged.
     """
-    found = None
-    if sa.inspect(connection).has_table("alembic_version"):
+    found, existing = None, set(sa.inspect(connection).get_table_names())
+    if not existing & {"alembic_version", *metadata.tables}:
+        _create(connection)
+        return None
+    if "alembic_version" in existing:
         found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
     if found == HEAD:
         return None
@@ -49,3 +54,16 @@ def upgrade(connection: sa.Connection, layout: int) -> str | None:
         command.stamp(config, _FIRST)
     command.upgrade(config, HEAD)
     return None
+
+
+def _create(connection: sa.Connection) -> None:
+    """Create the newest tables without Alembic, whose import takes a third of a second."""
+    metadata.create_all(connection)
+    version = sa.Table(
+        "alembic_version",
+        sa.MetaData(),
+        sa.Column("version_num", sa.String(32), nullable=False),
+        sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+    )
+    version.create(connection)
+    connection.execute(version.insert().values(version_num=HEAD))
