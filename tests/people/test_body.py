@@ -156,6 +156,21 @@ def test_parts_of_the_skin_join_without_gaps() -> None:
     assert ((distance < 0.03) | (mouth < 0.08)).all()
 
 
+@pytest.mark.parametrize(
+    ("gender", "identity"), [("FEMALE", 14), ("FEMALE", 10), ("FEMALE", 7), ("MALE", 2)]
+)
+def test_ponytails_and_buns_grow_from_the_hair(
+    gender: Literal["MALE", "FEMALE"], identity: int
+) -> None:
+    person = build_body(Appearance(gender=gender, identity=identity))
+    hair, locks = (
+        person.mesh.vertices[np.unique(person.mesh.faces[slice(*person.parts[name])])]
+        for name in ("hair", "locks")
+    )
+    distance, _ = cKDTree(hair).query(locks)
+    assert (distance < 0.005).sum() >= 8
+
+
 def test_normals_are_unit_and_leave_the_body(body: Body) -> None:
     for quaternions in (STILL, SQUAT, OVERHEAD):
         _, normals = body.pose(quaternions, body.rest_joints[0])

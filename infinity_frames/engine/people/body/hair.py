@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,8 @@ _HAIRLINE = np.array(
         *((92, 0.024), (104, 0.036), (116, 0.018), (128, -0.040), (150, -0.076), (180, -0.082)),
     ]
 ).T
+# Where locks are tied: height above the eyes on the template, m.
+_TIES = {"tail": 0.048, "bun": 0.080}
 # The upper edge of a beard, likewise.
 _CHEEK = np.array(
     [(0, -0.049), (14, -0.050), (24, -0.064), (45, -0.060), (62, -0.036), (76, -0.012), (84, 0.0)]
@@ -208,30 +211,41 @@ def _ball(field: Field, center: Sequence[float], radii: Sequence[float], blend: 
     field.ellipsoid(center, radii, blend, mirrored=True)
 
 
-def _rod(field: Field, a: Sequence[float], b: Sequence[float], first: float, second: float) -> None:
-    field.cone(a, b, first, second, 0.012, mirrored=False)
+# A ponytail from the tie to its tip: up, ahead, and radius, m.
+_TAIL = (
+    *((0.000, -0.006, 0.015), (-0.008, -0.026, 0.019), (-0.032, -0.041, 0.021)),
+    *((-0.062, -0.048, 0.022), (-0.095, -0.048, 0.020), (-0.130, -0.043, 0.015)),
+    (-0.165, -0.036, 0.007),
+)
 
 
 def _tail(field: Field) -> None:
-    _ball(field, (0.0, 0.048, -0.205), (0.021, 0.021, 0.018), 0.012)
-    _rod(field, (0.0, 0.052, -0.210), (0.0, 0.004, -0.246), 0.016, 0.025)
-    _rod(field, (0.0, 0.004, -0.246), (0.0, -0.135, -0.236), 0.025, 0.010)
+    _ball(field, (0.0, 0.0, -0.002), (0.021, 0.021, 0.020), 0.012)
+    for (y0, z0, r0), (y1, z1, r1) in pairwise(_TAIL):
+        field.cone((0.0, y0, z0), (0.0, y1, z1), r0, r1, 0.020, mirrored=False)
 
 
 def _bun(field: Field) -> None:
-    _ball(field, (0.0, 0.088, -0.186), (0.038, 0.036, 0.034), 0.010)
+    _ball(field, (0.0, 0.004, -0.011), (0.036, 0.036, 0.027), 0.010)
 
 
 @lru_cache(maxsize=2)
 def _modeled(name: str) -> Part:
-    """Locks around the template's head, from the middle between the eyes."""
+    """Locks from where they are tied, on the scalp."""
     field = Field()
     if name == "tail":
         _tail(field)
     else:
         _bun(field)
-    low, high = (-0.13, -0.26, -0.30), (0.13, 0.16, 0.06)
-    return from_field(field, low, high, (0.014, 0.016, 0.014), Surface.HAIR, step=0.004)
+    low, high = (-0.06, -0.20, -0.11), (0.06, 0.07, 0.05)
+    return from_field(field, low, high, (0.008, 0.010, 0.008), Surface.HAIR, step=0.004)
+
+
+def _back_of_skull(body: Figure, height: float) -> Array:
+    """The rearmost point of the scalp's midline at a height, m."""
+    x, y, z = body.skin.T
+    near = np.flatnonzero((np.abs(x) < 0.015) & (np.abs(y - height) < 0.012))
+    return np.array([0.0, height, z[near].min()])
 
 
 def locks(appearance: Appearance, body: Figure) -> Part | None:
@@ -242,8 +256,9 @@ def locks(appearance: Appearance, body: Figure) -> Part | None:
     part = _modeled(worn.locks)
     eyes = body.at("left_eye_smplhf") * [0.0, 1.0, 1.0]
     size = (body.skin[:, 1].max() - eyes[1]) / (template().skin[:, 1].max() - _eyes()[1])
+    tie = _back_of_skull(body, float(eyes[1] + size * _TIES[worn.locks]))
     x, y, _ = part.vertices.T
     strand = np.sin(160 * x + 20 * y) + np.sin(230 * x - 9 * y)
-    vertices = kept_outside(size * part.vertices + eyes, body, 0.002)
-    colors = np.repeat((1.0 + 0.08 * strand)[:, None], 3, axis=1)
+    vertices = kept_outside(size * part.vertices + tie, body, 0.002)
+    colors = np.repeat((1.0 + 0.10 * strand)[:, None], 3, axis=1)
     return Part(vertices, part.normals, part.faces, part.materials, colors)
