@@ -19,7 +19,10 @@ from infinity_frames.io.home import Home
 from infinity_frames.launcher import find_engine, read_token
 from infinity_frames.protocol import errors
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="no engine runs on Windows")
+pytestmark = [
+    pytest.mark.skipif(os.name == "nt", reason="no engine runs on Windows"),
+    pytest.mark.slow,
+]
 
 
 class Imposter(http.server.BaseHTTPRequestHandler):

@@ -20,6 +20,8 @@ from infinity_frames.io.home import Home
 from infinity_frames.launcher import find_engine, read_token, stop_engine
 from infinity_frames.protocol import errors
 
+pytestmark = pytest.mark.slow
+
 
 def test_another_clients_look_is_no_engine(tmp_path):
     home = tmp_path / "home"
@@ -124,7 +126,6 @@ def kill(engine):
     psutil.Process(address["pid"]).kill()
 
 
-@pytest.mark.slow
 def test_an_engine_killed_under_a_waiting_client_is_started_again(engine, hold):
     client, _ = waiting(engine)
     kill(engine)
@@ -133,7 +134,6 @@ def test_an_engine_killed_under_a_waiting_client_is_started_again(engine, hold):
     assert (client.returncode, out) == (0, "10\n"), err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("start", ["a session", "serve"])
 def test_an_engine_stopped_under_a_waiting_client_stays_stopped(engine, hold, start):
     client, batch_id = waiting(engine)

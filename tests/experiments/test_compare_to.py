@@ -11,6 +11,8 @@ import infinity_frames as inf
 from infinity_frames.errors import FrameError, NoResults
 from infinity_frames.experiments.comparisons import compare_to
 
+pytestmark = pytest.mark.slow
+
 
 def made(n, seed, shift=0.0, share=0.5):
     rng = np.random.default_rng(seed)
@@ -37,7 +39,6 @@ def test_known_distances_are_inside_their_intervals():
     assert rows["auc_drop"].idxmin() == "same"
 
 
-@pytest.mark.slow
 def test_samples_of_one_distribution_are_not_told_apart():
     wrong = 0
     for seed in range(8):

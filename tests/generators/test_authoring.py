@@ -19,6 +19,8 @@ from infinity_frames.generators import Limits, Linear, Parameter, check
 from infinity_frames.generators.conformance import CHECKS
 from infinity_frames.protocol.errors import InfinityError
 
+pytestmark = pytest.mark.slow
+
 
 def messages(generator, **options) -> dict[str, str]:
     found = check(generator, jobs=2, **options)
@@ -170,7 +172,6 @@ def run(*command: str, folder: Path) -> subprocess.CompletedProcess:
     )
 
 
-@pytest.mark.slow
 def test_a_new_package_passes_its_own_tests(tmp_path, capsys):
     assert main(["new-generator", "bouncing_balls", "--path", str(tmp_path)]) == 0
     assert "infinity-frames check bouncing_balls" in capsys.readouterr().out

@@ -29,6 +29,8 @@ from infinity_frames.engine.scene.scene import Object, Scene
 from infinity_frames.engine.scene.solids import Box
 from infinity_frames.io.video import read_frames
 
+pytestmark = pytest.mark.slow
+
 SPEC = SpillsV2.spec
 SMALL = {"image_width": 480, "image_height": 312, "enable_sensor_noise": False}
 
@@ -235,7 +237,6 @@ def test_colors_differ_and_deepen_with_depth():
         assert share[1].min() / share[1].max() < share[0].min() / share[0].max()
 
 
-@pytest.mark.slow
 def test_a_job_from_end_to_end(tmp_path):
     generator = SpillsV2()
     generator.prepare()

@@ -16,6 +16,8 @@ from infinity_frames.engine.people.exercises import exercise
 from infinity_frames.protocol.spec import Parameter
 from scripts.audit import OWN_CHECKS, audited, estimates, random_job
 
+pytestmark = pytest.mark.slow
+
 SPEC = VisionFit.spec
 TINY = {**SPEC.defaults, "image_width": 128, "image_height": 128, "frame_rate": 6, "random_seed": 1}
 
@@ -57,7 +59,6 @@ ANY_JOB = settings(
 )
 
 
-@pytest.mark.slow
 @given(params=jobs(preview=True))
 @settings(ANY_JOB, max_examples=20)
 def test_labels_of_any_preview_hold_every_check(
@@ -69,7 +70,6 @@ def test_labels_of_any_preview_hold_every_check(
     assert report.checked["rep_counts"] > 0
 
 
-@pytest.mark.slow
 @given(params=jobs(preview=False))
 @settings(ANY_JOB, max_examples=6)
 def test_labels_of_any_video_hold_every_check(

@@ -29,6 +29,8 @@ from infinity_frames.engine.render.tonemap import graded
 from infinity_frames.engine.scene.scene import Object
 from infinity_frames.protocol import parameters
 
+pytestmark = pytest.mark.slow
+
 SPEC = VisionFit.spec
 DOCS = Path(__file__).parents[2] / "docs/parameters.md"
 SEED = 5

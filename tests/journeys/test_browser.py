@@ -28,10 +28,13 @@ from infinity_frames.vis import (
 )
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM and "CI" not in os.environ,
-    reason="chromium is not installed (apt-get install chromium)",
-)
+pytestmark = [
+    pytest.mark.skipif(
+        not CHROMIUM and "CI" not in os.environ,
+        reason="chromium is not installed (apt-get install chromium)",
+    ),
+    pytest.mark.slow,
+]
 
 FLAGS = (
     "--headless",

@@ -4,6 +4,10 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 # Other packages, such as OpenCV's loader, do open files without an encoding: only ours must not.
 CODE = """
     import warnings

@@ -14,6 +14,8 @@ from engine_fixtures import EngineProcess
 import infinity_frames as inf
 from infinity_frames.protocol import errors
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory, toys):

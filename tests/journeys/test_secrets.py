@@ -16,6 +16,8 @@ from infinity_frames import launcher as embedded
 from infinity_frames.client import registry
 from infinity_frames.protocol import errors
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def session(tmp_path, toys, monkeypatch):

@@ -12,6 +12,8 @@ import pytest
 
 from infinity_frames.engine.core.jit import compiled_once, machine_code_folder
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(__file__).parents[2] / "infinity_frames/engine/core/jit.py"
 
 CALLEE = "from kernels.core.jit import inlined\n\n\n@inlined\ndef value():\n    return {value}\n"

@@ -23,6 +23,8 @@ from infinity_frames.engine.service.signing import Signer
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import EngineNotInstalled, EngineNotStarted, RequestRejected
 
+pytestmark = pytest.mark.slow
+
 
 def client_of(running):
     return WireClient(running.url, running.token)
@@ -49,7 +51,6 @@ def attempts(home, set_to=None):
 # Killed and started again
 
 
-@pytest.mark.slow
 def test_killed_in_the_middle_of_a_batch_it_completes_it_after_a_restart(idle_engine):
     idle_engine.start("--workers", "2")
     token = idle_engine.new_token("user", 1000)
@@ -84,7 +85,6 @@ def test_killed_in_the_middle_of_a_batch_it_completes_it_after_a_restart(idle_en
     assert not list((idle_engine.home / "scratch").glob("*.*/"))
 
 
-@pytest.mark.slow
 def test_a_job_that_was_running_whenever_the_engine_died_is_given_up(idle_engine):
     idle_engine.start("--workers", "1")
     with client_of(idle_engine) as client:
@@ -109,7 +109,6 @@ def test_a_job_that_was_running_whenever_the_engine_died_is_given_up(idle_engine
     check_books(idle_engine.home)
 
 
-@pytest.mark.slow
 def test_an_archive_whose_commit_never_came_is_not_served(idle_engine):
     idle_engine.start()
     with client_of(idle_engine) as client:
@@ -187,7 +186,6 @@ def test_a_locked_database_loses_nothing(shared_engine):
     check_books(shared_engine.home)
 
 
-@pytest.mark.slow
 def test_a_full_disk_makes_jobs_wait_not_fail(shared_engine):
     with client_of(shared_engine) as client:
         made = client.submit({"behaviour": "full"}).json()
@@ -211,7 +209,6 @@ def test_a_worker_killed_from_outside_costs_its_job_one_attempt(shared_engine):
         assert statuses(client.finished(made["id"])) == ["completed", "completed"]
 
 
-@pytest.mark.slow
 def test_what_a_user_waits_for_is_said(idle_engine):
     idle_engine.environment["TOY_PREPARE_SECONDS"] = "3.5"
     idle_engine.start()
@@ -300,7 +297,6 @@ with WireClient(url, read_token()) as client:
 """
 
 
-@pytest.mark.slow
 def test_two_scripts_at_once_share_one_engine_that_outlives_them(home, tmp_path):
     script = tmp_path / "script.py"
     # As users write them: without a `__main__` guard.
@@ -318,7 +314,6 @@ def test_two_scripts_at_once_share_one_engine_that_outlives_them(home, tmp_path)
             assert statuses(client.batch(batch_id)) == ["completed", "completed"]
 
 
-@pytest.mark.slow
 def test_a_second_engine_for_a_home_is_refused(shared_engine):
     done = shared_engine.command("serve")
     assert done.returncode == 1
@@ -371,7 +366,6 @@ def test_without_its_extra_the_error_says_what_to_install(tmp_path, monkeypatch)
         embedded.start_engine(tmp_path / "home")
 
 
-@pytest.mark.slow
 def test_it_leaves_when_idle_but_not_while_it_works(idle_engine):
     idle_engine.start("--idle-timeout", "1", "--workers", "1")
     with client_of(idle_engine) as client:

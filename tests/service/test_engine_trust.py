@@ -20,6 +20,8 @@ from infinity_frames.engine.generators.camera_parameters import PHOTOGRAPHY
 from infinity_frames.engine.service.outcomes import checked_outcome, clean_text
 from infinity_frames.engine.service.ports import MAX_SAMPLES, Archives, Outcome, StoredArchive
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "hostile-v1.0.0"
 
 
@@ -156,7 +158,6 @@ def living_children(engine):
     return {one.pid for one in engine.family() if "sleep(3600)" in " ".join(one.cmdline())}
 
 
-@pytest.mark.slow
 def test_cancelling_kills_children_and_their_children_and_deletes_files(idle_engine):
     idle_engine.start("--workers", "1")
     with WireClient(idle_engine.url, idle_engine.token) as client:
@@ -168,7 +169,6 @@ def test_cancelling_kills_children_and_their_children_and_deletes_files(idle_eng
         eventually(lambda: not list((idle_engine.home / "scratch").glob("*.*/")))
 
 
-@pytest.mark.slow
 def test_children_of_a_worker_die_with_a_killed_engine(idle_engine):
     idle_engine.start("--workers", "1")
     with WireClient(idle_engine.url, idle_engine.token) as client:
@@ -204,7 +204,6 @@ def test_what_a_timed_out_job_wrote_is_deleted(client, shared_engine):
     assert not [name for name in left if name.startswith(job["id"])]
 
 
-@pytest.mark.slow
 def test_a_worker_that_hangs_without_a_job_is_replaced(idle_engine):
     idle_engine.start("--workers", "1")
     with WireClient(idle_engine.url, idle_engine.token) as client:
@@ -219,7 +218,6 @@ def test_a_worker_that_hangs_without_a_job_is_replaced(idle_engine):
         assert ended(client)["status"] == "completed"
 
 
-@pytest.mark.slow
 def test_a_job_too_large_for_the_disk_fails_and_others_run(idle_engine):
     idle_engine.start("--workers", "1")
     with WireClient(idle_engine.url, idle_engine.token) as client:
@@ -521,7 +519,6 @@ def test_an_open_home_is_closed(idle_engine):
     assert mine.stat().st_mode & 0o777 == 0o644, "other files are left alone"
 
 
-@pytest.mark.slow
 def test_a_database_damaged_in_its_middle_is_one_sentence(idle_engine):
     idle_engine.start()
     with WireClient(idle_engine.url, idle_engine.token) as client:

@@ -23,6 +23,8 @@ from infinity_frames.engine.service.stores import open_store, tables
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import EngineError
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["bucket", "postgres_server", "postgres_url", "s3"]
 
 JOB = NewJob("toy", False, {}, {}, 1, 3)
@@ -174,7 +176,6 @@ def test_archives_in_s3_are_stored_found_read_signed_and_deleted(bucket, tmp_pat
         open_archives(Home(tmp_path), "s3://no-such-bucket-here")
 
 
-@pytest.mark.slow
 def test_two_engines_share_a_database_and_a_bucket_and_one_may_die(
     tmp_path, toys, bucket, postgres_url
 ):

@@ -8,6 +8,8 @@ import pytest
 import requests
 from wire_client import WireClient
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def certificate(tmp_path):
@@ -45,7 +47,6 @@ def test_an_engine_serves_https_and_its_commands_check_the_certificate(
     assert "https://localhost:" in status.stdout
 
 
-@pytest.mark.slow
 def test_a_certificate_that_cannot_be_used_is_refused(idle_engine, certificate, tmp_path):
     chain, key = certificate
     other = tmp_path / "other.pem"

@@ -6,6 +6,8 @@ import pytest
 from engine_fixtures import eventually
 from wire_client import WireClient, fetch
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def admin(idle_engine):
@@ -71,7 +73,6 @@ def test_a_bad_request_for_a_token_is_refused(client, body):
     assert answer.json()["detail"]
 
 
-@pytest.mark.slow
 def test_commands_tell_of_engine_jobs_and_failures(idle_engine, tmp_path):
     assert "not running" in idle_engine.command("status").stdout
     missing = idle_engine.command("list")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from browsing import accessibility_problems, needs_chromium
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 HOSTILE = "<img src=x onerror=\"document.title='ran'\"><script>document.title='ran'</script>"
 

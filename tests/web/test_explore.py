@@ -21,6 +21,8 @@ from engine_fixtures import eventually
 import infinity_frames as inf
 from infinity_frames.protocol.errors import FrameError
 
+pytestmark = pytest.mark.slow
+
 SAMPLES = Path(__file__).parents[3] / "shared" / "samples"
 
 

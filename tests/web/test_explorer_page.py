@@ -8,7 +8,7 @@ from browsing import accessibility_problems, needs_chromium
 
 import infinity_frames as inf
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 HOSTILE = "<script>document.title='ran'</script><img src=x onerror=\"document.title='ran'\">"
 

@@ -8,7 +8,7 @@ from browsing import accessibility_problems, needs_chromium
 import infinity_frames as inf
 from infinity_frames.errors import AuthenticationError
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 
 @pytest.fixture

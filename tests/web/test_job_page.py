@@ -14,7 +14,7 @@ from infinity_frames.engine.core.job_files import run_lengths
 from infinity_frames.io.video import read_frames
 from infinity_frames.vis.frame_labels import Labels
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 HOSTILE = "<b onmouseover=alert(1)>mat</b>"
 

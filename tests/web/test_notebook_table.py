@@ -15,7 +15,7 @@ from browsing import accessibility_problems, needs_chromium
 import infinity_frames as inf
 from infinity_frames.io.pictures import decode_picture, read_picture
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.slow]
 
 GAP = "\N{EN DASH}"
 LIGHT, DARK = '<body data-jp-theme-light="true">', '<body data-jp-theme-light="false">'

@@ -9,6 +9,8 @@ from browsing import needs_chromium, sign_in_address
 from infinity_frames.client.http import RestClient
 from infinity_frames.client.sign_in import open_pages
 
+pytestmark = pytest.mark.slow
+
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 
 
