@@ -320,6 +320,8 @@ def dress(
     skin = np.asarray(sheet.rows @ body.skin)
     out = np.asarray(sheet.rows @ body.smooth_normals)
     out /= np.linalg.norm(out, axis=1, keepdims=True)
+    if kind in _TOPS:
+        out = _across_the_cleft(sheet, out)
     ease = np.full(len(skin), cut.ease)
     if over is not None:
         waist = _height("left_hip") + _WAISTS[over]
@@ -345,6 +347,7 @@ def dress(
         gap = np.einsum("ij,ij->i", points - skin, out)
         points = points + np.maximum(fine, 0.5 * ease - gap)[:, None] * out
     if kind in _TOPS:
+        points[:, 0] += _cleft(sheet) * (_widened(sheet, skin) - points[:, 0])
         shift = _leveled(sheet, _height("left_hip") + _HEMS[kind], points, out)
         points, skin = points + shift, skin + shift
     faces, tags = sheet.faces, sheet.tags
@@ -429,6 +432,30 @@ def _trunk(sheet: Sheet) -> Array:
     """How far each vertex belongs to the trunk rather than to an arm, 0..1."""
     arms = human().weights[:, _ARM_JOINTS].sum(axis=1)
     return np.asarray(1.0 - np.clip(1.6 * (sheet.rows @ arms), 0.0, 1.0))
+
+
+def _cleft(sheet: Sheet) -> Array:
+    """How far points are in the middle below the small of the back, 0..1."""
+    hip = _height("left_hip")
+    share = 1.0 - smooth_step(sheet.points[:, 1], hip + 0.02, hip + 0.12)
+    share *= 1.0 - smooth_step(np.abs(sheet.points[:, 0]), 0.03, 0.07)
+    behind = sheet.points[:, 2] < template().at("left_hip")[2]
+    return np.asarray(share * behind * _trunk(sheet))
+
+
+def _across_the_cleft(sheet: Sheet, out: Array) -> Array:
+    """Directions evened out below the small of the back, where those of both sides would cross."""
+    share = _cleft(sheet)[:, None]
+    for _ in range(30):
+        out = out + share * (sheet.smoothing @ out - out)
+    return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True))
+
+
+def _widened(sheet: Sheet, skin: Array) -> Array:
+    """Distances of the template's points from its middle plane, as wide as this body is, m."""
+    rim = (np.abs(np.abs(sheet.points[:, 0]) - 0.07) < 0.02) & (_cleft(sheet) > 0.0)
+    wide = np.abs(skin[rim, 0]).sum() / np.abs(sheet.points[rim, 0]).sum()
+    return np.asarray(wide * sheet.points[:, 0])
 
 
 def _between_thighs(sheet: Sheet) -> Array:
