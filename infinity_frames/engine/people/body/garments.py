@@ -327,7 +327,7 @@ def dress(
         waist = _height("left_hip") + _WAISTS[over]
         beneath = 1.0 - smooth_step(sheet.points[:, 1], waist, waist + 0.03)
         ease += beneath * max(_CUTS[over].ease + 0.6 * _CUTS[over].folds - 0.5 * cut.ease, 0.0)
-        ease += _OVER_WAISTBAND * beneath
+        ease += _OVER_WAISTBAND * (1.0 + 2.0 * _cleft(sheet)) * beneath
     if kind not in _TOPS:
         ease *= 1.0 - 0.6 * _between_thighs(sheet)
     points = skin + ease[:, None] * out
