@@ -14,6 +14,7 @@ from scripts.notebooks import FOLDER, run, tidy
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 NAMES = [
     "bring_your_own_generator",
+    "close_the_loop",
     "explore_results_with_sql",
     "floor_masks_with_spills",
     "labels_you_can_trust",
@@ -25,6 +26,12 @@ NAMES = [
 # It installs a generator, so it cannot use an engine that runs already.
 STARTS_AN_ENGINE = "bring_your_own_generator"
 MOST_BYTES = 1_500_000
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notebooks that have a short form run in it: fewer jobs, the same steps."""
+    monkeypatch.setenv("NOTEBOOK_SIZE", "short")
 
 
 def texts(notebook: nbformat.NotebookNode) -> str:
