@@ -104,7 +104,8 @@ def amounts(appearance: Appearance) -> dict[str, float]:
         "face_age": 0.5 * (a.age - 35.0) / 40.0,
         "face_fat": 0.10 * float(np.clip(a.relative_weight, -2, 4)),
         "eye_bags": 0.5 * (a.age - 45.0) / 30.0,
-        ("bust" if a.female else "pectorals"): 0.30 * b[7],
+        # Sports clothes flatten the bust of the neutral shape.
+        ("bust" if a.female else "pectorals"): 0.30 * b[7] - (0.25 if a.female else 0.0),
     }
     return {name: value for name, value in (out | _traits(traits)).items() if value}
 
