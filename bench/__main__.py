@@ -12,8 +12,8 @@ import time
 
 import bench
 
-TOOLS = {"__main__", "measure", "stub"}
-LONG = {"load"}
+TOOLS = {"__main__", "measure", "stub", "blazepose"}
+LONG = {"load", "realism"}
 """Run only when named."""
 
 
