@@ -22,7 +22,9 @@ def detect(files: list[str]) -> list[Any]:
     found: list[Any] = []
     with mediapipe.solutions.pose.Pose(static_image_mode=True, model_complexity=1) as model:
         for file in files:
-            picture = cv2.cvtColor(cv2.imread(file), cv2.COLOR_BGR2RGB)
+            stored = cv2.imread(file)
+            assert stored is not None, file
+            picture = cv2.cvtColor(stored, cv2.COLOR_BGR2RGB)
             height, width = picture.shape[:2]
             pose = model.process(picture).pose_landmarks
             points = pose and [

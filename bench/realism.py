@@ -73,7 +73,7 @@ def _shots(folder: Path) -> Iterator[Shot]:
     }
     jobs = sample(VisionFit.spec, count, seed=SEED, fixed=fixed)
     for i, job in enumerate(jobs.astype(object).to_dict("records")):
-        given = {name: value for name, value in job.items() if not pd.isna(value)}
+        given = {str(name): value for name, value in job.items() if not pd.isna(value)}
         params = {**generator.spec.defaults, **given}
         yield from _of_job(i, params, int(params["random_seed"]), folder)
 
@@ -117,7 +117,9 @@ def _tones(shots: list[Shot]) -> Iterator[Line]:
     """Brightness of the pictures; the baselines are of real photographs."""
     rows = []
     for shot in shots:
-        luma = cv2.cvtColor(cv2.imread(str(shot.file)), cv2.COLOR_BGR2GRAY) / 255
+        picture = cv2.imread(str(shot.file))
+        assert picture is not None, shot.file
+        luma = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY) / 255
         rows.append(
             (
                 luma.mean(),
