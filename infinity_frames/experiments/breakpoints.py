@@ -242,7 +242,6 @@ class _Bisection:
         self.bracket = np.full((count, 2), np.nan)
         self.verdict: list[str | None] = [None] * count
         self.flips = np.zeros(count, dtype=np.int64)
-        self.budget_left = True
 
     def wanted(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Rows and values of the next round."""
