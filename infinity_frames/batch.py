@@ -90,7 +90,7 @@ class Batch(BatchVocabulary):
         return to_html(self._summary(of_frame(self._frame)))
 
     def _summary(self, of_jobs: Mapping[str, Any]) -> dict[str, Any]:
-        """What the HTML view shows; nothing is requested from the server."""
+        """Return what the HTML view shows; nothing is requested from the server."""
         name = f"Batch {self.name!r}" if self.name else "Batch"
         count = f"{self.num_jobs:,} job{'' if self.num_jobs == 1 else 's'}"
         about = {"batch": self.batch_id, **of_jobs["about"]}

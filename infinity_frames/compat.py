@@ -219,7 +219,7 @@ class BatchVocabulary:
         return as_frame(self._frame[self._frame["status"] == "completed"].copy())
 
     def get_job_params_seeded_for_rerun(self) -> list[dict[str, Any]]:
-        """Parameters of its jobs with ``state`` set to the job's id: the same scenes again.
+        """Return parameters of its jobs with ``state`` set to the job's id: the same scenes again.
 
         Examples
         --------

@@ -103,7 +103,7 @@ class Session(JobDescriptions, Account, SessionVocabulary):
         return to_html(self._summary())
 
     def _summary(self) -> dict[str, Any]:
-        """What the HTML view shows; nothing is requested from the server."""
+        """Return what the HTML view shows; nothing is requested from the server."""
         names = list(self.spec.by_name)
         about = {
             "server": self.server,
@@ -197,7 +197,7 @@ class Session(JobDescriptions, Account, SessionVocabulary):
     # Batches
 
     def estimate_samples(self, jobs: Jobs, is_preview: bool = False) -> pd.Series[int]:
-        """Samples (frames) that each job will take, estimated by the server.
+        """Return samples (frames) that each job will take, estimated by the server.
 
         Returns
         -------

@@ -112,7 +112,7 @@ def _loop(folder: Path) -> None:
 
 
 def _named(kind: str, batch: pd.DataFrame) -> str:
-    """A folder of its own per batch: a second run never mixes with existing files."""
+    """Return a folder of its own per batch: a second run never mixes with existing files."""
     return f"{kind}-{batch['batch_id'].iloc[0][:8]}"
 
 

@@ -71,7 +71,7 @@ _KEYS = {
 
 
 def _reported(jobs: Iterable[Mapping[str, Any]], *columns: str) -> dict[str, list[Any]]:
-    """Columns of the jobs' reported state; fields that a server lacks are missing."""
+    """Return columns of the jobs' reported state; fields that a server lacks are missing."""
     jobs = list(jobs)
     reported = {column: [job.get(_KEYS[column]) for job in jobs] for column in columns}
     reported["status"] = [status(job) for job in jobs]

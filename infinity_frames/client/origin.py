@@ -94,7 +94,7 @@ class Origin:
         self.rest.close()
 
     def same_account(self, other: Origin) -> bool:
-        """Whether both stand for the same generator, server and account."""
+        """Return whether both stand for the same generator, server and account."""
         same_place = self.server == other.server and self.generator == other.generator
         return same_place and self.rest.same_account(other.rest)
 

@@ -92,7 +92,7 @@ def _job_runs(
 
 
 def _relabeled(error: InvalidJobs, index: pd.Index[Any]) -> InvalidJobs:
-    """The server's refusal with the labels of the frame that was submitted."""
+    """Return the server's refusal with the labels of the frame that was submitted."""
     broken = error.violations.copy()
     inside = [p for p in broken["position"] if pd.notna(p) and 0 <= p < len(index)]
     if len(inside) == len(broken):

@@ -86,7 +86,7 @@ class Wait:
                 self._pause()
 
     def _done(self) -> int:
-        """Frames of the jobs that have finished."""
+        """Return frames of the jobs that have finished."""
         finished = (job for job in self.jobs.values() if status(job) not in UNFINISHED)
         return sum(self.frames.get(job["id"], 0) for job in finished)
 
@@ -128,7 +128,7 @@ class Wait:
         return max(self.started + self.timeout - time.monotonic(), 0.5)
 
     def _pause_allowed(self) -> float:
-        """Seconds to sleep; raises BatchTimeout when the time is over."""
+        """Return seconds to sleep; raises BatchTimeout when the time is over."""
         elapsed = time.monotonic() - self.started
         pause = self.interval
         if pause is None:

@@ -51,7 +51,7 @@ def _column_name(name: Any) -> str:
 
 
 def _sql_names(names: list[str]) -> list[str]:
-    """Names that differ by more than their case."""
+    """Return names that differ by more than their case."""
     taken = {name.casefold() for name, count in Counter(names).items() if count}
     seen: set[str] = set()
     out = []
@@ -148,7 +148,7 @@ _DTYPES: dict[pa.DataType, Any] = {
 
 
 def _plain(field: pa.Field, column: pa.ChunkedArray) -> tuple[str, pa.ChunkedArray]:
-    """A column in the types of our frames, where that is lossless; otherwise as it is."""
+    """Return a column in the types of our frames, where that is lossless; otherwise as it is."""
     dtype = field.type
     try:
         if pt.is_decimal(dtype):

@@ -286,7 +286,7 @@ def _alike(frames: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
 
 
 def _frame(kind: Kind, rows: Sequence[Mapping[str, Any]], folder: Folder) -> pd.DataFrame:
-    """Rows as a typed frame: the kind's columns, parameters, tags."""
+    """Return rows as a typed frame: the kind's columns, parameters, tags."""
     own = pd.DataFrame({name: [row.get(name) for row in rows] for name in kind.columns})
     parameters = _as_specified(
         columns_of([row["parameters"] for row in rows], numbers=True), folder.batch[0] or {}
@@ -366,7 +366,7 @@ def _fitting(kind: Kind, own: pd.DataFrame, folder: Folder) -> pd.DataFrame:
 def _rows(
     folder: Folder, *, tables: bool, quiet: bool
 ) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """Rows of a results frame for every job of a folder."""
+    """Return rows of a results frame for every job of a folder."""
     rows, problems = _records(folder, folder.jobs)
     jobs = [row["files"] for row in rows if row["files"] is not None]
     summaries: dict[str, Summary] = {}
@@ -395,7 +395,7 @@ def _rows(
 def _records(
     folder: Folder, there: Mapping[str, JobFiles]
 ) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """Jobs that the batch record lists, then those that are only found in the folder."""
+    """Return jobs that the batch record lists, then those that are only found in the folder."""
     record, problem = folder.batch
     problems = [] if problem is None else [problem]
     left = dict(there)
@@ -459,6 +459,6 @@ def _found(
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    """Values by name; names that are empty or have control characters cannot be columns."""
+    """Return values by name; names that are empty or have control characters cannot be columns."""
     named = value.items() if isinstance(value, dict) else ()
     return {name: value for name, value in named if name and name.isprintable()}

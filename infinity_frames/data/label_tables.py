@@ -294,7 +294,7 @@ def _scalars_and_lists(info: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _frame_rate(job: JobFiles, labels: LabelsFile, record: Mapping[str, Any]) -> float | None:
-    """Frames per second: the job's parameter, else the value in the video's header."""
+    """Return frames per second: the job's parameter, else the value in the video's header."""
     params = record.get("params")
     for name in _FRAME_RATES:
         if isinstance(params, dict) and params.get(name) is not None:

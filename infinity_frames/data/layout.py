@@ -186,7 +186,7 @@ def find_folders(path: str | Path) -> list[Folder]:
 
 
 def locate(places: Iterable[tuple[str, str]]) -> list[JobFiles]:
-    """The files of jobs, from the ``job_id`` and ``path`` columns of a results frame.
+    """Return the files of jobs, from the ``job_id`` and ``path`` columns of a results frame.
 
     Parameters
     ----------

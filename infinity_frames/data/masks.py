@@ -178,7 +178,7 @@ def _labels(job: JobFiles) -> LabelsFile | None:
 
 
 def _color_rows(labels: LabelsFile, kind: str) -> Iterator[dict[str, Any]]:
-    """The colors of a job's instances or categories; instances without an id are counted."""
+    """Yield the colors of a job's instances or categories; instances without an id are counted."""
     names = {id_: item.get("name") for id_, item in labels.categories.items()}
     found: dict[tuple[int, int, int], dict[str, Any]] = {}
     if kind == "semantic":
@@ -214,7 +214,7 @@ def _category_numbers(labels: LabelsFile) -> dict[Any, int]:
 
 
 def _rgb(color: Any) -> tuple[int, int, int] | None:
-    """A normalized color as 8-bit RGB; None where the label has none that is valid."""
+    """Return a normalized color as 8-bit RGB; None where the label has none that is valid."""
     if not isinstance(color, list) or len(color) != 3:
         return None
     try:
@@ -250,7 +250,7 @@ def _masks_of(
 def _numbered(
     mask: NDArray[np.uint8], numbers: Mapping[tuple[int, int, int], int]
 ) -> NDArray[np.int32]:
-    """The number of each pixel's color; 0 for colors that the labels do not have."""
+    """Return the number of each pixel's color; 0 for colors that the labels do not have."""
     codes = (mask.astype(np.int32) << np.array([16, 8, 0], np.int32)).sum(axis=2, dtype=np.int32)
     found, inverse = np.unique(codes, return_inverse=True)
     known = {(red << 16) + (green << 8) + blue: n for (red, green, blue), n in numbers.items()}
@@ -299,7 +299,7 @@ class MaskArchive:
         return any(alone is not None for _, _, alone in self._names)
 
     def read(self, kind: str, frame: int, alone: int | None = None) -> NDArray[np.uint8] | None:
-        """A mask as RGB, of shape (height, width, 3); None where the archive has none.
+        """Return a mask as RGB, of shape (height, width, 3); None where the archive has none.
 
         Parameters
         ----------

@@ -53,7 +53,7 @@ _LAYOUT = 2
 
 
 def _reader_version() -> str:
-    """A digest of the tables' schemas, so that caches of other columns are read again."""
+    """Return a digest of the tables' schemas, so that caches of other columns are read again."""
     tables = {name: [[c, str(d)] for c, d in kind.columns.items()] for name, kind in TABLES.items()}
     return hashlib.sha256(orjson.dumps([_LAYOUT, tables])).hexdigest()[:16]
 
@@ -293,7 +293,7 @@ def _carried_over(folder: Path, manifest: Mapping[str, Any], stale: set[str]) ->
 
 
 def _small_ones(sizes: Mapping[str, int]) -> set[str]:
-    """The smallest shards, to be compacted; none where there are few."""
+    """Return the smallest shards, to be compacted; none where there are few."""
     small = sorted((size, shard) for shard, size in sizes.items() if size < _SMALL_BYTES)
     chosen, total = set(), 0
     for size, shard in small if len(small) > _FEW_SHARDS else ():
@@ -357,7 +357,7 @@ def _state(file: Path) -> list[int] | None:
 
 
 def _source(job: JobFiles) -> list[Any]:
-    """The state of a job's source files, as the manifest keeps it."""
+    """Return the state of a job's source files, as the manifest keeps it."""
     found = []
     for file in (job.record, job.labels, job.series):
         if file is not None and file.is_file():  # a download may be replacing it just now
@@ -403,7 +403,7 @@ def _shard_file(folder: Path, table: str, shard: str) -> Path:
 
 
 def _writable(root: Path) -> Path:
-    """The folder for tables: in the batch folder, else in the user's cache folder."""
+    """Return the folder for tables: in the batch folder, else in the user's cache folder."""
     own = root / ".infinity"
     # A folder marked read-only stays as it is, even for a user who could write to it.
     # A symbolic link that came with a folder must not decide where files are written.

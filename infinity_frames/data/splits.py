@@ -138,7 +138,7 @@ class _Group:
     identity: str
 
     def hash(self, seed: int) -> int:
-        """A uniform number below 2**64."""
+        """Return a uniform number below 2**64."""
         text = f"{seed}\n{self.identity}".encode()
         return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
 
@@ -172,7 +172,7 @@ def _listed(columns: str | Sequence[str]) -> list[str]:
 
 
 def _usable(frame: pd.DataFrame) -> pd.DataFrame:
-    """A row per job; without the jobs that have no results, if this is a results frame."""
+    """Return a row per job; without the jobs that have no results, if this is a results frame."""
     rows = frame[frame["job_id"].notna()].drop_duplicates("job_id")
     if "path" in rows.columns:
         rows = rows[rows["path"].notna()]
@@ -202,7 +202,7 @@ def _groups(usable: pd.DataFrame, by: Sequence[str], path: str | Path | None) ->
 
 
 def _seeds(usable: pd.DataFrame, path: str | Path | None) -> pd.Series:
-    """The seed of each job by the batch's record, where it is known."""
+    """Return the seed of each job by the batch's record, where it is known."""
     if "seed" in usable.columns:
         return usable["seed"]
     has_files = "path" in usable.columns or path is not None or bool(folders(usable))
@@ -213,7 +213,7 @@ def _seeds(usable: pd.DataFrame, path: str | Path | None) -> pd.Series:
 
 
 def _keys(row: Mapping[Hashable, object], by: Sequence[str]) -> Iterator[Hashable]:
-    """What related jobs have in common."""
+    """Yield what related jobs have in common."""
     if not _is_missing(row.get("job_id")):
         scene = _CAMERA.sub("", str(row["job_id"]))
         yield "job", scene
@@ -261,7 +261,7 @@ def _identities(
 
 
 def _base_name(row: Mapping[Hashable, object]) -> str:
-    """The row that a job was swept from: a job's id, or its place in the batch."""
+    """Return the row that a job was swept from: a job's id, or its place in the batch."""
     base = str(row[_SWEPT])
     if not base.isdigit():
         return base
@@ -340,7 +340,7 @@ def _assign_by_hash(
 
 
 def _strata(usable: pd.DataFrame, columns: Sequence[str]) -> NDArray[np.int64]:
-    """The stratum of each job: one per combination of values."""
+    """Return the stratum of each job: one per combination of values."""
     if not columns:
         return np.zeros(len(usable), np.int64)
     numbered = usable.groupby(list(columns), dropna=False, observed=True, sort=False).ngroup()

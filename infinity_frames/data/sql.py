@@ -194,7 +194,7 @@ def _require_source(name: str, jobs: Sequence[JobFiles]) -> None:
 def _selected(
     name: str, jobs: Sequence[JobFiles], params: Mapping[str, Any], *, quiet: bool
 ) -> pd.DataFrame:
-    """Rows of a table in the order of the jobs and their files."""
+    """Return rows of a table in the order of the jobs and their files."""
     ids = [job.job_id for job in jobs]
     where = " AND ".join(f"{column} = ${column}" for column in params) or "true"
     with empty_connection() as connection:

@@ -186,7 +186,7 @@ def _explained(connection: duckdb.DuckDBPyConnection, error: str) -> tuple[str, 
 
 
 def _holders(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    """Names of all columns, and the tables that have each."""
+    """Return names of all columns, and the tables that have each."""
     rows = connection.execute(
         "SELECT column_name, table_name FROM duckdb_columns() WHERE NOT internal "
         "ORDER BY table_oid, column_index"

@@ -84,7 +84,7 @@ def register(connection: duckdb.DuckDBPyConnection, name: str, content: pa.Table
 
 
 def _column(field: pa.Field, values: pa.ChunkedArray) -> str:
-    """A column in SQL; categories of text become an ENUM, which comes back as categories."""
+    """Return a column in SQL; categories of text become an ENUM, which comes back as categories."""
     name = _quoted(field.name)
     found = []
     if pa.types.is_dictionary(field.type) and values.num_chunks:
@@ -136,7 +136,7 @@ def rows_of(name: str, caches: Iterable[LabelCache], job_ids: Sequence[str]) -> 
 
 
 def _no_pattern(path: str) -> str:
-    """A path that DuckDB does not take for a pattern: ``run[1]`` would match ``run1``."""
+    """Return a path that DuckDB does not take for a pattern: ``run[1]`` would match ``run1``."""
     return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
 
 

@@ -194,7 +194,7 @@ def _samples(job: Job, data: DataSet) -> Iterator[Sample]:
 
 
 def _frame_count(job: Job, data: DataSet) -> int:
-    """Number of chosen frames of a job, by its labels; nothing is decoded."""
+    """Return number of chosen frames of a job, by its labels; nothing is decoded."""
     if job.files.labels is None:
         return 0
     labels, _ = open_labels(job.files.labels, job.job_id)
@@ -206,7 +206,7 @@ def _frame_count(job: Job, data: DataSet) -> int:
 
 
 def _shuffled(frames: Iterator[Sample], size: int, rng: np.random.Generator) -> Iterator[Sample]:
-    """Frames in the order in which they leave a buffer at random."""
+    """Yield frames in the order in which they leave a buffer at random."""
     buffer: list[Sample] = []
     for sample in frames:
         if len(buffer) < size:
@@ -221,7 +221,7 @@ def _shuffled(frames: Iterator[Sample], size: int, rng: np.random.Generator) -> 
 
 
 def _target(sample: Sample, wanted: Sequence[str]) -> Target:
-    """Labels of a frame as torchvision's detection models take them."""
+    """Return labels of a frame as torchvision's detection models take them."""
     kept = [
         (number, annotation)
         for number, annotation in sample.objects

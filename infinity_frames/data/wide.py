@@ -77,7 +77,7 @@ def wide(
 
 
 def _groups(frame: pd.DataFrame, index: list[str]) -> tuple[np.ndarray, pd.MultiIndex]:
-    """Number the rows by their index values, in the order of their first occurrence."""
+    """Return number the rows by their index values, in the order of their first occurrence."""
     numbers = frame.groupby(index, sort=False, observed=True, dropna=False).ngroup().to_numpy()
     labels = pd.MultiIndex.from_frame(frame[index].drop_duplicates())
     return numbers, labels

@@ -153,7 +153,7 @@ def _bisect(
 
 
 def _labeled(out: pd.DataFrame, rows: pd.DataFrame, parameter: str) -> pd.DataFrame:
-    """What was found, with the label and the job of each row."""
+    """Return what was found, with the label and the job of each row."""
     out.insert(0, "row", [str(label) for label in rows.index])
     out.insert(1, "parameter", parameter)
     for name in ("job_id", "tag_base"):
@@ -244,7 +244,7 @@ class _Bisection:
         self.flips = np.zeros(count, dtype=np.int64)
 
     def wanted(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Rows and values of the next round."""
+        """Return rows and values of the next round."""
         at: list[int] = []
         values: list[float] = []
         for row, tried in enumerate(self.tried):
@@ -295,7 +295,7 @@ class _Bisection:
                 self.verdict[row] = "out of budget"
 
     def frame(self) -> pd.DataFrame:
-        """What is known of each row."""
+        """Return what is known of each row."""
         found = np.array([v in ("fails above", "fails below") for v in self.verdict])
         out = pd.DataFrame(
             {

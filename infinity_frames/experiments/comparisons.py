@@ -126,7 +126,7 @@ def _both(
 
 
 def _coco(real: str | Path | Mapping[str, Any]) -> pd.DataFrame:
-    """The objects of a COCO file."""
+    """Return the objects of a COCO file."""
     data: Any = real
     if not isinstance(real, Mapping):
         try:
@@ -260,7 +260,7 @@ def _total_variation(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
 def _again(
     values: NDArray[np.float64], groups: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """A bootstrap sample of whole groups."""
+    """Return a bootstrap sample of whole groups."""
     count = int(groups.max()) + 1
     times = np.bincount(rng.integers(0, count, count), minlength=count)
     return np.repeat(values, times[groups])

@@ -20,7 +20,7 @@ _WEIGHED_JOBS = 4
 
 
 def cost(origin: Origin, jobs: pd.DataFrame, *, preview: bool = False) -> pd.DataFrame:
-    """What jobs would cost, before anything is submitted.
+    """Return what jobs would cost, before anything is submitted.
 
     Time and size are those of the account's latest finished batches of this generator and kind on
     this server: samples per second from the first start to the last end, so that the number of the
@@ -83,7 +83,7 @@ def cost(origin: Origin, jobs: pd.DataFrame, *, preview: bool = False) -> pd.Dat
 
 
 def _bytes(origin: Origin, job: Mapping[str, Any]) -> int:
-    """Size of a job's archive; 0 if the server does not tell."""
+    """Return size of a job's archive; 0 if the server does not tell."""
     url = job.get("result_url")
     if not url:
         return 0

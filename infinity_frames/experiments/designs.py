@@ -29,7 +29,7 @@ def design(
     seed: int = 0,
     fixed: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
-    """Jobs of a design for ``sensitivity(method="sobol")`` or ``"morris"``.
+    """Return jobs of a design for ``sensitivity(method="sobol")`` or ``"morris"``.
 
     Parameters
     ----------

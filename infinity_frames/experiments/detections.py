@@ -70,7 +70,7 @@ def labels_of(
 
 
 def _numbered(frame: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the frames to judge, with the number of their frame."""
+    """Return rows of the frames to judge, with the number of their frame."""
     index = pd.MultiIndex.from_frame(images[KEY].astype({"job_id": "str"}))
     at = pd.MultiIndex.from_arrays(
         [frame["job_id"].astype(str), frame["frame_number"].astype("int64")]

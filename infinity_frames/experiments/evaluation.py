@@ -150,7 +150,7 @@ def _require(
 def _images(
     results: pd.DataFrame, predictions: pd.DataFrame, every: int, path: str | Path | None
 ) -> pd.DataFrame:
-    """The frames to judge, numbered; jobs that a model could not be run on are left out."""
+    """Return the frames to judge, numbered; jobs that a model could not be run on are left out."""
     rows = results[results["path"].notna()] if "path" in results.columns else results
     images = table(rows, "images", path=path, quiet=True)
     images = images[images["frame_number"] % every == 0]
@@ -205,7 +205,7 @@ def _detected(
 
 
 def _distance(labels: Labels, match: Matches) -> NDArray[np.float64]:
-    """Mean pixel distance over counted points of matched objects, per frame."""
+    """Return mean pixel distance over counted points of matched objects, per frame."""
     total, count = np.zeros(match.count), np.zeros(match.count)
     images = labels.truth["image"].to_numpy()
     shape = (-1, len(labels.names), 3)

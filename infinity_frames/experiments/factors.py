@@ -90,7 +90,7 @@ def factors_of(frame: pd.DataFrame, metric: str, by: str | Sequence[str] | None)
 
 
 def parameters_in(frame: pd.DataFrame, metric: str, spec: Generator) -> list[str]:
-    """The generator's parameters that vary in a frame.
+    """Return the generator's parameters that vary in a frame.
 
     Raises
     ------
@@ -118,14 +118,14 @@ def _varies(values: pd.Series[Any]) -> bool:
 
 
 def is_number(values: pd.Series[Any]) -> bool:
-    """Whether a column holds numbers or booleans."""
+    """Return whether a column holds numbers or booleans."""
     return bool(
         pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype)
     )
 
 
 def numbers(values: pd.Series[Any]) -> NDArray[np.float64]:
-    """A column as float64; categories and texts by the order of their values."""
+    """Return a column as float64; categories and texts by the order of their values."""
     if is_number(values):
         return values.to_numpy("float64", na_value=np.nan)
     codes = pd.Categorical(values).codes.astype("float64")
@@ -149,7 +149,7 @@ def one_row_per_unit(frame: pd.DataFrame, metric: str, by: Sequence[str]) -> pd.
 
 
 def groups_of(frame: pd.DataFrame) -> NDArray[np.int64]:
-    """Number of the independent unit that each row belongs to: a job, or a sweep's base."""
+    """Return number of the independent unit that each row belongs to: a job, or a sweep's base."""
     for name in _UNITS:
         if name in frame.columns and frame[name].notna().all():
             return np.asarray(pd.factorize(frame[name])[0], dtype=np.int64)
@@ -157,7 +157,7 @@ def groups_of(frame: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def design_effect(values: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
-    """How many times larger the variance of a mean is than if all rows were independent.
+    """Return how many times larger the variance of a mean is than if all rows were independent.
 
     1 + (m - 1) rho with the intraclass correlation rho of the groups and their size m, weighted by
     size (Kish, Survey Sampling, 1965); 1 where each row is a group of its own.

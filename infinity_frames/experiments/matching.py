@@ -208,7 +208,7 @@ class Matches:
         return float(matrix[np.flatnonzero(hit), columns].sum())
 
     def pairs(self) -> NDArray[np.int64]:
-        """Rows of `truth` and `found` that match at the first threshold: (pairs, 2)."""
+        """Return rows of `truth` and `found` that match at the first threshold: (pairs, 2)."""
         out = []
         for part in self.parts.values():
             kept = ~np.asarray(part["dtIgnore"][0]).astype(bool)

@@ -31,7 +31,7 @@ def near(
     reseed: bool = False,
     seed: int | None = None,
 ) -> pd.DataFrame:
-    """Jobs around each row.
+    """Return jobs around each row.
 
     Numbers are drawn from a normal distribution around the row's value, truncated to the
     parameter's range, with a standard deviation of `spread` times that range. Choices and booleans

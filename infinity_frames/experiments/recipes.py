@@ -77,7 +77,7 @@ def recipe(results: pd.DataFrame, *, path: str | Path | None = None) -> pd.DataF
 
 
 def record_of(job: JobFiles) -> dict[str, Any]:
-    """The record that the engine keeps beside a job: generator, version, parameters, seed.
+    """Return the record that the engine keeps beside a job: generator, version, parameters, seed.
 
     Raises
     ------

@@ -179,7 +179,7 @@ def _complete(folder: Path, ids: list[str]) -> pd.DataFrame | None:
 
 
 def _numbers(returned: Any, results: pd.DataFrame) -> dict[str, float]:
-    """What a score returned, by job id."""
+    """Return what a score returned, by job id."""
     ids = results["job_id"].astype(str).tolist()
     if isinstance(returned, pd.DataFrame):
         more = [

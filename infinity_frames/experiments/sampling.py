@@ -97,7 +97,7 @@ def sample(
 
 
 def free_parameters(spec: Generator, taken: set[str]) -> list[Parameter]:
-    """Parameters that are drawn: one per group of parameters that are drawn together."""
+    """Return parameters that are drawn: one per group of parameters that are drawn together."""
     free: list[Parameter] = []
     together: set[str] = set()
     for parameter in spec.parameters:
@@ -249,7 +249,7 @@ def _no_parameter(spec: Generator, where: str, name: str) -> FrameError:
 
 
 def _points(design: str, dimensions: int, entropy: Any) -> Any:
-    """A function that returns the next `count` points of the unit cube."""
+    """Return a function that returns the next `count` points of the unit cube."""
     rng = rng_of(entropy, f"points:{design}")
     if design == "random" or not dimensions:
         return lambda count: rng.random((count, dimensions))
@@ -268,7 +268,7 @@ def _points(design: str, dimensions: int, entropy: Any) -> Any:
 
 
 def _pushed(spec: Generator, free: list[Parameter], where: str) -> dict[str, Intervals]:
-    """What the rule leaves of each parameter's unit interval.
+    """Return what the rule leaves of each parameter's unit interval.
 
     A superset of the truth: parameters of joint rules and joint distributions stay whole, since
     they are not drawn independently, and are left to rejection.

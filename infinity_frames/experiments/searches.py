@@ -159,7 +159,7 @@ def _searched(origin: Origin, by: list[str] | None, fixed: dict[str, Any]) -> li
 
 
 def _axis(parameter: Parameter) -> tuple[float, float] | list[Any] | None:
-    """The range of a number, or the choices; None for what cannot be searched."""
+    """Return the range of a number, or the choices; None for what cannot be searched."""
     sampling = sensible(parameter)
     match sampling:
         case Choice(values):
@@ -210,7 +210,7 @@ class _Asking:
         return made.FloatDistribution(*axis)
 
     def ask(self, count: int, number: int) -> tuple[pd.DataFrame, list[Any]]:
-        """The jobs of a round, and optuna's trial of each.
+        """Return the jobs of a round, and optuna's trial of each.
 
         Proposals that break a joint rule take the values of a valid draw for its parameters.
         """
@@ -313,7 +313,7 @@ def _failures(
 def _weights(
     found: pd.DataFrame, searched: list[Parameter], values: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Share of each parameter in the predictions of a random forest; equal for few rows."""
+    """Return share of each parameter in the predictions of a random forest; equal for few rows."""
     known = np.isfinite(values)
     if known.sum() < _WEIGHED_ROWS or np.ptp(values[known]) == 0:
         return np.full(len(searched), 1 / len(searched))

@@ -203,7 +203,7 @@ def _searched(
     depth: int,
     support: float,
 ) -> list[tuple[int, ...]]:
-    """The best conjunctions on the first half, by Welch's t."""
+    """Return the best conjunctions on the first half, by Welch's t."""
     least = max(5.0, support * masks.shape[1])
     scores: dict[tuple[int, ...], float] = {}
     beam: list[tuple[int, ...]] = [()]

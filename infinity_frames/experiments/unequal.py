@@ -40,7 +40,7 @@ class SumOfSquares:
         return float(stats.f.sf(self.gain / self.noise, self.df, self.freedom))
 
     def floor(self, stats: Any) -> float:
-        """The share that a block without effect stays below with 95 % probability."""
+        """Return the share that a block without effect stays below with 95 % probability."""
         limit = stats.f.ppf(0.95, self.df, self.freedom)
         return float(max(limit - 1, 0.0) * self.noise / self.scale)
 
@@ -66,7 +66,7 @@ class Fit:
         self.basis = _orthonormal(x, x)
 
     def without(self, own: NDArray[np.bool_]) -> SumOfSquares:
-        """The test of some columns of the fit, given all others (type II)."""
+        """Return the test of some columns of the fit, given all others (type II)."""
         mine, others = self.x[:, own], self.x[:, ~own]
         gram = self._products
         known = np.linalg.lstsq(gram[np.ix_(~own, ~own)], gram[np.ix_(~own, own)], rcond=1e-9)[0]
@@ -74,7 +74,7 @@ class Fit:
         return self._test(q, self.errors, self.leverage, self.basis.shape[1])
 
     def beside(self, block: Array) -> SumOfSquares:
-        """The test of further columns, given those of the fit."""
+        """Return the test of further columns, given those of the fit."""
         block = block - block.mean(0)
         q = _orthonormal(block - self.basis @ (self.basis.T @ block), block)
         errors = self.errors - q @ (q.T @ self.y)

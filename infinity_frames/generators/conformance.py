@@ -317,7 +317,7 @@ class _PeakMemory:
 
 
 def _params(spec: Spec, jobs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Every parameter of every job as Python values; None where a job has no value."""
+    """Return every parameter of every job as Python values; None where a job has no value."""
     rows = jobs[list(spec.by_name)].astype(object).to_dict("records")
     return [
         {
@@ -393,7 +393,7 @@ def _without_ids(annotations: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _other_value(parameter: Parameter, value: Any) -> Any:
-    """A value other than the given one; None without one."""
+    """Return a value other than the given one; None without one."""
     others = [other for _, other in _ends(parameter) if other != value]
     return others[-1] if others else None
 

@@ -19,7 +19,7 @@ _LOG_LINE = "{desc}: {n_fmt} of {total_fmt} after {elapsed}, {remaining} left{po
 
 
 def progress(total: int, what: str, *, delay: float = 0.5, quiet: bool = False) -> tqdm[Any]:
-    """A progress bar with cheap updates; an update by 0 shows a new postfix.
+    """Return a progress bar with cheap updates; an update by 0 shows a new postfix.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def _say(line: str) -> None:
 
 
 def _in_kernel() -> bool:
-    """Whether this is a notebook's kernel; IPython is not imported to find out."""
+    """Return whether this is a notebook's kernel; IPython is not imported to find out."""
     get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
     shell = get_ipython() if get_ipython is not None else None
     return "IPKernelApp" in getattr(shell, "config", {})

@@ -279,7 +279,7 @@ def video_info(path: str | os.PathLike[str]) -> VideoInfo:
 
 
 def count_frames(path: str | os.PathLike[str]) -> int:
-    """Frames that a video file really holds, whatever its header says; nothing is decoded.
+    """Return frames that a video file really holds, whatever its header says; nothing is decoded.
 
     Raises
     ------

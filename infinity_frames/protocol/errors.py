@@ -148,7 +148,7 @@ class InfinityError(Exception):
 
 
 def _installed(filename: str) -> bool:
-    """Whether a line of code belongs to a package, and not to the user."""
+    """Return whether a line of code belongs to a package, and not to the user."""
     path = Path(filename)
     return _PACKAGE in path.parents or any(str(path).startswith(root) for root in _LIBRARIES)
 

@@ -85,7 +85,7 @@ class Kind:
         return _schema(self.name, tuple(self.columns))
 
     def empty(self) -> pd.DataFrame:
-        """A frame of this kind without rows."""
+        """Return a frame of this kind without rows."""
         return _empty(self.name).copy()
 
     def conform(self, frame: pd.DataFrame) -> pd.DataFrame:

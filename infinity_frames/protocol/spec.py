@@ -44,7 +44,7 @@ class Constant:
     value: Scalar
 
     def to_json(self) -> dict[str, Any]:
-        """The sampling as the protocol writes it."""
+        """Return the sampling as the protocol writes it."""
         return {"distribution": "constant", "value": self.value}
 
 
@@ -56,7 +56,7 @@ class Uniform:
     max: float
 
     def to_json(self) -> dict[str, Any]:
-        """The sampling as the protocol writes it."""
+        """Return the sampling as the protocol writes it."""
         return {"distribution": "uniform", "min": self.min, "max": self.max}
 
 
@@ -68,7 +68,7 @@ class Normal:
     std: float
 
     def to_json(self) -> dict[str, Any]:
-        """The sampling as the protocol writes it."""
+        """Return the sampling as the protocol writes it."""
         return {"distribution": "normal", "mean": self.mean, "std": self.std}
 
 
@@ -80,7 +80,7 @@ class Choice:
     weights: tuple[float, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The sampling as the protocol writes it."""
+        """Return the sampling as the protocol writes it."""
         out: dict[str, Any] = {"distribution": "choice", "values": list(self.values)}
         if self.weights is not None:
             out["weights"] = list(self.weights)
@@ -95,7 +95,7 @@ class Joint:
     rows: tuple[tuple[Scalar, ...], ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The sampling as the protocol writes it."""
+        """Return the sampling as the protocol writes it."""
         rows = [list(row) for row in self.rows]
         return {"distribution": "joint", "parameters": list(self.parameters), "values": rows}
 
@@ -132,7 +132,7 @@ def sampling_from_json(data: Mapping[str, Any] | None) -> Sampling | None:
 
 
 def _scalars(values: Any) -> bool:
-    """Whether this is a list of possible values of a parameter; numbers must be finite."""
+    """Return whether this is a list of possible values of a parameter; numbers must be finite."""
     return isinstance(values, list | tuple) and all(
         isinstance(value, bool | int | str) or (isinstance(value, float) and isfinite(value))
         for value in values
@@ -189,7 +189,7 @@ class Parameter:
     extension: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """The parameter as ``GET /api/jobs/{generator}/`` lists it."""
+        """Return the parameter as ``GET /api/jobs/{generator}/`` lists it."""
         options = {
             "min": self.min,
             "max": self.max,
@@ -281,7 +281,7 @@ class Linear:
         return tuple(self.terms)
 
     def describe(self) -> str:
-        """The rule in words, as ``a + 2 * b <= 0.9``."""
+        """Return the rule in words, as ``a + 2 * b <= 0.9``."""
         left = " + ".join(
             name if factor == 1 else f"{factor:g} * {name}" for name, factor in self.terms.items()
         )
@@ -290,7 +290,7 @@ class Linear:
         return f"{low}{left}{high}"
 
     def to_json(self) -> dict[str, Any]:
-        """The rule as the protocol writes it."""
+        """Return the rule as the protocol writes it."""
         return _without_none({"terms": dict(self.terms), "min": self.min, "max": self.max})
 
 
@@ -310,7 +310,7 @@ class Conditional:
         return (self.parameter, *self.when)
 
     def describe(self) -> str:
-        """The rule in words."""
+        """Return the rule in words."""
         bounds = []
         if self.min is not None:
             bounds.append(f"at least {self.min:g}")
@@ -324,7 +324,7 @@ class Conditional:
         return f"{self.parameter} must be {' and '.join(bounds)} when {cases}"
 
     def to_json(self) -> dict[str, Any]:
-        """The rule as the protocol writes it."""
+        """Return the rule as the protocol writes it."""
         return _without_none(
             {
                 "when": {name: list(values) for name, values in self.when.items()},
@@ -381,7 +381,7 @@ class Generator:
         return {parameter.name: parameter.default for parameter in self.parameters}
 
     def to_json(self) -> dict[str, Any]:
-        """The description as the protocol writes it."""
+        """Return the description as the protocol writes it."""
         return {
             "name": self.name,
             "version": self.version,
@@ -421,7 +421,7 @@ class Generator:
 
 
 def _checkable(rule: Constraint, types: Mapping[str, ParameterType]) -> bool:
-    """Whether a rule compares numbers with numbers, of parameters there are."""
+    """Return whether a rule compares numbers with numbers, of parameters there are."""
     if not types.keys() >= set(rule.parameters):
         return False
     measured = rule.terms if isinstance(rule, Linear) else [rule.parameter]

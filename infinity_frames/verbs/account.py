@@ -47,7 +47,7 @@ class Account:
         return as_frame(frame.astype({"generator": "string", "samples": "Int64", "jobs": "Int64"}))
 
     def account(self) -> dict[str, Any]:
-        """Samples that the account has left (None if unmetered) and has reserved.
+        """Return samples that the account has left (None if unmetered) and has reserved.
 
         Raises
         ------

@@ -83,7 +83,7 @@ class ExperimentVerbs:
         session: HasOrigin | None = None,
         **options: Any,
     ) -> Frame:
-        """Share of a metric's variance that each parameter explains.
+        """Return share of a metric's variance that each parameter explains.
 
         ``by="parameters"`` leaves labels out: only parameters of the generator are examined.
 
@@ -152,7 +152,7 @@ class ExperimentVerbs:
         seed: int | None = None,
         session: HasOrigin | None = None,
     ) -> Frame:
-        """Jobs around each row.
+        """Return jobs around each row.
 
         See :func:`infinity_frames.experiments.neighbors.near`.
         """
@@ -245,7 +245,7 @@ class ExperimentVerbs:
         session: HasOrigin | None = None,
         **options: Any,
     ) -> Frame:
-        """Jobs that fill empty and thin cells, of parameters or of outcomes.
+        """Return jobs that fill empty and thin cells, of parameters or of outcomes.
 
         See :func:`infinity_frames.experiments.coverage.cover`.
         """

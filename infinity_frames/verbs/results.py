@@ -36,7 +36,7 @@ class ResultVerbs:
         return as_frame(data.table(self._frame, "scenes", path=path))
 
     def images(self, *, path: str | Path | None = None) -> Frame:
-        """A row per frame of each video: time, size, rep counts.
+        """Return a row per frame of each video: time, size, rep counts.
 
         Examples
         --------
@@ -45,7 +45,7 @@ class ResultVerbs:
         return as_frame(data.table(self._frame, "images", path=path))
 
     def annotations(self, category: str | None = None, *, path: str | Path | None = None) -> Frame:
-        """A row per labeled object and frame: box, area, occlusion, segmentation.
+        """Return a row per labeled object and frame: box, area, occlusion, segmentation.
 
         Examples
         --------
@@ -59,7 +59,7 @@ class ResultVerbs:
         *,
         path: str | Path | None = None,
     ) -> Frame:
-        """A row per keypoint and frame: pixels, visibility v, depth, global position in m.
+        """Return a row per keypoint and frame: pixels, visibility v, depth, global position in m.
 
         Examples
         --------
@@ -69,7 +69,7 @@ class ResultVerbs:
         return as_frame(data.table(self._frame, "keypoints", skeleton=skeleton, path=path))
 
     def cuboids(self, *, path: str | Path | None = None) -> Frame:
-        """A row per corner of each object's 3D box and frame.
+        """Return a row per corner of each object's 3D box and frame.
 
         Examples
         --------
@@ -78,7 +78,7 @@ class ResultVerbs:
         return as_frame(data.table(self._frame, "cuboids", path=path))
 
     def timeseries(self, *, path: str | Path | None = None) -> Frame:
-        """A row per sample of each job's sensor data.
+        """Return a row per sample of each job's sensor data.
 
         Examples
         --------

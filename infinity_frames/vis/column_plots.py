@@ -94,7 +94,7 @@ def legend_height(groups: pd.Series[Any] | None) -> float:
 
 
 def _are_settings(floats: pd.Series[Any], count: int) -> bool:
-    """Whether the numbers are a few settings that many jobs share, not measurements."""
+    """Return whether the numbers are a few settings that many jobs share, not measurements."""
     return count <= _MOST_SETTINGS and (_is_whole(floats) or 2 * count <= len(floats))
 
 
@@ -131,7 +131,7 @@ def _times(axis: Axes, known: pd.Series[Any], groups: pd.Series[Any] | None) -> 
 
 
 def days_of(times: pd.Series[Any]) -> pd.Series[Any]:
-    """Points in time as matplotlib's days since 1970."""
+    """Return points in time as matplotlib's days since 1970."""
     return pd.Series(np.asarray(date2num(times)), index=times.index)  # type: ignore[no-untyped-call]
 
 

@@ -38,7 +38,7 @@ _REST = "other"
 
 
 def identifies(values: pd.Series[Any]) -> bool:
-    """Whether a column only identifies jobs: ids, seeds, paths, times."""
+    """Return whether a column only identifies jobs: ids, seeds, paths, times."""
     if str(values.name) in _IDENTITY | _SEEDS:
         return True
     known = values.dropna()
@@ -86,7 +86,7 @@ def grouped(frame: pd.DataFrame, column: str) -> pd.Series[Any]:
 
 
 def constant(values: pd.Series[Any]) -> str | None:
-    """The value of a constant column as text, else None."""
+    """Return the value of a constant column as text, else None."""
     known = values.dropna()
     if known.empty:
         return "unspecified"
@@ -96,7 +96,7 @@ def constant(values: pd.Series[Any]) -> str | None:
 
 
 def different(known: pd.Series[Any]) -> int:
-    """Number of distinct values."""
+    """Return number of distinct values."""
     try:
         return known.nunique()
     except TypeError:  # lists and dicts cannot be hashed
@@ -104,7 +104,7 @@ def different(known: pd.Series[Any]) -> int:
 
 
 def is_time(values: pd.Series[Any]) -> bool:
-    """Whether a column holds points in time."""
+    """Return whether a column holds points in time."""
     return pd.api.types.is_datetime64_any_dtype(values)
 
 
@@ -130,7 +130,7 @@ def numbers(known: pd.Series[Any]) -> pd.Series[Any] | None:
 
 
 def texts(values: pd.Series[Any]) -> pd.Series[Any]:
-    """Values as texts; other objects by their string form."""
+    """Return values as texts; other objects by their string form."""
     if isinstance(values.dtype, pd.StringDtype):
         return values
     return values.map(_text, na_action="ignore").astype("string")

@@ -91,6 +91,6 @@ def display_video(path: str | os.PathLike[str], width: int | None = None) -> Pla
 
 
 def _middle(file: Path, frames: int) -> bytes:
-    """The middle frame as JPEG."""
+    """Return the middle frame as JPEG."""
     picture = next(islice(read_frames(file), frames // 2, None))
     return encoded(picture, ".jpg")

@@ -160,14 +160,14 @@ def visualize_joint(
 
 
 def swept(frame: pd.DataFrame) -> list[str]:
-    """Parameters that differ between copies of one job; empty if nothing was swept."""
+    """Return parameters that differ between copies of one job; empty if nothing was swept."""
     skip = {BASE, "status", *OUTCOMES}
     columns = [str(n) for n in frame.columns if n not in skip and not identifies(frame[n])]
     return [name for name in columns if moved(frame, name)]
 
 
 def moved(frame: pd.DataFrame, column: str) -> bool:
-    """Whether a column differs between copies of one job."""
+    """Return whether a column differs between copies of one job."""
     if BASE not in frame.columns or frame[BASE].isna().all():
         return False
     values = texts(frame[column]).fillna("")
@@ -210,7 +210,7 @@ def draw_effect(
 
 
 def _places(values: pd.Series[Any]) -> pd.Series[Any] | None:
-    """Positions on an axis: numbers, or days for points in time; None for choices."""
+    """Return positions on an axis: numbers, or days for points in time; None for choices."""
     if is_time(values):
         return days_of(values)
     return numbers(values)

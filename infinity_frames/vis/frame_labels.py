@@ -162,7 +162,7 @@ class Labels:
         return (self.frame(position) for position in range(len(self)))
 
     def frame(self, position: int) -> FrameLabels:
-        """The labels of the video's frame at that position, counted from 0.
+        """Return the labels of the video's frame at that position, counted from 0.
 
         Raises
         ------
@@ -253,7 +253,7 @@ def _unreadable(file: Path, error: Exception, frame_number: int | None = None) -
 
 
 def _number(value: Any) -> float:
-    """A coordinate; NaN where the file has none."""
+    """Return a coordinate; NaN where the file has none."""
     return float("nan") if value is None else float(value)
 
 
@@ -271,7 +271,7 @@ def _box(box: Sequence[float] | None) -> tuple[float, float, float, float] | Non
 
 
 def _named(points: Mapping[str, Mapping[str, Any]] | None) -> dict[str, Keypoint]:
-    """Points by name; points without a finite pixel position are left out."""
+    """Return points by name; points without a finite pixel position are left out."""
     placed = {
         name: _keypoint(point)
         for name, point in (points or {}).items()

@@ -103,7 +103,7 @@ def require_labels(files: JobFiles) -> Path:
 
 
 def params(files: JobFiles) -> Mapping[str, Any]:
-    """Parameters in the job's record; empty if it has no record.
+    """Return parameters in the job's record; empty if it has no record.
 
     Raises
     ------

@@ -163,7 +163,7 @@ def show(
 
 
 def _asked(frame: pd.DataFrame, k: int) -> pd.DataFrame:
-    """Rows of the first k distinct pairs of job and frame number, in the frame's order."""
+    """Return rows of the first k distinct pairs of job and frame number, in the frame's order."""
     if "job_id" not in frame.columns:
         raise FrameError(
             "The frame has no column job_id, so its pictures cannot be found.",
@@ -253,7 +253,7 @@ def _word(value: Any) -> str:
 
 
 def _preview(row: Mapping[str, Any], annotators: Sequence[Annotator]) -> Picture | str:
-    """A job's picture, or the reason why it is missing."""
+    """Return a job's picture, or the reason why it is missing."""
     status = row.get("status")
     if isinstance(status, str) and status != "completed":
         error = row.get("error")

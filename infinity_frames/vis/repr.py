@@ -238,7 +238,7 @@ def _code(value: Any) -> str:
 
 
 def _bar(counts: Mapping[str, int]) -> str:
-    """Number of jobs by status: a colored bar with the counts below it."""
+    """Return number of jobs by status: a colored bar with the counts below it."""
     total = sum(counts.values())
     if not total:
         return ""

@@ -104,7 +104,7 @@ _current: dict[str, Any] = {"theme": LIGHT, "chosen": False}
 
 
 def theme() -> Theme:
-    """The current theme."""
+    """Return the current theme."""
     now: Theme = _current["theme"]
     return now
 
@@ -232,7 +232,7 @@ class Drawing(Figure):
         return self._encoded("png")
 
     def _repr_html_(self) -> str | None:
-        """The picture with colors that follow the page; None where the user set a theme."""
+        """Return the picture with colors that follow the page; None where the user set a theme."""
         return _page(self._encoded("png"), "png", "infinity-plot") if self.adapts else None
 
 
@@ -303,7 +303,7 @@ def look() -> Iterator[None]:
 
 
 def figure(width: float, height: float, kind: type[Drawing] = Drawing) -> Drawing:
-    """An empty figure with constrained layout; sizes in inches."""
+    """Return an empty figure with constrained layout; sizes in inches."""
     made = kind(figsize=(width, height), layout="constrained", facecolor=theme().paper)
     made.adapts = not _current["chosen"]
     _make_current(made)
@@ -336,7 +336,7 @@ def axes_on(ax: Axes | None, width: float, height: float) -> Iterator[tuple[Figu
 
 
 def in_notebook() -> bool:
-    """Whether this process is a notebook's kernel, which shows figures by itself."""
+    """Return whether this process is a notebook's kernel, which shows figures by itself."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return getattr(shell, "kernel", None) is not None
 

@@ -76,7 +76,7 @@ def _page(template: str, status: int = 200, **values: Any) -> Response:
 
 
 async def _signed_in(request: Request, service: Engine, account: AccountId) -> dict[str, Any]:
-    """What every page shows of its account."""
+    """Return what every page shows of its account."""
 
     def look_up() -> dict[str, Any]:
         with service.store.read() as connection:
@@ -339,7 +339,7 @@ def get_picture(
 
 
 def _unpacked(job_id: str, request: Request, service: Engine, account: AccountId) -> Any:
-    """The files of a completed job of this account."""
+    """Return the files of a completed job of this account."""
     with service.store.read() as connection:
         job = queries.job_of_account(connection, account, job_id)
     if job.status != "completed":

@@ -249,7 +249,7 @@ def _job_page(content: _Content, row: int) -> bytes:
 
 
 def _rows_of(content: _Content, group: str, row: int) -> list[dict[str, str]]:
-    """Names and values of the columns of a group that have a value in this row."""
+    """Return names and values of the columns of a group that have a value in this row."""
     return [
         {"name": column.name, "value": shown(column.values[row]), "unit": "", "description": ""}
         for column in content.columns
@@ -258,7 +258,7 @@ def _rows_of(content: _Content, group: str, row: int) -> list[dict[str, str]]:
 
 
 def _siblings(content: _Content, row: int) -> list[dict[str, Any]]:
-    """Rows with the same random decisions: copies of a sweep have the same state or seed."""
+    """Return rows with the same random decisions: copies of a sweep have the same state or seed."""
     columns = {column.name: column.values for column in content.columns}
     for name in ("state", "random_seed"):
         mine = columns.get(name, [None] * (row + 1))[row]

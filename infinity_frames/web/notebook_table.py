@@ -103,7 +103,7 @@ def _columns(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _pictures(rows: pd.DataFrame) -> list[str | None]:
-    """A picture with labels per row as a data address, for the first jobs that have one."""
+    """Return a picture with labels per row as a data address, for the first jobs that have one."""
     out: list[str | None] = []
     left = tries = _MOST_PICTURES
     for job_id, path in rows[["job_id", "path"]].itertuples(index=False, name=None):
@@ -120,7 +120,7 @@ def _pictures(rows: pd.DataFrame) -> list[str | None]:
 
 
 def _labeled(files: JobFiles) -> bytes:
-    """The preview or the first frame, with its labels where they can be read."""
+    """Return the preview or the first frame, with its labels where they can be read."""
     if files.picture is not None:
         picture = read_picture(files.picture)
     else:

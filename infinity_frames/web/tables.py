@@ -99,7 +99,7 @@ def _kind(known: Sequence[Any]) -> str:
 
 
 def _level(value: Any) -> Any:
-    """A value as a JSON scalar; a list or an object as its JSON text."""
+    """Return a value as a JSON scalar; a list or an object as its JSON text."""
     if isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     try:

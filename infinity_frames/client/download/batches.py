@@ -291,7 +291,7 @@ class _BatchDownload:
         return {job["id"]: {**self.jobs.get(job["id"], {}), **job} for job in fresh}
 
     def _record(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        """The content of ``batch.json``: no result URL, since that is a permission."""
+        """Return the content of ``batch.json``: no result URL, since that is a permission."""
         earlier = {job.get("id"): job.get("tags") for job in known.get("job_runs") or ()}
         jobs = []
         for job_id, job in self.jobs.items():

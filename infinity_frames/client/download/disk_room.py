@@ -87,7 +87,7 @@ class DiskRoom:
                 self._working[job_id] = needed
 
     def alone(self, job_id: str) -> bool:
-        """Whether a job has the disk for itself, after a :meth:`wait` for infinite room."""
+        """Return whether a job has the disk for itself, after a :meth:`wait` for infinite room."""
         return self._working.get(job_id) == math.inf
 
     def wait(self, job_id: str, part: Part, needed: float) -> None:

@@ -300,7 +300,7 @@ def file_digest(path: Path) -> str | None:
 
 
 def recorded_digests(folder: Path) -> dict[str, dict[str, str]]:
-    """Digests that a batch's folder holds of downloaded files, by job and file name."""
+    """Return digests that a batch's folder holds of downloaded files, by job and file name."""
     try:
         receipts = BatchFolder(folder).read_receipts()
     except OSError:

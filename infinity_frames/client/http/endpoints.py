@@ -128,13 +128,13 @@ class RestClient:
         self._http.close()
 
     def has(self, extension: str) -> bool:
-        """Whether the server announces something beyond the base protocol."""
+        """Return whether the server announces something beyond the base protocol."""
         if self.extensions is None:
             self.generators()
         return extension in (self.extensions or ())
 
     def same_account(self, other: RestClient) -> bool:
-        """Whether both speak for the same account."""
+        """Return whether both speak for the same account."""
         return self._token == other._token
 
     # Endpoints, in the order of the protocol

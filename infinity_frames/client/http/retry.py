@@ -28,7 +28,7 @@ class Backoff:
     longest: float = 5.0
 
     def pause(self, failures: int, retry_after: float | None = None) -> float:
-        """Seconds to wait after the given number of failures in a row.
+        """Return seconds to wait after the given number of failures in a row.
 
         Parameters
         ----------

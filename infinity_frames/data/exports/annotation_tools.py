@@ -39,7 +39,7 @@ class _Tool:
     takes_series = False
 
     def part_names(self, parts: Sequence[str]) -> dict[str, str]:
-        """Every part under its own name."""
+        """Return every part under its own name."""
         return plain_names(parts)
 
     def _pictures(self, folder: Path, data: DataSet) -> Iterator[tuple[str, str, Sample]]:
@@ -216,7 +216,7 @@ def _element(xml: XMLGenerator, name: str, attributes: Mapping[str, Any], text: 
 
 
 def _mask(annotation: Mapping[str, Any], sample: Sample) -> NDArray[np.bool_] | None:
-    """The visible pixels of an object, or None if it has no outline."""
+    """Return the visible pixels of an object, or None if it has no outline."""
     if not annotation.get("segmentation"):
         return None
     try:
@@ -227,7 +227,7 @@ def _mask(annotation: Mapping[str, Any], sample: Sample) -> NDArray[np.bool_] | 
 
 
 def _cut(mask: NDArray[np.bool_]) -> tuple[int, int, NDArray[np.bool_]]:
-    """The part of a mask within its bounding box, with the first row and column of that."""
+    """Return the part of a mask within its bounding box, with the first row and column of that."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     top, left = int(rows[0]), int(columns[0])
     return top, left, mask[top : rows[-1] + 1, left : columns[-1] + 1]
@@ -242,7 +242,7 @@ def _runs(mask: NDArray[np.bool_]) -> list[int]:
 
 
 def _points(annotation: Mapping[str, Any]) -> NDArray[np.float64] | None:
-    """The 17 points of a person, (17, 3), or None."""
+    """Return the 17 points of a person, (17, 3), or None."""
     flat = annotation.get("keypoints")
     if not flat or len(flat) != 3 * len(COCO_KEYPOINTS):
         return None

@@ -165,7 +165,7 @@ class DataSet:
         return any(is_series(job.files) for job in self.jobs)
 
     def parts(self) -> Iterator[tuple[str, list[Job]]]:
-        """Each part with its jobs, in the order of the first job of each."""
+        """Yield each part with its jobs, in the order of the first job of each."""
         parts: defaultdict[str, list[Job]] = defaultdict(list)
         for job in self.jobs:
             parts[job.part].append(job)
@@ -173,5 +173,5 @@ class DataSet:
 
 
 def is_series(files: JobFiles) -> bool:
-    """Whether a job holds a sensor series and no labels of pictures."""
+    """Return whether a job holds a sensor series and no labels of pictures."""
     return files.series is not None and files.labels is None

@@ -69,7 +69,7 @@ def _parameters(data: DataSet) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text of others for a Markdown table: no markup, no HTML, no links, one line."""
+    """Return text of others for a Markdown table: no markup, no HTML, no links, one line."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     short = line if len(line) <= _LONG else f"{line[: _LONG - 3]}..."
     return _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", short)

@@ -139,7 +139,7 @@ def _with_files(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _parts(rows: pd.DataFrame, results: pd.DataFrame) -> dict[str, str | None]:
-    """The part of each job; None if it has none."""
+    """Return the part of each job; None if it has none."""
     frame = rows if {SPLIT, TAGGED_SPLIT} & set(rows.columns) else results
     column = next((name for name in (SPLIT, TAGGED_SPLIT) if name in frame.columns), None)
     ids = results["job_id"].astype(str)
@@ -176,7 +176,7 @@ def _require_kind(files: Sequence[JobFiles], format: Format) -> None:
 
 
 def _job_table(results: pd.DataFrame, parts: Mapping[str, str]) -> pd.DataFrame:
-    """A row per job: id, generator, part, parameters and tags."""
+    """Return a row per job: id, generator, part, parameters and tags."""
     own = [name for name in results.columns if str(name) not in _NOT_PARAMETERS]
     table = results[["job_id", "generator", *own]].drop_duplicates("job_id")
     table.insert(2, SPLIT, table["job_id"].map(parts).astype("string"))
@@ -213,7 +213,7 @@ def _plain(value: Any) -> Any:
 
 
 def _categories(jobs: Sequence[Job], chosen: str | Sequence[str] | None) -> list[Category]:
-    """The categories that the jobs list, by generator and by the ids that they have there.
+    """Return the categories that the jobs list, by generator and by the ids that they have there.
 
     Generators list all their categories in every job, so the numbers are the same in every export.
     """

@@ -44,7 +44,7 @@ class Coco:
     takes_series = False
 
     def part_names(self, parts: Sequence[str]) -> dict[str, str]:
-        """Every part under its own name."""
+        """Return every part under its own name."""
         return plain_names(parts)
 
     def write(self, folder: Path, data: DataSet) -> None:

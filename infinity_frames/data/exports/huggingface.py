@@ -191,7 +191,7 @@ def _type_of(
 
 
 def _coded(values: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
-    """Values as the columns hold them: classes by number, text as text."""
+    """Return values as the columns hold them: classes by number, text as text."""
     out: dict[str, Any] = {}
     for name, _, kind, classes in columns:
         value = values[name]

@@ -34,7 +34,7 @@ class ParquetTables:
     takes_series = True
 
     def part_names(self, parts: Sequence[str]) -> dict[str, str]:
-        """Every part under its own name, in the column ``split`` of the table ``jobs``."""
+        """Return every part under its own name, in the column ``split`` of the table ``jobs``."""
         return plain_names(parts)
 
     def write(self, folder: Path, data: DataSet) -> None:

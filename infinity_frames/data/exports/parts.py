@@ -51,12 +51,12 @@ def role_of(part: str) -> str | None:
 
 
 def plain_names(parts: Sequence[str]) -> dict[str, str]:
-    """Every part under its own name."""
+    """Return every part under its own name."""
     return {part: part for part in parts}
 
 
 def word_names(parts: Sequence[str], val: str = "validation") -> dict[str, str]:
-    """Names made of word characters: train, `val`, test, or the part's own with ``_``.
+    """Return names made of word characters: train, `val`, test, or the part's own with ``_``.
 
     Raises
     ------

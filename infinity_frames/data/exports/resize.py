@@ -52,7 +52,7 @@ class Resizer:
         return np.asarray(cv2.resize(picture, self.after, interpolation=how), np.uint8)
 
     def annotation(self, annotation: Mapping[str, Any]) -> dict[str, Any] | None:
-        """An object with scaled 2D labels; None if no pixel of it is left."""
+        """Return an object with scaled 2D labels; None if no pixel of it is left."""
         x, y = self._scale.tolist()
         out = dict(annotation)
         if out.get("bbox"):

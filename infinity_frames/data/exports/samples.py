@@ -92,7 +92,7 @@ class Sample:
 
 
 def load(job: Job, data: DataSet) -> LabelsFile | None:
-    """A job's labels, or None if it has none that can be read."""
+    """Return a job's labels, or None if it has none that can be read."""
     if job.files.labels is None:
         data.losses[NO_LABELS] += 1
         return None
@@ -104,7 +104,7 @@ def load(job: Job, data: DataSet) -> LabelsFile | None:
 
 
 def series(job: Job, data: DataSet) -> pa.Table | None:
-    """A job's sensor series with its columns ``sample`` and ``time``, or None."""
+    """Return a job's sensor series with its columns ``sample`` and ``time``, or None."""
     table: pa.Table | None = None
     if job.files.series is not None:
         parsed = parse(job.files, tables=True)
@@ -154,7 +154,7 @@ def samples(job: Job, labels: LabelsFile, data: DataSet) -> Iterator[Sample]:
 
 
 def encode(picture: Picture, kind: str) -> bytes:
-    """A picture as a PNG file, or as a JPEG file of quality 95."""
+    """Return a picture as a PNG file, or as a JPEG file of quality 95."""
     import cv2  # imported late: it needs libGL
 
     options = [cv2.IMWRITE_JPEG_QUALITY, 95] if kind == "jpg" else []
@@ -162,7 +162,7 @@ def encode(picture: Picture, kind: str) -> bytes:
 
 
 def read_pictures(files: JobFiles) -> Iterator[Picture | None]:
-    """The pictures of a job's frames, then None without end."""
+    """Yield the pictures of a job's frames, then None without end."""
     # Imported late: they load OpenCV and FFmpeg.
     from infinity_frames.io.pictures import read_picture
     from infinity_frames.io.video import read_frames

@@ -95,7 +95,7 @@ class _Yolo:
         data.losses[BESIDE] += len(data.jobs)
 
     def _classes(self, data: DataSet) -> dict[int, int]:
-        """The file's class number by the data set's."""
+        """Return the file's class number by the data set's."""
         return {number: number for number in range(len(data.names))}
 
     def _rows(self, sample: Sample, classes: Mapping[int, int], data: DataSet) -> Iterator[str]:
@@ -112,7 +112,7 @@ class _Yolo:
                     yield " ".join([str(classes[number]), *row])
 
     def _numbers(self, annotation: Label, sample: Sample, data: DataSet) -> Numbers | None:
-        """A row without its class number; None leaves the object out. Here: the box."""
+        """Return a row without its class number; None leaves the object out. Here: the box."""
         del data
         return _box(annotation, sample)
 
@@ -177,7 +177,7 @@ class YoloSegment(_Yolo):
 
 
 def _roles(parts: Sequence[str]) -> dict[str, str]:
-    """The part that Ultralytics reads for each role; it needs train and val."""
+    """Return the part that Ultralytics reads for each role; it needs train and val."""
     roles = {part: part for part in parts}
     roles.setdefault("train", parts[0])
     roles.setdefault("val", roles.get("test", parts[0]))

@@ -243,7 +243,7 @@ class MaskAudit:
 
 
 def _codes(mask: NDArray[np.uint8]) -> Codes:
-    """Each pixel's color as one number, 0 for black."""
+    """Return each pixel's color as one number, 0 for black."""
     import cv2  # only where pictures are decoded: importing it needs libGL
 
     # With a fourth byte a pixel is a number as it lies there; xor takes the byte out again.
@@ -252,7 +252,7 @@ def _codes(mask: NDArray[np.uint8]) -> Codes:
 
 
 def _code(color: Iterable[float] | None) -> int | None:
-    """A normalized color as the number its pixels have."""
+    """Return a normalized color as the number its pixels have."""
     if color is None:
         return None
     red, green, blue = (round(255 * value) for value in color)
@@ -260,7 +260,7 @@ def _code(color: Iterable[float] | None) -> int | None:
 
 
 def _is_exact(annotation: Mapping[str, Any]) -> bool:
-    """Whether labels are of pixels: except at the edges of polygons."""
+    """Return whether labels are of pixels: except at the edges of polygons."""
     return not isinstance(annotation.get("segmentation"), list)
 
 
@@ -273,7 +273,7 @@ def _box(mask: Mask) -> list[int]:
 
 
 def _opened(mask: Mask) -> Mask:
-    """The parts of a mask that are at least 3 px wide."""
+    """Return the parts of a mask that are at least 3 px wide."""
     import cv2  # only where pictures are decoded: importing it needs libGL
 
     kernel = np.ones((3, 3), np.uint8)
@@ -281,7 +281,7 @@ def _opened(mask: Mask) -> Mask:
 
 
 def _boundary(mask: Mask) -> int:
-    """Pixels of a mask that touch its outside."""
+    """Return pixels of a mask that touch its outside."""
     import cv2  # only where pictures are decoded: importing it needs libGL
 
     inner = cv2.erode(

@@ -43,7 +43,7 @@ class _Lens:
     def distorted(
         self, pixels: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Where the lens shows image points (N, 2), and how much it magnifies there (N,)."""
+        """Return where the lens shows image points (N, 2), and how much it magnifies there (N,)."""
         if not self._k:
             return pixels, np.ones(len(pixels))
         flat = (pixels - self._center) / self._focal
@@ -55,7 +55,7 @@ class _Lens:
         return self._center + flat * self._focal * factor[:, None], stretch
 
     def edges(self, corners: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Points along all lines between distorted corners, which the lens bends."""
+        """Return points along all lines between distorted corners, which the lens bends."""
         if not self._k:
             return corners
         target = np.linalg.norm((corners - self._center) / self._focal, axis=1)

@@ -79,7 +79,7 @@ def verify(
 
 
 def verification_summary(discrepancies: pd.DataFrame) -> pd.DataFrame:
-    """Sum up an audit, a row per check: comparisons, discrepancies, jobs.
+    """Return sum up an audit, a row per check: comparisons, discrepancies, jobs.
 
     Parameters
     ----------

@@ -279,7 +279,7 @@ class Annotator:
     def _pictures(
         self, frame: int, layers: NDArray[np.uint8], objects: Sequence[LabeledObject]
     ) -> dict[str, bytes]:
-        """The semantic and the instance mask of a frame, by their file names."""
+        """Return the semantic and the instance mask of a frame, by their file names."""
         category = [0, *(self._order[item.category] + 1 for item in objects)]
         instance = [0, *(item.instance + 1 for item in objects)]
         stem = _stem(frame)

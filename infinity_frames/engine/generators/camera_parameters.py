@@ -15,7 +15,7 @@ def _camera(
     sampling: Sampling,
     description: str,
 ) -> Parameter:
-    """A parameter of camera or light; one without a default is drawn from the job's seed."""
+    """Return a parameter of camera or light; one without a default is drawn from the job's seed."""
     if default is None:
         description += " Drawn from the seed where unspecified."
     low, high = ends

@@ -69,7 +69,7 @@ class _Frame(NamedTuple):
     shift: Array
 
     def points(self, points: Array) -> Array:
-        """Points (..., 3) in global axes, m."""
+        """Return points (..., 3) in global axes, m."""
         return np.asarray(points @ self.turn.T + self.shift)
 
     def directions(self, directions: Array) -> Array:
@@ -77,7 +77,7 @@ class _Frame(NamedTuple):
         return np.asarray(directions @ self.turn.T)
 
     def transform(self, transform: Array) -> Array:
-        """A transform (4, 4) into body axes as one into global axes."""
+        """Return a transform (4, 4) into body axes as one into global axes."""
         out = np.eye(4)
         out[:3, :3] = self.turn @ transform[:3, :3]
         out[:3, 3] = self.points(transform[:3, 3])
@@ -121,24 +121,24 @@ class Actor:
         return [person, *self._held.values()]
 
     def motion(self, seed: int, noise: float) -> Motion:
-        """How this body moves, with the noise of a seed."""
+        """Return how this body moves, with the noise of a seed."""
         body = self.body
         return Motion(self.exercise, seed, noise, body.rest_joints, self._clearances, body.flesh)
 
     def skin(self, quaternions: Array, root: Array) -> Placement:
-        """Where the person's skin is in a pose, (55, 4) and (3,) in body axes."""
+        """Return where the person's skin is in a pose, (55, 4) and (3,) in body axes."""
         vertices, normals = self.body.pose(quaternions, root)
         return Placement(self.frame.points(vertices), self.frame.directions(normals))
 
     def held(self, transforms: Mapping[str, Array]) -> dict[str, Placement]:
-        """Where what is held is, from its transforms (4, 4) in body axes."""
+        """Return where what is held is, from its transforms (4, 4) in body axes."""
         return {
             name: self.carried(self._held[name].mesh, transform)
             for name, transform in transforms.items()
         }
 
     def carried(self, mesh: Mesh, transform: Array) -> Placement:
-        """Where a thing is that the body carries, from its transform (4, 4) in body axes."""
+        """Return where a thing is that the body carries, from its transform (4, 4) in body axes."""
         whole = self.frame.transform(transform)
         turn, middle = whole[:3, :3], whole[:3, 3]
         return Placement(mesh.vertices @ turn.T + middle, mesh.normals @ turn.T)

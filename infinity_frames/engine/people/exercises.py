@@ -232,7 +232,7 @@ def _poses() -> Mapping[str, Mapping[str, list[float]]]:
 
 @cache
 def _entries() -> Mapping[str, Mapping[str, Any]]:
-    """What the data files say of each exercise, by the name without its side."""
+    """Return what the data files say of each exercise, by the name without its side."""
     files = sorted(path.name for path in _folder().iterdir() if path.name.endswith(".toml"))
     entries: dict[str, Mapping[str, Any]] = {}
     for name in files:

@@ -73,7 +73,7 @@ def clearances(exercise: Exercise, body: Body) -> dict[str, float | Array]:
 
 
 def _sunk(body: Body, skins: list[Array]) -> Array:
-    """How far a trunk that hands and feet carry would sink into the floor, (N,) m."""
+    """Return how far a trunk that hands and feet carry would sink into the floor, (N,) m."""
     owner = np.array(JOINTS)[OWNER[body.bones[:, 0]]]
     rows = np.flatnonzero([name.endswith(_TRUNK) for name in owner])
     lowest = np.array([vertices[rows, 1].min() for vertices in skins])

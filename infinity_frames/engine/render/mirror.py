@@ -57,7 +57,7 @@ class Mirror:
         color[part][seen] = picture[:, ::-1][seen] * self._tint
 
     def _behind(self, camera: Camera, corners: NDArray[np.float64]) -> Camera:
-        """The camera mirrored in the mirror's plane.
+        """Return the camera mirrored in the mirror's plane.
 
         A reflection swaps left and right, so its picture is drawn flipped and then flipped back.
         """

@@ -100,7 +100,7 @@ def _line(distance: float, width: float, footprint: float) -> float:
 
 @kernel
 def _grid(x: float) -> float:
-    """Distance to the nearest whole number."""
+    """Return distance to the nearest whole number."""
     return abs(x - math.floor(x + 0.5))
 
 

@@ -128,7 +128,7 @@ def compose(lit: Lit, left: NDArray[np.float32], color: NDArray[np.float32]) -> 
 def coarse_grid(
     lighting: Lighting, lit: Lit, static: NDArray[np.bool_], step: int
 ) -> NDArray[np.int64]:
-    """Pixels of every ``step``-th row and column whose light moving objects can change."""
+    """Return pixels of every ``step``-th row and column whose light moving objects can change."""
     height, width = static.shape
     chosen = np.empty(static.size, np.int64)
     count = 0

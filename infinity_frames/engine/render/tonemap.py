@@ -200,7 +200,7 @@ def _encode(
 
 
 def tone(exposed: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The tone curve: exposed radiance to sRGB, 0..1.
+    """Return the tone curve: exposed radiance to sRGB, 0..1.
 
     Shoulder and toe of film (Narkowicz's fit of the ACES curve, 2015), then sRGB's own curve.
 

@@ -206,7 +206,7 @@ LAYOUTS: Mapping[str, tuple[Room, ...]] = {
 
 
 def backdrop(scene: str, seed: int) -> Room:
-    """The room of a job.
+    """Return the room of a job.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ _RING = Material((0.42, 0.03, 0.025), roughness=0.5)
 
 
 def _plate(side: float, low: float, thick: float, radius: float, material: int) -> Revolved:
-    """A disc with rounded rims on one side of a bar, `low` meters from the bar's middle."""
+    """Return a disc with rounded rims on one side of a bar, `low` meters from the bar's middle."""
     start, end = sorted((side * low, side * (low + thick)))
     rim = min(0.012, thick / 4)
     profile = (

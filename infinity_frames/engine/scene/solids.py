@@ -76,7 +76,7 @@ class Box:
     material: int = 0
 
     def mesh(self) -> Mesh:
-        """The six sides. They share no vertices, so each is shaded flat.
+        """Return the six sides. They share no vertices, so each is shaded flat.
 
         They are divided, so that the share of vertices in view says how much of the box is.
         """
@@ -167,7 +167,7 @@ class Cushion:
     segments: int = 24
 
     def mesh(self) -> Mesh:
-        """A grid of latitudes and longitudes on the superellipsoid (Barr 1981)."""
+        """Return a grid of latitudes and longitudes on the superellipsoid (Barr 1981)."""
         power = 1.0 - self.squareness
         around = 2 * np.pi * np.arange(self.segments) / self.segments
         rings = self.segments // 2
@@ -222,7 +222,7 @@ class Leaf:
     material: int = 0
 
     def mesh(self) -> Mesh:
-        """A strip of quads along an arc."""
+        """Return a strip of quads along an arc."""
         steps = 8
         share = np.linspace(0.0, 1.0, steps + 1)
         slope = np.radians(self.rise - self.droop * share)

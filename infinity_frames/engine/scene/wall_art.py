@@ -200,7 +200,7 @@ def _grid(u: Array, v: Array, draw: np.random.Generator) -> Array:
 
 
 def _landscape(u: Array, v: Array, draw: np.random.Generator) -> Array:
-    """A photograph of hills, one ridge before the other, under an evening sky."""
+    """Return a photograph of hills, one ridge before the other, under an evening sky."""
     warm = draw.uniform(0.0, 1.0)
     high = (1 - warm) * np.array([0.20, 0.42, 0.80]) + warm * np.array([0.22, 0.22, 0.45])
     low = (1 - warm) * np.array([0.75, 0.80, 0.85]) + warm * np.array([0.95, 0.50, 0.22])

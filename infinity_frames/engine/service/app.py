@@ -157,7 +157,7 @@ def _busy(_request: Request, error: OperationalError) -> Response:
 
 
 def _unstorable(_request: Request, error: DataError) -> Response:
-    """The database cannot hold a value of the request, for example a NUL character."""
+    """Return the database cannot hold a value of the request, for example a NUL character."""
     return _error_response(400, f"The request holds a value that cannot be stored: {error.orig}.")
 
 

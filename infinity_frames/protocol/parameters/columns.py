@@ -171,13 +171,13 @@ def coerce(parameter: Parameter, values: Series[Any]) -> tuple[Series[Any], NDAr
 
 
 def constant(parameter: Parameter, value: Any, count: int) -> Series[Any]:
-    """A typed column of one value."""
+    """Return a typed column of one value."""
     one = typed(parameter, pd.Series([value], dtype="object"))
     return one.take(np.zeros(count, dtype="int64")).reset_index(drop=True)
 
 
 def is_missing(values: Series[Any]) -> NDArray[np.bool_]:
-    """Where a column is unspecified; a list in a cell counts as one value."""
+    """Return where a column is unspecified; a list in a cell counts as one value."""
     return np.asarray(values.isna(), dtype=bool)
 
 
@@ -288,7 +288,7 @@ def _to_text(values: Series[Any]) -> tuple[Series[Any], NDArray[np.bool_]]:
 
 
 def _whole(text: str) -> bool:
-    """Whether a text can be written down; half a surrogate pair cannot."""
+    """Return whether a text can be written down; half a surrogate pair cannot."""
     return text.isascii() or text.isprintable() or text.encode("utf-8", "ignore").decode() == text
 
 
@@ -308,7 +308,7 @@ _CASTS = {"int": _to_int, "float": _to_float, "bool": _to_bool, "str": _to_text,
 
 
 def records(generator: Generator, jobs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each job's ``param_values`` as JSON-ready dicts, without unspecified parameters.
+    """Return each job's ``param_values`` as JSON-ready dicts, without unspecified parameters.
 
     Parameters
     ----------
@@ -326,7 +326,7 @@ def records(generator: Generator, jobs: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def tags(jobs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each job's tags, ``{"fold": 1}`` for a column ``tag_fold``; missing tags are left out.
+    """Return each job's tags, ``{"fold": 1}`` for a column ``tag_fold``; missing tags are left out.
 
     Raises
     ------

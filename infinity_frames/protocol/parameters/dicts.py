@@ -58,7 +58,7 @@ def columns_of_dicts(
 def _transposed(
     block: Sequence[Mapping[str, Any]],
 ) -> Iterable[tuple[str, Sequence[Any]]]:
-    """Each key of the block with its values."""
+    """Return each key of the block with its values."""
     names = list(block[0])
     if set(map(type, block)) == {dict}:
         rows = cast("Sequence[dict[str, Any]]", block)

@@ -81,7 +81,7 @@ def uniform(parameter: Parameter) -> Sampling | None:
 
 
 def sensible(parameter: Parameter) -> Sampling | None:
-    """How the generator would have it drawn, else uniform."""
+    """Return how the generator would have it drawn, else uniform."""
     return uniform(parameter) if parameter.sampling is None else parameter.sampling
 
 
@@ -151,7 +151,7 @@ def truncation(parameter: Parameter, normal: NormalDist) -> tuple[float, float]:
 
 
 def _numbers(parameter: Parameter, values: NDArray[Any]) -> pd.Series[Any]:
-    """A typed column of finite numbers, without looking at each for what it may be."""
+    """Return a typed column of finite numbers, without looking at each for what it may be."""
     nowhere = np.zeros(len(values), dtype=bool)
     if parameter.type == "int":
         return pd.Series(pd.arrays.IntegerArray(values.astype("int64", copy=False), nowhere))
@@ -256,7 +256,7 @@ def until_joint_rules_hold(
 
 
 def left_by(rule: Constraint, parameter: Parameter, sampling: Sampling | None) -> Sampling | None:
-    """Values that a conditional rule allows: a point bound would never be met by chance."""
+    """Return values that a conditional rule allows: a point bound would never be met by chance."""
     if not isinstance(rule, Conditional) or rule.parameter != parameter.name:
         return sampling
     if rule.choices is not None:

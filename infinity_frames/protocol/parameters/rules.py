@@ -101,7 +101,7 @@ def validate(generator: Generator, jobs: pd.DataFrame) -> pd.DataFrame:
 def _check(
     generator: Generator, jobs: pd.DataFrame, *, joint: bool
 ) -> tuple[pd.DataFrame, dict[str, pd.Series[Any]]]:
-    """The violations, and the columns as they were read to find them."""
+    """Return the violations, and the columns as they were read to find them."""
     known = {name: generator.by_name[name] for name in jobs.columns if name in generator.by_name}
     columns, wrong = {}, {}
     for name, parameter in known.items():
@@ -272,7 +272,7 @@ def _constraints(
 
 
 def _describe(rule: Constraint, filled: dict[str, pd.Series[Any]], position: int) -> str:
-    """The rule in words; of a long list of cases only the one that applies here."""
+    """Return the rule in words; of a long list of cases only the one that applies here."""
     if isinstance(rule, Linear):
         return f"{rule.describe()} must hold"
     here = {name: (filled[name].iloc[position],) for name in rule.when}
@@ -280,7 +280,7 @@ def _describe(rule: Constraint, filled: dict[str, pd.Series[Any]], position: int
 
 
 def broken(rule: Constraint, columns: dict[str, pd.Series[Any]]) -> NDArray[np.bool_]:
-    """Where a joint rule does not hold; where a value it reads is missing, it holds.
+    """Return where a joint rule does not hold; where a value it reads is missing, it holds.
 
     Parameters
     ----------

@@ -217,7 +217,7 @@ class _Draw:
     def _values(
         self, name: str, source: Any
     ) -> tuple[pd.Series[Any], Callable[[int], pd.Series[Any]] | None]:
-        """The values a source gives, and how to draw them again if they were drawn."""
+        """Return the values a source gives, and how to draw them again if they were drawn."""
 
         def draw(attempt: int) -> pd.Series[Any]:
             rng = rng_of(self.entropy, name, *([attempt] if attempt else []))

@@ -71,7 +71,7 @@ class _Rule:
     again: dict[str, Draw]
 
     def broken(self, job: Mapping[str, Any]) -> bool:
-        """Whether a job breaks it; where a value is missing, the rule holds."""
+        """Return whether a job breaks it; where a value is missing, the rule holds."""
         rule = self.rule
         if isinstance(rule, Linear):
             if any(job[name] is None for name in rule.terms):
@@ -150,7 +150,7 @@ class _Single:
         return None
 
     def _rows(self, sampling: Joint) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        """Names and rows of a joint sampling, for the parameters that exist."""
+        """Return names and rows of a joint sampling, for the parameters that exist."""
         places = [k for k, name in enumerate(sampling.parameters) if name in self.parameters]
         names = tuple(sampling.parameters[k] for k in places)
         columns = [
@@ -171,7 +171,7 @@ class _Single:
 
 
 def _scalar(parameter: Parameter | None, value: Any) -> Any:
-    """A fixed value as a plain scalar; None unless it is certainly valid."""
+    """Return a fixed value as a plain scalar; None unless it is certainly valid."""
     if parameter is None:
         return None
     if isinstance(value, np.generic):
@@ -204,14 +204,14 @@ def _outside(value: float, low: float | None, high: float | None) -> bool:
 
 
 def _converted(parameter: Parameter, options: Sequence[Any]) -> list[Any]:
-    """The options as values of the parameter's type, as frames hold them."""
+    """Return the options as values of the parameter's type, as frames hold them."""
     column, _ = coerce(parameter, pd.Series(list(options), dtype="object"))
     one = Generator("", "", (parameter,))
     return [row.get(parameter.name) for row in records(one, column.to_frame(parameter.name))]
 
 
 def _draw_of(parameter: Parameter, sampling: Sampling | None) -> Draw:
-    """A function that draws a scalar as ``column_of`` draws a column."""
+    """Return a function that draws a scalar as ``column_of`` draws a column."""
     match sampling:
         case None | Joint():
             return _always(parameter, parameter.default)

@@ -45,7 +45,7 @@ def jobs_of(generator: Generator, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def seeded(generator: Generator, rows: pd.DataFrame) -> pd.DataFrame:
-    """Jobs that repeat submitted ones: ``state`` is the id of the job each row came from."""
+    """Return jobs that repeat submitted ones: ``state`` is the id of the job each row came from."""
     out = jobs_of(generator, rows)
     if _STATE in generator.by_name:
         out[_STATE] = rows["job_id"].astype("string")
@@ -53,7 +53,7 @@ def seeded(generator: Generator, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def reseeded(generator: Generator, rows: pd.DataFrame, seed: int | None = None) -> pd.DataFrame:
-    """Jobs with the parameters of submitted ones and fresh random decisions."""
+    """Return jobs with the parameters of submitted ones and fresh random decisions."""
     out = jobs_of(generator, rows)
     if _STATE in out.columns:
         out[_STATE] = pd.Series(pd.NA, index=out.index, dtype="string")
@@ -101,7 +101,7 @@ def sweep(
     *,
     seed: int | None = None,
 ) -> pd.DataFrame:
-    """Every row with every combination of other values.
+    """Return every row with every combination of other values.
 
     Copies of one row share its random decisions, so that they differ only in the swept parameters:
     a submitted row (one with a ``job_id``) through ``state``, any other through one
@@ -174,7 +174,7 @@ def _overrides(how: Any, values: Mapping[str, Iterable[Any]]) -> pd.DataFrame:
 
 
 def _crossed(rows: pd.DataFrame, values: Mapping[str, Iterable[Any]]) -> pd.DataFrame:
-    """Every row with every combination of `values`."""
+    """Return every row with every combination of `values`."""
     twice = [name for name in values if name in rows.columns]
     if twice:
         raise FrameError(
@@ -188,7 +188,7 @@ def _crossed(rows: pd.DataFrame, values: Mapping[str, Iterable[Any]]) -> pd.Data
 
 
 def _labels(rows: pd.DataFrame) -> pd.Series[Any]:
-    """Names of the rows that copies refer to: job ids, else labels of the index."""
+    """Return names of the rows that copies refer to: job ids, else labels of the index."""
     if "job_id" in rows.columns:
         labels = rows["job_id"].astype("string")
     elif isinstance(rows.index, pd.MultiIndex):

@@ -31,7 +31,7 @@ _REPLACED = {
 def _float(
     name: str, default: float, high: float, unit: str | None, text: str, usual: float
 ) -> Parameter:
-    """A parameter of the sensor model: 0 switches the fault off; drawn up to `usual`."""
+    """Return a parameter of the sensor model: 0 switches the fault off; drawn up to `usual`."""
     sampling: Sampling = Uniform(0.0, usual)
     return Parameter(
         name, "float", default, min=0.0, max=high, unit=unit, sampling=sampling, description=text

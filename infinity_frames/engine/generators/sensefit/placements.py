@@ -141,12 +141,12 @@ def _axes(site: _Site, side: str, along: Array) -> Array:
 
 
 def _roll(site: _Site, axes: Array) -> Array:
-    """The axis of the limb, about which the sensor may be rotated."""
+    """Return the axis of the limb, about which the sensor may be rotated."""
     return np.asarray(axes[:, 0 if site.arm else 1])
 
 
 def _skin_height(body: Body, middle: Array, axes: Array) -> float:
-    """Distance of the surface from a point in the bone along the sensor's z, m."""
+    """Return distance of the surface from a point in the bone along the sensor's z, m."""
     identity = np.zeros_like(body.rest_pose)
     identity[:, 0] = 1.0
     vertices, _ = body.pose(identity, body.rest_joints[0])

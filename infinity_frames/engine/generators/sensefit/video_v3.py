@@ -82,7 +82,7 @@ def build_wearer(params: Mapping[str, Any], seed: int) -> Wearer:
 
 
 def series_of(wearer: Wearer, params: Mapping[str, Any], seed: int) -> pd.DataFrame:
-    """The series of a job: ideal and measured signals, a row per sample."""
+    """Return the series of a job: ideal and measured signals, a row per sample."""
     duration = params["random_duration"] if params["use_random_motion"] else wearer.duration
     time = sample_times(params, seed, duration)
     steps = int(np.ceil((duration + 2 * _BEYOND_S) * KNOT_RATE)) + 1

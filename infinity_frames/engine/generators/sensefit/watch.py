@@ -150,7 +150,7 @@ def orientations(
 def readings(
     time: Array, matrices: Array, ref_xy_rotation: float, counts: Mapping[str, Array]
 ) -> pd.DataFrame:
-    """The series of a job, a row per sample.
+    """Return the series of a job, a row per sample.
 
     Parameters
     ----------

@@ -117,7 +117,7 @@ class Wearer:
         return self.counts_at(self.time)
 
     def counts_at(self, time: Array) -> dict[str, Array]:
-        """The rep counts at given times, s; empty for random motion."""
+        """Return the rep counts at given times, s; empty for random motion."""
         if self._random:
             return {}
         frames = self._timeline.at(time)
@@ -139,7 +139,7 @@ class Wearer:
         return np.concatenate(positions), np.concatenate(rotations)
 
     def moments(self) -> Iterator[Moment]:
-        """The samples in order."""
+        """Yield the samples in order."""
         frame = self.actor.frame
         for start in range(0, len(self.time), _CHUNK):
             pose = self._pose(self.time[start : start + _CHUNK])

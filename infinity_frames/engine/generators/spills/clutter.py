@@ -79,7 +79,7 @@ def _thing(kind: str, draw: np.random.Generator) -> tuple[Mesh, tuple[Material, 
 
 
 def _leaning(board: Mesh, side: float) -> Mesh:
-    """A board whose foot is 14 cm from the middle and that leans towards it."""
+    """Return a board whose foot is 14 cm from the middle and that leans towards it."""
     tilt = side * np.arctan2(_FOOT, 0.6)
     c, s = np.cos(tilt), np.sin(tilt)
     turn = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])

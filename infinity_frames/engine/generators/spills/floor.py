@@ -43,11 +43,11 @@ class Floor(WetFloor):
         self._reflects = reflectance(down)
 
     def wet(self, grown: float) -> NDArray[np.bool_]:
-        """Pixels whose centers see the spill when it has grown to this share, (H, W)."""
+        """Return pixels whose centers see the spill when it has grown to this share, (H, W)."""
         return self.visible & (self._inside(grown) >= 0.0) & (grown > 0.0)
 
     def picture(self, grown: float) -> Image:
-        """The place when the spill has grown to this share, (H, W, 3) radiance."""
+        """Return the place when the spill has grown to this share, (H, W, 3) radiance."""
         if grown <= 0.0:
             return self.dry
         return self._composed(self._inside(grown), _RIM, self._wet_color)

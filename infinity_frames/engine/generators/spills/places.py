@@ -108,7 +108,7 @@ class Place:
         return look([x, y, z], yaw, pitch, WIDTH, HEIGHT)
 
     def _tubes(self) -> Object:
-        """The visible lamps, which a wet floor mirrors."""
+        """Return the visible lamps, which a wet floor mirrors."""
         z = self.room.height - 0.12
         parts = [Box((0.22, length, 0.06), (at, along, z)) for at, along, length, _ in self.lamps]
         mesh = merge([part.mesh() for part in parts])

@@ -49,13 +49,13 @@ class Pool(WetFloor):
         self._reflects = reflectance(down)
 
     def wet(self, share: float) -> NDArray[np.bool_]:
-        """Pixels whose centers see the spill when a share of its area is wet, (H, W)."""
+        """Return pixels whose centers see the spill when a share of its area is wet, (H, W)."""
         if share <= 0.0:
             return np.zeros_like(self.visible)
         return self.visible & (self._reach.time < self._flow.front(share))
 
     def picture(self, share: float) -> Image:
-        """The place when a share of the spill's area is wet, (H, W, 3) radiance."""
+        """Return the place when a share of the spill's area is wet, (H, W, 3) radiance."""
         if share <= 0.0:
             return self.dry
         front = self._flow.front(share)

@@ -90,7 +90,7 @@ class WetFloor:
         return out
 
     def _mirror(self, part: Part, rise: Array, east: Array, north: Array) -> Image:
-        """What the liquid's surface mirrors; its slope at the edge shifts the reflection.
+        """Return what the liquid's surface mirrors; its slope at the edge shifts the reflection.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class WetFloor:
 
 
 def reflectance(down: Array) -> Image:
-    """Share of the light that water reflects, by the cosine of the angle to the vertical.
+    """Return share of the light that water reflects, by the cosine of the angle to the vertical.
 
     Schlick, "An inexpensive BRDF model for physically-based rendering" (1994).
     """

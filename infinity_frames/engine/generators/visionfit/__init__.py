@@ -25,7 +25,7 @@ class VisionFit:
     spec = SPEC
 
     def estimate(self, jobs: pd.DataFrame) -> NDArray[np.int64]:
-        """Frames that each job's video is expected to have.
+        """Return frames that each job's video is expected to have.
 
         Parameters
         ----------

@@ -253,7 +253,7 @@ class SceneAnnotator:
 
 
 def _instances(scene: Scene) -> list[_Instance]:
-    """The labeled objects, the person first."""
+    """Return the labeled objects, the person first."""
     labeled = [
         (item.name != "person", object_id, item)
         for object_id, item in enumerate(scene.objects, start=1)

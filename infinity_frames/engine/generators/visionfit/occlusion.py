@@ -65,7 +65,7 @@ class _Spot:
     side: float
 
     def piece(self, step: int) -> Object:
-        """The piece, moved aside by so many steps."""
+        """Return the piece, moved aside by so many steps."""
         position = self.middle + np.array([self.side * step * _STEP, 0.0])
         return furniture(FURNITURE[self.kind], "occluder", position, self.yaw, occluder=True)
 
@@ -139,7 +139,7 @@ class OcclusionLimit:
         self._allowed = allowed
 
     def holds(self, seen: LabelPass) -> bool:
-        """Whether the occluder hides at most the allowed share of the person in a frame."""
+        """Return whether the occluder hides at most the allowed share of the person in a frame."""
         return (
             self._mask is None
             or _hidden(seen.unoccluded(self._person), self._mask) <= self._allowed
@@ -156,7 +156,7 @@ class _Viewed:
         self._pixels, self._weights = _along_bones(trajectory.joints, camera)
 
     def worst(self, mask: Mask) -> float:
-        """The largest share of the person that a mask hides at any moment, %.
+        """Return the largest share of the person that a mask hides at any moment, %.
 
         All moments are compared by points along the bones, and those that look worst by their
         rendered masks.
@@ -198,7 +198,7 @@ def _spot(
     location: Array,
     seed: int,
 ) -> _Spot | None:
-    """A draw of what may stand where; None where camera and avatar leave no room for it."""
+    """Return a draw of what may stand where; None where camera and avatar leave no room for it."""
     draw = stream(seed, "occluder")
     kind = room.occluders[int(draw.integers(len(room.occluders)))]
     yaw, side, along = draw.uniform(-180, 180), draw.choice([-1.0, 1.0]), draw.uniform()
@@ -220,6 +220,6 @@ def _mask(piece: Object, camera: Camera) -> Mask:
 
 
 def _hidden(alone: Mask, mask: Mask) -> float:
-    """Share of a mask that another covers, %."""
+    """Return share of a mask that another covers, %."""
     area = np.count_nonzero(alone)
     return 100.0 * np.count_nonzero(alone & mask) / area if area else 0.0

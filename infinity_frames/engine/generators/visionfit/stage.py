@@ -162,7 +162,7 @@ def _needs_mat(name: str) -> bool:
 
 
 def _mat(name: str, location: NDArray[np.float64], yaw: float, seed: int) -> Object:
-    """A mat along the longer side of what the exercise takes up."""
+    """Return a mat along the longer side of what the exercise takes up."""
     room = extent(exercise(name))
     across, along = (room.high - room.low)[[0, 2]]
     turn = yaw + (90.0 if across > along else 0.0)

@@ -124,7 +124,7 @@ class Performance:
         return self._actor.objects
 
     def frames(self, count: int | None = None, shutter: float = 0.0) -> Iterator[FrameState]:
-        """The frames of the video in order.
+        """Yield the frames of the video in order.
 
         Parameters
         ----------
@@ -171,7 +171,7 @@ class Performance:
         return self._trajectory(self._actor.motion(seed=0, noise=0.0).pose(moments))
 
     def preview_reps(self, reps: int, per_rep: int = 16) -> Trajectory:
-        """The first `reps` reps with noise, including reps beyond the job's number."""
+        """Return the first `reps` reps with noise, including reps beyond the job's number."""
         timeline = replace(self.timeline, num_reps=reps)
         shares = np.arange(per_rep) / per_rep
         times = timeline.starts[:, None] + timeline.active[:, None] * shares
@@ -179,7 +179,7 @@ class Performance:
         return self._trajectory(self._motion.pose(timeline.at(times.ravel())))
 
     def skin(self, trajectory: Trajectory, index: int) -> Placement:
-        """The person's skin at one moment of a trajectory."""
+        """Return the person's skin at one moment of a trajectory."""
         return self._actor.skin(trajectory.quaternions[index], trajectory.root[index])
 
     def _trajectory(self, pose: Pose) -> Trajectory:

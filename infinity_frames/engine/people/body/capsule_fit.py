@@ -60,7 +60,7 @@ def measured(
 
 
 def _neck(vertices: Array, owners: NDArray[np.intp], joints: Array) -> Bulk:
-    """The flesh between the joints of neck and head."""
+    """Return the flesh between the joints of neck and head."""
     neck, head = JOINT_INDEX["neck"], JOINT_INDEX["head"]
     bone = joints[head] - joints[neck]
     own = vertices[owners == neck] - joints[neck]
@@ -74,7 +74,7 @@ def _neck(vertices: Array, owners: NDArray[np.intp], joints: Array) -> Bulk:
 
 
 def _skull(vertices: Array, owners: NDArray[np.intp], joints: Array) -> Bulk:
-    """The head above the jaw, hair included: a bar from the forehead to its back."""
+    """Return the head above the jaw, hair included: a bar from the forehead to its back."""
     head = JOINT_INDEX["head"]
     eyes = joints[JOINT_INDEX["left_eye_smplhf"], 1] - joints[head, 1]
     own = vertices[owners == head] - joints[head]

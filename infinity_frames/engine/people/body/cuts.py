@@ -141,7 +141,7 @@ class Sheet:
 
 
 def _zero(ends: Array, side: Array, scalar: Scalar) -> Array:
-    """Where along edges (E, 2, 3) the scalar is 0, as a share of the edge: bisection."""
+    """Return where along edges (E, 2, 3) the scalar is 0, as a share of the edge: bisection."""
     low, high = np.zeros(len(ends)), np.ones(len(ends))
     for _ in range(_BISECTIONS):
         middle = 0.5 * (low + high)

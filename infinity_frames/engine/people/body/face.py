@@ -27,7 +27,7 @@ _WHITE = np.array([0.58, 0.55, 0.53])
 
 
 def eyeball(body: Figure, look: Look) -> Part:
-    """The left eye: white, iris, pupil and cornea."""
+    """Return the left eye: white, iris, pupil and cornea."""
     center = body.at("left_eye_smplhf")
     radius = float(np.linalg.norm(body.shaped.eye - center, axis=1).mean())
     iris = np.array(look.iris)
@@ -68,7 +68,7 @@ def eyeball(body: Figure, look: Look) -> Part:
 
 
 def lashes(body: Figure, look: Look) -> Part:
-    """The left eye's lashes: those of the upper lid only."""
+    """Return the left eye's lashes: those of the upper lid only."""
     points, faces = body.shaped.lashes, human().lashes
     upper = points[faces][:, :, 1].mean(axis=1) > body.at("left_eye_smplhf")[1] - 0.001
     used, place = np.unique(faces[upper], return_inverse=True)
@@ -105,7 +105,7 @@ def brow_sheet() -> Sheet:
 
 
 def on_sheet(sheet: Sheet, body: Figure, lift: Array | float, colors: Array, surface: int) -> Part:
-    """A sheet on a body's skin, lifted off it, m."""
+    """Return a sheet on a body's skin, lifted off it, m."""
     normals = np.asarray(sheet.rows @ body.normals)
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     points = np.asarray(sheet.rows @ body.skin) + np.asarray(lift).reshape(-1, 1) * normals

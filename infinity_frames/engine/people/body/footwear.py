@@ -98,7 +98,7 @@ def foot_faces(height: float, body: Figure) -> NDArray[np.bool_]:
 
 
 def _fitted(part: Part, body: Figure) -> Part:
-    """A part around the last as one around the left foot."""
+    """Return a part around the last as one around the left foot."""
     skin = human()
     joints = [JOINT_INDEX["left_ankle"], JOINT_INDEX["left_foot"]]
     points = body.skin[skin.weights[:, joints].sum(axis=1) > 0.5]
@@ -121,12 +121,12 @@ def _fitted(part: Part, body: Figure) -> Part:
 
 
 def _is_leg(part: Part) -> Array:
-    """How far vertices belong to the shank rather than to the instep, 0..1."""
+    """Return how far vertices belong to the shank rather than to the instep, 0..1."""
     return 1.0 - smooth_step(part.vertices[:, 2], 0.02, 0.07)
 
 
 def kept_outside(points: Array, body: Figure, least: float) -> Array:
-    """Points moved out to a least distance from the skin, m."""
+    """Return points moved out to a least distance from the skin, m."""
     _, nearest = cKDTree(body.skin).query(points)
     normal = body.smooth_normals[nearest]
     gap = np.einsum("ij,ij->i", points - body.skin[nearest], normal)
@@ -172,7 +172,7 @@ def shoe_weights(part: Part, body: Figure) -> Array:
 
 
 def sock_weights(part: Part, body: Figure) -> Array:
-    """How much each joint moves each vertex of a sock, (N, 55): as the skin beneath it.
+    """Return how much each joint moves each vertex of a sock, (N, 55): as the skin beneath it.
 
     Near the floor it is as stiff as a shoe, so that it lies flat.
     """

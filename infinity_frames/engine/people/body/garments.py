@@ -182,7 +182,7 @@ def _long_sleeve(points: Array) -> Array:
 
 
 def _armhole(points: Array) -> Array:
-    """An upright cut at the shoulder that curves out beneath the arm."""
+    """Return an upright cut at the shoulder that curves out beneath the arm."""
     height = points[:, 1] - _height("left_shoulder")
     edge = np.interp(
         height,
@@ -193,7 +193,7 @@ def _armhole(points: Array) -> Array:
 
 
 def _neckline(half_width: float, front: float, back: float) -> Scalar:
-    """A round neck, lower in front than behind, m from the joint of the neck."""
+    """Return a round neck, lower in front than behind, m from the joint of the neck."""
 
     def scalar(points: Array) -> Array:
         x, y, z = (points - template().at("neck")).T
@@ -218,7 +218,7 @@ _SLEEVES = {"T_SHIRT": 0.175, "FITTED_T_SHIRT": 0.130}
 
 
 def _edges(kind: str) -> list[Scalar]:
-    """The cuts that end a garment."""
+    """Return the cuts that end a garment."""
     hip = _height("left_hip")
     if kind in _TOPS:
         arms: Scalar = {"LONG_SLEEVE": _long_sleeve, "TANK_TOP": _armhole}.get(kind) or _sleeve(
@@ -414,7 +414,7 @@ def _hemmed(sheet: Sheet, skin: Array, out: Array, points: Array, normals: Array
 
 
 def _compact(cloth: Cloth) -> Cloth:
-    """The cloth without vertices that no face uses."""
+    """Return the cloth without vertices that no face uses."""
     used = np.unique(cloth.faces)
     place = np.zeros(len(cloth.vertices), np.int32)
     place[used] = np.arange(len(used), dtype=np.int32)
@@ -429,13 +429,13 @@ def _compact(cloth: Cloth) -> Cloth:
 
 
 def _trunk(sheet: Sheet) -> Array:
-    """How far each vertex belongs to the trunk rather than to an arm, 0..1."""
+    """Return how far each vertex belongs to the trunk rather than to an arm, 0..1."""
     arms = human().weights[:, _ARM_JOINTS].sum(axis=1)
     return np.asarray(1.0 - np.clip(1.6 * (sheet.rows @ arms), 0.0, 1.0))
 
 
 def _cleft(sheet: Sheet) -> Array:
-    """How far points are in the middle below the small of the back, 0..1."""
+    """Return how far points are in the middle below the small of the back, 0..1."""
     hip = _height("left_hip")
     share = 1.0 - smooth_step(sheet.points[:, 1], hip + 0.02, hip + 0.12)
     share *= 1.0 - smooth_step(np.abs(sheet.points[:, 0]), 0.03, 0.07)
@@ -459,7 +459,7 @@ def _widened(sheet: Sheet, skin: Array) -> Array:
 
 
 def _between_thighs(sheet: Sheet) -> Array:
-    """How far each vertex lies on the inside of a thigh, where cloth has no room, 0..1."""
+    """Return how far each vertex lies on the inside of a thigh, where cloth has no room, 0..1."""
     hip, knee = template().at("left_hip"), template().at("left_knee")
     inside = 1.0 - smooth_step(np.abs(sheet.points[:, 0]) - hip[0], -0.06, 0.0)
     high = smooth_step(sheet.points[:, 1], float(knee[1]), float(knee[1]) + 0.15)
@@ -494,7 +494,7 @@ _LEVELED = 0.12  # height above a hem up to which cloth moves with it, m
 
 
 def _leveled(sheet: Sheet, hem: float, points: Array, out: Array) -> Array:
-    """How to move cloth along the skin so that the hem around the trunk is level, (N, 3)."""
+    """Return how to move cloth along the skin so that the hem around the trunk is level, (N, 3)."""
     above = sheet.points[:, 1] - hem
     rim = np.flatnonzero((np.abs(above) < _ON_HEM) & (_trunk(sheet) > 0.5))
     angle = np.arctan2(sheet.points[:, 0], sheet.points[:, 2] - sheet.points[rim, 2].mean())

@@ -85,7 +85,7 @@ def _eyes() -> Array:
 
 
 def _around(points: Array) -> tuple[Array, Array]:
-    """Angle around the skull from straight ahead, deg, and height above the eyes, m."""
+    """Return angle around the skull from straight ahead, deg, and height above the eyes, m."""
     x, y, z = (points - _eyes()).T
     return np.degrees(np.arctan2(np.abs(x), z + 0.085)), y
 
@@ -183,7 +183,7 @@ def _strands(points: Array) -> Array:
 
 
 def hair_shell(appearance: Appearance, body: Figure, look: Look) -> tuple[Part, Array] | None:
-    """The hair over the skull and its joint weights; None for the bald."""
+    """Return the hair over the skull and its joint weights; None for the bald."""
     worn = STYLES[style(appearance)]
     if worn is None:
         return None
@@ -197,7 +197,7 @@ def hair_shell(appearance: Appearance, body: Figure, look: Look) -> tuple[Part, 
 def beard_shell(
     appearance: Appearance, body: Figure, look: Look, thick: float
 ) -> tuple[Part, Array]:
-    """A full beard of some thickness, m, and its joint weights."""
+    """Return a full beard of some thickness, m, and its joint weights."""
     sheet = _jaw()
     depth = 1.6 * beard_depth(sheet.points)
     lumps = 0.0010 * _waves(sheet.points, 100 + appearance.identity)
@@ -242,14 +242,14 @@ def _modeled(name: str) -> Part:
 
 
 def _back_of_skull(body: Figure, height: float) -> Array:
-    """The rearmost point of the scalp's midline at a height, m."""
+    """Return the rearmost point of the scalp's midline at a height, m."""
     x, y, z = body.skin.T
     near = np.flatnonzero((np.abs(x) < 0.015) & (np.abs(y - height) < 0.012))
     return np.array([0.0, height, z[near].min()])
 
 
 def locks(appearance: Appearance, body: Figure) -> Part | None:
-    """What hangs free of the identity's hair; None if nothing does."""
+    """Return what hangs free of the identity's hair; None if nothing does."""
     worn = STYLES[style(appearance)]
     if worn is None or worn.locks is None:
         return None

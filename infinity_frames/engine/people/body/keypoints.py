@@ -75,12 +75,12 @@ def coco_points(vertices: Array, joints: Array, skin_points: Mapping[str, int]) 
 
 
 def _farthest(points: Array, direction: Sequence[float]) -> Array:
-    """The point that lies farthest in a direction."""
+    """Return the point that lies farthest in a direction."""
     return np.asarray(points[(points @ np.asarray(direction)).argmax()])
 
 
 def _targets(body: Figure) -> dict[str, Array]:
-    """Where the points of the middle and the left side lie in the rest pose."""
+    """Return where the points of the middle and the left side lie in the rest pose."""
     skin, points = human(), body.skin
     eye, neck, chest, hip = (
         body.at(name) for name in ("left_eye_smplhf", "neck", "spine3", "left_hip")

@@ -182,7 +182,7 @@ def split(part: Part, scalar: Scalar) -> tuple[Part, Array]:
 
 
 def _crossing(ends: Array, side: Array, scalar: Scalar) -> Array:
-    """Where along edges (E, 2, 3) the scalar is zero, 0..1, by false position."""
+    """Return where along edges (E, 2, 3) the scalar is zero, 0..1, by false position."""
     low, high = np.zeros(len(ends)), np.ones(len(ends))
     at_low, at_high = side[:, 0].copy(), side[:, 1].copy()
     along = low
@@ -217,7 +217,7 @@ def _divide(face: list[int], side: Array, number: dict[tuple[int, int], int]) ->
 
 
 def keep(part: Part, mask: NDArray[np.bool_]) -> Part:
-    """The faces where `mask` (F,) holds, without the vertices that no face uses."""
+    """Return the faces where `mask` (F,) holds, without the vertices that no face uses."""
     faces = part.faces[mask]
     used = np.unique(faces)
     place = np.full(len(part.vertices), -1, np.int32)
@@ -324,7 +324,7 @@ def boundary_loops(faces: Faces) -> list[NDArray[np.int32]]:
 
 
 def merge(parts: Sequence[Part]) -> Part:
-    """All parts as one, vertices not shared between them."""
+    """Return all parts as one, vertices not shared between them."""
     starts = np.cumsum([0] + [len(part.vertices) for part in parts[:-1]])
     return Part(
         np.vstack([part.vertices for part in parts]),
@@ -338,7 +338,7 @@ def merge(parts: Sequence[Part]) -> Part:
 
 
 def mirror(part: Part) -> Part:
-    """The part on the other side of the body."""
+    """Return the part on the other side of the body."""
     flip = np.array([-1.0, 1.0, 1.0])
     return Part(
         part.vertices * flip,

@@ -127,7 +127,7 @@ class Body:
         return measured(self.mesh.vertices, owners, joints, self.rest_joints)
 
     def coco_keypoints(self, vertices: Array, joints: Array) -> Array:
-        """The 17 COCO points of a pose.
+        """Return the 17 COCO points of a pose.
 
         Parameters
         ----------

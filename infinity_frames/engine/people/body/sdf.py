@@ -76,7 +76,7 @@ class Field:
         cut: bool = False,
         mirrored: bool = True,
     ) -> Field:
-        """A round cone: spheres of changing radius along a segment."""
+        """Return a round cone: spheres of changing radius along a segment."""
         values = [*np.asarray(start), *np.asarray(end), radius, end_radius]
         return self._add(_CONE, values, blend, cut, mirrored)
 

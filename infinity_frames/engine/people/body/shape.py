@@ -45,7 +45,7 @@ def _macro(gender: float, age: float, muscle: float, weight: float) -> dict[str,
 
 
 def _three(value: float, what: str) -> dict[str, float]:
-    """Shares of the least, average and greatest shape; beyond 0..1 they extrapolate."""
+    """Return shares of the least, average and greatest shape; beyond 0..1 they extrapolate."""
     high, low = max(0.0, 2.0 * value - 1.0), max(0.0, 1.0 - 2.0 * value)
     return {f"min{what}": low, f"average{what}": 1.0 - high - low, f"max{what}": high}
 
@@ -61,12 +61,12 @@ def _kinds(gender: float, age: float, shares: Mapping[str, float]) -> dict[str, 
 
 
 def _traits(values: Mapping[str, float]) -> dict[str, float]:
-    """Amounts of the two targets of each trait: less of it and more of it."""
+    """Return amounts of the two targets of each trait: less of it and more of it."""
     return {f"{name}{'+' if value > 0 else '-'}": abs(value) for name, value in values.items()}
 
 
 def amounts(appearance: Appearance) -> dict[str, float]:
-    """Amounts of all shape targets of a person.
+    """Return amounts of all shape targets of a person.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ class Figure:
         return float(self.rest[ankle, 1] - self.joints[ankle, 1])
 
     def at(self, name: str) -> Array:
-        """A joint in the rest pose, (3,)."""
+        """Return a joint in the rest pose, (3,)."""
         return np.asarray(self.rest[JOINT_INDEX[name]])
 
 

@@ -154,7 +154,7 @@ def _shares_of_bend(own: Array, rest: Array, shares: Array) -> None:
 def bone_transforms(
     quaternions: Array, root: Array, joints: Array, rest: Array, rest_frames: tuple[Array, Array]
 ) -> tuple[Array, Array]:
-    """What each bone does to points of the A-pose.
+    """Return what each bone does to points of the A-pose.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ def grip_point(side: str, rest: Array) -> Array:
 def hands_on(
     held: Held, positions: Array, rotations: Array, rest: Array, chest: Chest
 ) -> dict[str, tuple[Array, Array]]:
-    """Where the hands must be to hold what both of them hold.
+    """Return where the hands must be to hold what both of them hold.
 
     Parameters
     ----------

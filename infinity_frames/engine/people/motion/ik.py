@@ -71,7 +71,7 @@ class TwoBone:
         return upper, lower
 
     def twisted(self, lower: Array, end: Array) -> Array:
-        """The lower bone twisted about itself as far as what it ends in asks for.
+        """Return the lower bone twisted about itself as far as what it ends in asks for.
 
         A forearm turns with the hand: what is left for the wrist is bending only.
 
@@ -92,7 +92,7 @@ class TwoBone:
 
 
 def aim(bone: Array, rotation: Array, direction: Array) -> Array:
-    """Smallest turn of a bone that makes it point somewhere.
+    """Return smallest turn of a bone that makes it point somewhere.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ class Effector:
 
     @classmethod
     def of(cls, name: str, rest: Array, clearances: Mapping[str, float]) -> Effector:
-        """The effector of that name on a body of these T-pose joints, (55, 3) m."""
+        """Return the effector of that name on a body of these T-pose joints, (55, 3) m."""
         side, _, part = name.rpartition("_")
         match part:
             case "foot":
@@ -292,7 +292,7 @@ def _rest_on_floor(contact: Contact | None, rotation: Array, floor: _Floor) -> A
 
 
 def _level(rotation: Array, axis: int) -> Array:
-    """The turn about the vertical that keeps where an axis of the joint heads."""
+    """Return the turn about the vertical that keeps where an axis of the joint heads."""
     heading = rotation[[0, 2], axis]
     angle = np.arctan2(heading[0], heading[1]) - (np.pi / 2 if axis == 0 else 0.0)
     return np.asarray(Rotation.from_euler("y", angle).as_matrix())

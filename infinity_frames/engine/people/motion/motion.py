@@ -62,7 +62,7 @@ class Pose:
     root: Array
 
     def joints(self, rest: Array = T_POSE) -> tuple[Array, Array]:
-        """Positions (F, 55, 3) m and rotations (F, 55, 3, 3) of the joints, body axes."""
+        """Return positions (F, 55, 3) m and rotations (F, 55, 3, 3) of the joints, body axes."""
         return forward(self.quaternions, self.root, rest)
 
 
@@ -179,7 +179,7 @@ class Motion:
         return Pose(turns, root)
 
     def held(self, pose: Pose) -> dict[str, Array]:
-        """Where what is held is: transforms from object to body axes, (F, 4, 4), by name."""
+        """Return where what is held is: transforms from object to body axes, (F, 4, 4), by name."""
         return held_transforms(self.exercise, pose.quaternions, pose.root, self.rest, self._flesh)
 
     def _settled(self, effector: Effector, goal: Goals, course: Array) -> Array:

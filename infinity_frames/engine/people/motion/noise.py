@@ -40,7 +40,7 @@ _RANGE_SHARE = 0.04
 
 
 def joint_spread(angles: Array) -> Array:
-    """How much each joint angle varies between people and reps.
+    """Return how much each joint angle varies between people and reps.
 
     Parameters
     ----------

@@ -82,7 +82,7 @@ def kept_clear(turns: Array, rest: Array, flesh: tuple[Bulk, ...], held: Iterabl
 def _arm(
     side: str, positions: Array, rotations: Array, rest: Array, dumbbell: bool
 ) -> tuple[Array, Array]:
-    """Points of an arm and of what it holds, (F, P, 3), and the radii around them, (P,)."""
+    """Return points of an arm and of what it holds, (F, P, 3), and the radii around them, (P,)."""
     wrist_index = JOINT_INDEX[f"{side}_wrist"]
     shoulder, elbow, wrist, knuckles, *fingers = (
         positions[:, JOINT_INDEX[f"{side}_{part}"]]
@@ -103,7 +103,7 @@ def _arm(
 def _push(
     points: Array, radii: Array, positions: Array, rotations: Array, flesh: tuple[Bulk, ...]
 ) -> Array:
-    """How far and where to each point has to move to be outside, (F, P, 3) m."""
+    """Return how far and where to each point has to move to be outside, (F, P, 3) m."""
     return _pushes(
         np.ascontiguousarray(points),
         radii,
@@ -169,7 +169,7 @@ def _pushes(
 
 
 def _largest(vectors: Array) -> Array:
-    """A smooth largest of vectors (..., N, 3)."""
+    """Return a smooth largest of vectors (..., N, 3)."""
     size = np.linalg.norm(vectors, axis=-1, keepdims=True) + 1e-9
     weight = size ** (_NORM - 1.0)
     total = np.sum(size**_NORM, axis=-2) ** ((_NORM - 1.0) / _NORM)

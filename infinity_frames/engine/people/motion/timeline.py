@@ -163,7 +163,7 @@ class Timeline:
         return self.at(np.arange(self.num_frames) / self.frame_rate)
 
     def at(self, time: Array) -> Frames:
-        """Where the motion is at any times.
+        """Return where the motion is at any times.
 
         Parameters
         ----------

@@ -106,7 +106,7 @@ def _blades(count: int, height: float, material: int) -> tuple[Part, ...]:
 
 
 def _shelf_books(width: float, levels: tuple[float, ...], material: int) -> tuple[Part, ...]:
-    """A row of books of different heights and thicknesses, the same in every scene."""
+    """Return a row of books of different heights and thicknesses, the same in every scene."""
     parts = []
     for row, level in enumerate(levels):
         left, book = -width / 2, 0

@@ -46,7 +46,7 @@ _RUBBER = Material((0.03, 0.03, 0.032), roughness=0.7)
 def _cartons(
     width: float, depth: float, level: float, room: float, first: int, materials: tuple[int, ...]
 ) -> tuple[Part, ...]:
-    """A row of cartons of different sizes on a shelf, with gaps, the same in every scene."""
+    """Return a row of cartons of different sizes on a shelf, with gaps, the same in every scene."""
     parts: list[Part] = []
     left, number = -width / 2, first
     while left < width / 2 - 0.35:
@@ -74,7 +74,7 @@ def _pallet(level: float, material: int, x: float = 0.0) -> tuple[Part, ...]:
 
 
 def _rack(levels: tuple[float, ...], room: float, first: int) -> tuple[Part, ...]:
-    """A pallet rack of one bay: posts, braces, beams, decks, cartons."""
+    """Return a pallet rack of one bay: posts, braces, beams, decks, cartons."""
     top = levels[-1] + room
     parts: list[Part] = []
     for x in (-1.40, 1.40):
@@ -111,7 +111,7 @@ def _goods(
 
 
 def _gondola(width: float, first: int) -> tuple[Part, ...]:
-    """A shop shelf with goods on both sides."""
+    """Return a shop shelf with goods on both sides."""
     parts: list[Part] = [
         Box((width, 0.04, 1.65), (0.0, 0.0, 0.825), 0),
         Box((width, 0.90, 0.12), (0.0, 0.0, 0.06), 0),

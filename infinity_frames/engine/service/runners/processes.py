@@ -37,7 +37,7 @@ def family(pid: int) -> list[psutil.Process]:
 
 
 def family_memory(pid: int, descendants: list[psutil.Process]) -> int:
-    """Sum the resident memory of a process and its descendants, in bytes."""
+    """Return sum the resident memory of a process and its descendants, in bytes."""
     total = 0
     for process in [pid, *descendants]:
         with contextlib.suppress(psutil.Error):
