@@ -17,7 +17,10 @@ __all__ = ["estimate_samples", "submit_jobs"]
 
 
 def estimate_samples(origin: Origin, jobs: Jobs, is_preview: bool = False) -> pd.Series[int]:
-    """Samples (frames) that each job will take, estimated by the server; on the frame's index."""
+    """Return samples (frames) that each job will take, estimated by the server.
+
+    The index is the frame's.
+    """
     valid = parameters.validate(origin.spec, origin.jobs(jobs))
     records = parameters.records(origin.spec, parameters.fill(origin.spec, valid))
     runs = _job_runs(origin, records, is_preview)

@@ -292,7 +292,10 @@ def _job_folder(folder: Path) -> JobFiles | None:
 
 
 def _named(jobs: dict[str, JobFiles], job_id: str) -> JobFiles | None:
-    """A job by its id; one of a published data set also where its folder was renamed since."""
+    """Return a job by its id.
+
+    A job of a published data set is found even if its folder was renamed since.
+    """
     if job_id in jobs:
         return jobs[job_id]
     flat = {id_: job for id_, job in jobs.items() if job.folder == job.root}

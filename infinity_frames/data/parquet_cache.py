@@ -348,7 +348,10 @@ def _is_intact(folder: Path, shard: str, state: Any) -> bool:
 
 
 def _state(file: Path) -> list[int] | None:
-    """Size of a regular file; None for anything but a regular file, including symbolic links."""
+    """Return the size of a regular file.
+
+    None for anything but a regular file, including symbolic links.
+    """
     try:
         found = file.lstat()
     except OSError:

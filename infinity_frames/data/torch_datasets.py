@@ -194,7 +194,7 @@ def _samples(job: Job, data: DataSet) -> Iterator[Sample]:
 
 
 def _frame_count(job: Job, data: DataSet) -> int:
-    """Return number of chosen frames of a job, by its labels; nothing is decoded."""
+    """Return the number of chosen frames of a job, by its labels; nothing is decoded."""
     if job.files.labels is None:
         return 0
     labels, _ = open_labels(job.files.labels, job.job_id)

@@ -83,7 +83,7 @@ def cost(origin: Origin, jobs: pd.DataFrame, *, preview: bool = False) -> pd.Dat
 
 
 def _bytes(origin: Origin, job: Mapping[str, Any]) -> int:
-    """Return size of a job's archive; 0 if the server does not tell."""
+    """Return the size of a job's archive; 0 if the server does not tell."""
     url = job.get("result_url")
     if not url:
         return 0

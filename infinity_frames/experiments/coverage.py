@@ -154,7 +154,7 @@ def _item(value: Any) -> Any:
 
 
 def _cells(frame: pd.DataFrame, columns: list[str], axes: list[list[_Cell]]) -> NDArray[np.int64]:
-    """Return number of the cell of each row; -1 outside all of them."""
+    """Return the number of the cell of each row; -1 outside all of them."""
     out = np.zeros(len(frame), dtype=np.int64)
     for name, axis in zip(columns, axes, strict=True):
         place = np.full(len(frame), -1)

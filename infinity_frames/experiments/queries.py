@@ -94,7 +94,10 @@ def names_in(rule: str) -> list[str]:
 
 
 def bounds(conjunct: str, name: str) -> tuple[float, float] | None:
-    """The interval that a comparison such as ``1 < x <= 2`` leaves to `name`; None if unknown."""
+    """Return the interval that a comparison such as ``1 < x <= 2`` leaves to `name`.
+
+    None if unknown.
+    """
     tree = ast.parse(conjunct, mode="eval").body
     if not isinstance(tree, ast.Compare):
         return None

@@ -313,7 +313,7 @@ def _failures(
 def _weights(
     found: pd.DataFrame, searched: list[Parameter], values: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return share of each parameter in the predictions of a random forest; equal for few rows."""
+    """Return the share of each parameter in a random forest's predictions; equal for few rows."""
     known = np.isfinite(values)
     if known.sum() < _WEIGHED_ROWS or np.ptp(values[known]) == 0:
         return np.full(len(searched), 1 / len(searched))

@@ -50,7 +50,7 @@ def sensitivity(
     resamples: int = 200,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Return share of a metric's variance that each parameter explains.
+    """Return the share of a metric's variance that each parameter explains.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ class _Model:
         self.n = total
 
     def explained(self, spans: Sequence[int]) -> tuple[float, int]:
-        """Return sum of squares and rank of the model of some blocks."""
+        """Return the sum of squares and rank of the model of some blocks."""
         at = np.concatenate([self.spans[i] for i in spans]) if spans else np.empty(0, int)
         if not len(at):
             return 0.0, 0

@@ -124,7 +124,10 @@ class Fit:
 
 
 def _orthonormal(x: Array, scale: Array) -> Array:
-    """An orthonormal basis of columns; directions of no length beside `scale` are left out."""
+    """Return an orthonormal basis of columns.
+
+    Directions of no length beside `scale` are left out.
+    """
     values, vectors = np.linalg.eigh(x.T @ x)
     kept = values > 1e-9 * max(float((scale**2).sum(0).max(initial=0.0)), 1e-300)
     return np.asarray(x @ (vectors[:, kept] / np.sqrt(values[kept])))

@@ -93,7 +93,10 @@ class Home:
         return self.path / "scratch"
 
     def address(self) -> dict[str, Any] | None:
-        """What a running engine wrote: ``url``, ``pid`` and ``version``; None without an engine."""
+        """Return what a running engine wrote: ``url``, ``pid`` and ``version``.
+
+        None without an engine.
+        """
         try:
             found = json.loads(self.address_file.read_text("utf-8"))
         except (OSError, ValueError):

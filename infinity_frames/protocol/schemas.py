@@ -449,7 +449,10 @@ def context(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def folders(frame: pd.DataFrame) -> list[str]:
-    """The batch folders a frame of labels remembers its jobs in; an empty list if it does not."""
+    """Return the batch folders a frame of labels remembers its jobs in.
+
+    An empty list if it does not.
+    """
     found = frame.attrs.get(_CONTEXT)
     listed = found.get("folders") if isinstance(found, Mapping) else None
     if not isinstance(listed, (list, tuple)):

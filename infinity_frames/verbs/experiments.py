@@ -83,7 +83,7 @@ class ExperimentVerbs:
         session: HasOrigin | None = None,
         **options: Any,
     ) -> Frame:
-        """Return share of a metric's variance that each parameter explains.
+        """Return the share of a metric's variance that each parameter explains.
 
         ``by="parameters"`` leaves labels out: only parameters of the generator are examined.
 
@@ -134,7 +134,10 @@ class ExperimentVerbs:
     def _factors(
         self, metric: str, by: str | Sequence[str] | None, session: HasOrigin | None
     ) -> str | Sequence[str] | None:
-        """Columns that `by` names; "parameters" stands for those of the frame's generator."""
+        """Return columns that `by` names.
+
+        "parameters" stands for those of the frame's generator.
+        """
         if by != "parameters" or "parameters" in self._frame.columns:
             return by
         from infinity_frames.client.registry import origin_for

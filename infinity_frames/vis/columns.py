@@ -96,7 +96,7 @@ def constant(values: pd.Series[Any]) -> str | None:
 
 
 def different(known: pd.Series[Any]) -> int:
-    """Return number of distinct values."""
+    """Return the number of distinct values."""
     try:
         return known.nunique()
     except TypeError:  # lists and dicts cannot be hashed

@@ -69,7 +69,10 @@ def of_frame(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def varying_columns(frame: pd.DataFrame) -> list[Any]:
-    """Columns that differ between rows, swept parameters first; without ids, seeds and states."""
+    """Return columns that differ between rows, swept parameters first.
+
+    Ids, seeds and states are left out.
+    """
     varying = [name for name in _described(frame) if constant(frame[name]) is None]
     return sorted(varying, key=lambda name: not moved(frame, name))
 
@@ -238,7 +241,7 @@ def _code(value: Any) -> str:
 
 
 def _bar(counts: Mapping[str, int]) -> str:
-    """Return number of jobs by status: a colored bar with the counts below it."""
+    """Return the number of jobs by status: a colored bar with the counts below it."""
     total = sum(counts.values())
     if not total:
         return ""

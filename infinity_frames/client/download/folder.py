@@ -167,7 +167,10 @@ class BatchFolder:
         return all(_size(folder / name) == size for name, size in receipt.files.items())
 
     def changed_files(self, job_id: str) -> list[str]:
-        """Names of a job's files that are not as they arrived; those without a digest count too."""
+        """Return names of a job's files that are not as they arrived.
+
+        Those without a digest count too.
+        """
         receipt = self.receipts[job_id]
         return [
             name
@@ -289,7 +292,10 @@ def _receipt(line: Any) -> Receipt | None:
 
 
 def file_digest(path: Path) -> str | None:
-    """SHA-256 of a regular file; None if it cannot be read, or is a device, pipe or folder."""
+    """Return the SHA-256 of a regular file.
+
+    None if it cannot be read, or is a device, pipe or folder.
+    """
     try:
         if not path.is_file():
             return None

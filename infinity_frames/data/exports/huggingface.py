@@ -278,7 +278,10 @@ def _series_schema(rows: Sequence[Mapping[str, Any]], columns: Columns) -> pa.Sc
 
 
 def _features(own: pa.Schema, columns: Columns, categories: Sequence[str]) -> dict[str, Any]:
-    """The columns as the ``datasets`` library describes them; without it pictures are bytes."""
+    """Return the columns as the ``datasets`` library describes them.
+
+    Without this description, pictures are bytes.
+    """
 
     def feature(dtype: pa.DataType) -> dict[str, Any]:
         if pa.types.is_fixed_size_list(dtype) or pa.types.is_list(dtype):

@@ -44,7 +44,10 @@ class Resizer:
         self._losses = losses
 
     def picture(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The picture in the new size; shrinking averages over areas, which avoids aliasing."""
+        """Return the picture in the new size.
+
+        Shrinking averages over areas, which avoids aliasing.
+        """
         import cv2  # imported late: it needs libGL
 
         smaller = self.after[0] < self.before[0]

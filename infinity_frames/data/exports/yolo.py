@@ -204,7 +204,10 @@ def _points(annotation: Label, sample: Sample) -> Numbers:
 
 
 def _polygon(annotation: Label, sample: Sample, data: DataSet) -> NDArray[np.int64] | None:
-    """The pixels around an object's mask, in order; several parts are joined into one loop."""
+    """Return the pixels around an object's mask, in order.
+
+    Several parts are joined into one loop.
+    """
     import cv2  # imported late: it needs libGL
 
     segmentation = annotation.get("segmentation")

@@ -154,7 +154,10 @@ def _through_lens(radiance: NDArray[np.float32], response: Response) -> NDArray[
 
 @lru_cache(maxsize=4)
 def _falloff(height: int, width: int, share: float) -> NDArray[np.float32]:
-    """Share of the light that reaches each pixel, (H, W, 1); it falls with the squared radius."""
+    """Return the share of the light that reaches each pixel, (H, W, 1).
+
+    It falls with the squared radius.
+    """
     y = (np.arange(height) + 0.5) / height * 2 - 1
     x = (np.arange(width) + 0.5) / width * 2 - 1
     squared = (x**2 * width**2 + y[:, None] ** 2 * height**2) / (width**2 + height**2)

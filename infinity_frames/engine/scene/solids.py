@@ -120,7 +120,10 @@ class Revolved:
     segments: int = 20
 
     def mesh(self) -> Mesh:
-        """One band per step of the profile, shaded smoothly around; edges separate the bands."""
+        """Return one band per step of the profile, shaded smoothly around.
+
+        Edges separate the bands.
+        """
         # A few-sided prism is shaded flat, a many-sided one as if it were round.
         flat = self.segments < 10
         ends = [(0.0, self.profile[0][1]), *self.profile, (0.0, self.profile[-1][1])]

@@ -194,7 +194,10 @@ def _check_typed(
 
 
 def _narrowed(values: Series[Any]) -> Series[Any]:
-    """An object column whose values are all of one plain type, as that type; 50x faster to read."""
+    """Return an object column whose values are all of one plain type, as that type.
+
+    50x faster to read.
+    """
     dtypes = {
         "integer": "Int64",
         "floating": "Float64",

@@ -127,7 +127,10 @@ class _Parts:
         return np.array(values, dtype="object")
 
     def array(self) -> Any:
-        """The whole column as an array of its parameter's dtype; None if that is not certain."""
+        """Return the whole column as an array of its parameter's dtype.
+
+        None if that is not certain.
+        """
         if not self.certain:
             return None
         data = np.concatenate(self.data)

@@ -146,7 +146,7 @@ def _roll(site: _Site, axes: Array) -> Array:
 
 
 def _skin_height(body: Body, middle: Array, axes: Array) -> float:
-    """Return distance of the surface from a point in the bone along the sensor's z, m."""
+    """Return the distance of the surface from a point in the bone along the sensor's z, m."""
     identity = np.zeros_like(body.rest_pose)
     identity[:, 0] = 1.0
     vertices, _ = body.pose(identity, body.rest_joints[0])

@@ -25,7 +25,7 @@ class Spills:
     spec = SPEC
 
     def estimate(self, jobs: pd.DataFrame) -> NDArray[np.int64]:
-        """Return number of frames of each job's video, (len(jobs),)."""
+        """Return the number of frames of each job's video, (len(jobs),)."""
         seconds = jobs["video_duration"].to_numpy(float)
         rates = jobs["frame_rate"].to_numpy(float)
         return np.asarray(np.rint(seconds * rates), dtype=np.int64)

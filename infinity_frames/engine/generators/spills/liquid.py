@@ -101,7 +101,7 @@ class Spill:
         return cls(center, radii * np.sqrt(wanted / area), waves)
 
     def edge(self, direction: Array, grown: float) -> Array:
-        """Return distance of the edge from the center; it never shrinks in any direction.
+        """Return the distance of the edge from the center; it never shrinks in any direction.
 
         Parameters
         ----------

@@ -220,6 +220,6 @@ def _mask(piece: Object, camera: Camera) -> Mask:
 
 
 def _hidden(alone: Mask, mask: Mask) -> float:
-    """Return share of a mask that another covers, %."""
+    """Return the share of a mask that another covers, %."""
     area = np.count_nonzero(alone)
     return 100.0 * np.count_nonzero(alone & mask) / area if area else 0.0

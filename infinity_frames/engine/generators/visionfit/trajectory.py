@@ -165,7 +165,10 @@ class Performance:
                 )
 
     def nominal_rep(self, count: int = 9) -> Trajectory:
-        """One rep without noise; it does not depend on the job's speed and number of reps."""
+        """Return one rep without noise.
+
+        It does not depend on the job's speed and number of reps.
+        """
         timeline = Timeline(self.exercise, seed=0)
         moments = timeline.at(np.linspace(0.0, timeline.duration, count))
         return self._trajectory(self._actor.motion(seed=0, noise=0.0).pose(moments))

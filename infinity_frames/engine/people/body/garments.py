@@ -155,7 +155,10 @@ def _left(points: Array) -> Array:
 
 
 def _along_bone(points: Array, start: str, end: str) -> tuple[Array, Array, float]:
-    """Distances along and from a bone of the left side, points folded onto it; its length."""
+    """Return distances along and from a bone of the left side, and the bone's length.
+
+    Points of the right side are folded onto the left.
+    """
     a, b = template().at(start), template().at(end)
     length = float(np.linalg.norm(b - a))
     axis = (b - a) / length
