@@ -281,7 +281,7 @@ class Linear:
         return tuple(self.terms)
 
     def describe(self) -> str:
-        """Return the rule in words, as ``a + 2 * b <= 0.9``."""
+        """Return the rule in words, such as ``a + 2 * b <= 0.9``."""
         left = " + ".join(
             name if factor == 1 else f"{factor:g} * {name}" for name, factor in self.terms.items()
         )

@@ -21,7 +21,7 @@ def stream(seed: int, name: str, *key: int) -> np.random.Generator:
     seed : int
         The job's seed, 0 or more.
     name : str
-        What is being decided, as ``"rep_speed"``.
+        The decision, such as ``"rep_speed"``.
     *key : int
         For which one: the rep, the frame, the entity; 0 or more.
 

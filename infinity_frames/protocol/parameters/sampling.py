@@ -248,7 +248,7 @@ class _Draw:
         if len(values) != self.n:
             raise FrameError(
                 f"{name} has {len(values)} values, but {self.n} jobs are to be drawn.",
-                advice=f"Pass one value or {self.n}; to draw from a range, pass a distribution, as "
+                advice=f"Pass one value or {self.n}; to draw from a range, pass a distribution: "
                 f"{name}=lambda df, rng: rng.uniform(low, high, len(df)).",
                 parameter=name,
             )

@@ -46,7 +46,7 @@ class Chain:
 
     @classmethod
     def of(cls, flesh: Mapping[str, float], pivot: str, *parts: str) -> Chain:
-        """The chain from a joint, as ``left_hip``, to the parts of its side that could sink in."""
+        """Return the chain from a joint, such as ``left_hip``, to parts that could sink in."""
         side, _, _ = pivot.rpartition("_")
         names = [f"{side}_{part}" if side else part for part in parts]
         return cls(
