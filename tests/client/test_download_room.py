@@ -173,9 +173,10 @@ def test_an_impossible_folder_name_is_refused_before_anything_happens(
         assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("columns", ["all", "labels"])
 @pytest.mark.parametrize("fault", [hang(3), dribble(0.2)], ids=["hangs", "dribbles"])
 def test_a_server_that_hangs_costs_its_time_limit_once(
-    tmp_path: Path, fault: Any, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, fault: Any, columns: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = 60
     monkeypatch.setattr("infinity_frames.client.download.fetch.WATCHED", 0.5)
@@ -187,7 +188,7 @@ def test_a_server_that_hangs_costs_its_time_limit_once(
         batch = session.submit([{}] * jobs)
         server.fail("GET", "/results/", *[fault] * 2000)
         with pytest.raises(errors.DownloadIncomplete, match="next to nothing") as caught:
-            batch.download(tmp_path, quiet=True)
+            batch.download(tmp_path, quiet=True, columns=columns)
         assert len(caught.value.where["failures"]) == jobs
         assert fetches(server) <= 3 * 16, "the others were not even requested"
         server.faults.clear()

@@ -318,9 +318,7 @@ class Fetcher:
         if (first, last) != (begin, min(begin + count, size) - 1):
             raise _Cut("the server sent another range than the requested one")
         data = bytearray()
-        for piece in pieces(response):
-            if self._stop.is_set():
-                raise Interrupted
+        for piece in self._watched(response):
             data += piece
             if len(data) > last + 1 - first:
                 break
@@ -335,11 +333,16 @@ class Fetcher:
         _require_room(expected, part.path, job_id)
 
     def _append(self, response: requests.Response, part: Part) -> None:
+        for piece in self._watched(response):
+            part.write(piece)
+
+    def _watched(self, response: requests.Response) -> Iterator[bytes]:
+        """Yield the pieces of a body; give the attempt up if they come next to never."""
         got, since, mark = 0, time.monotonic(), 0
         for piece in pieces(response):
             if self._stop.is_set():
                 raise Interrupted
-            part.write(piece)
+            yield piece
             got += len(piece)
             if (passed := time.monotonic() - since) > WATCHED:
                 if got - mark < SLOWEST * passed:

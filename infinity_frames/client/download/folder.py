@@ -199,10 +199,7 @@ class BatchFolder:
             os.replace(target, aside)
         os.replace(staged, target)
         shutil.rmtree(aside, ignore_errors=True)
-        line = asdict(receipt)
-        if receipt.columns == "all":
-            del line["columns"]  # unknown to versions before 0.3
-        self._receipts.append(line)
+        self._receipts.append(asdict(receipt))
         self.receipts[receipt.job] = receipt
 
     def require_free(self) -> None:

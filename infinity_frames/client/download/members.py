@@ -7,9 +7,10 @@ import contextlib
 import io
 import os
 import zipfile
-import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO
+
+from infinity_frames.client.download.unpack import DAMAGED
 
 __all__ = ["ReadRange", "open_remote"]
 
@@ -19,8 +20,6 @@ _TAIL_BYTES = 64 * 1024
 """Fetched first: a zip ends with the directory of its members, and job archives have few."""
 _REQUEST_BYTES = 4 * 2**20
 _BUFFER_BYTES = 16 * 1024
-# Unpacking describes what is wrong with such an archive.
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
 
 
 def open_remote(read: ReadRange, wanted: Callable[[str], bool]) -> BinaryIO:
@@ -37,7 +36,8 @@ def open_remote(read: ReadRange, wanted: Callable[[str], bool]) -> BinaryIO:
     """
     ranges = _Ranges(read)
     file: BinaryIO = io.BufferedReader(ranges, _BUFFER_BYTES)
-    with contextlib.suppress(*_DAMAGED), zipfile.ZipFile(file) as opened:
+    # Unpacking describes what is wrong with a damaged archive.
+    with contextlib.suppress(*DAMAGED), zipfile.ZipFile(file) as opened:
         others = [item for item in opened.infolist() if not wanted(item.filename)]
         ranges.ends = sorted(item.header_offset for item in others)
     return file

@@ -14,8 +14,10 @@ from typing import BinaryIO, NamedTuple
 
 from infinity_frames.protocol.errors import ArchiveError, DownloadError
 
-__all__ = ["File", "is_label", "unpack"]
+__all__ = ["DAMAGED", "File", "is_label", "unpack"]
 
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
+"""What `zipfile` raises for a damaged or unusual zip."""
 LABEL_SUFFIXES = (".json", ".csv", ".parquet")
 MOST_MEMBERS = 100_000
 MOST_BYTES = 64 * 2**30
@@ -97,7 +99,7 @@ def unpack(
     except ArchiveError:
         shutil.rmtree(target, ignore_errors=True)
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+    except DAMAGED as error:
         shutil.rmtree(target, ignore_errors=True)
         raise _unsafe(f"is not a complete zip ({error})", job_id) from None
     except BaseException:
