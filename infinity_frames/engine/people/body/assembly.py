@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
-from infinity_frames.engine.people.body import face, footwear, garments, hair
+from infinity_frames.engine.people.body import face, footwear, garments, hair, patterns
 from infinity_frames.engine.people.body.appearance import Appearance
 from infinity_frames.engine.people.body.human import human
 from infinity_frames.engine.people.body.mesh import Part, keep, mirror
@@ -102,7 +102,7 @@ def _hidden(appearance: Appearance, body: Figure) -> NDArray[np.bool_]:
     """Faces of the skin that nothing can see, (F,)."""
     skin = human()
     hidden: NDArray[np.bool_] = skin.masks["inside_mouth"][skin.faces].min(axis=1) > 0.5
-    for kind in garments.OUTFITS[appearance.outfit]:
+    for kind in patterns.OUTFITS[appearance.outfit]:
         hidden |= garments.covered(kind)
     if not appearance.hide_shoes:
         hidden |= footwear.foot_faces(_SHOE_TOP * appearance.stature / 1.75, body)
@@ -152,12 +152,12 @@ def _tint(appearance: Appearance, body: Figure, colors: Look) -> Array:
     tone, grown = np.array(colors.skin), np.array(colors.hair)
     places = template().skin
     if hair.STYLES[hair.style(appearance)] is not None:
-        roots = 0.85 * garments.smooth_step(hair.scalp_depth(places), -0.003, 0.006)
+        roots = 0.85 * patterns.smooth_step(hair.scalp_depth(places), -0.003, 0.006)
         tint += roots[:, None] * (0.8 * grown / tone - tint)
     density, _ = face.beard(appearance)
     if density:
         # Stubble: short hair with skin between.
-        stubble = density * garments.smooth_step(hair.beard_depth(places), -0.004, 0.014)
+        stubble = density * patterns.smooth_step(hair.beard_depth(places), -0.004, 0.014)
         shade = 0.55 * grown / tone + 0.45 * np.array([0.55, 0.55, 0.62])
         tint += stubble[:, None] * (np.minimum(shade, 0.9) - tint)
     return np.asarray(np.clip(tint, 0.0, None))
@@ -244,7 +244,7 @@ _STRIPED = 0.5  # share of the wardrobes whose clothes have stripes
 
 
 def _clothes(appearance: Appearance, body: Figure) -> list[Piece]:
-    top, bottom = garments.OUTFITS[appearance.outfit]
+    top, bottom = patterns.OUTFITS[appearance.outfit]
     draws = appearance.draws("stripes").uniform(size=10)
     pieces = []
     seed = 7 * appearance.identity + appearance.outfit
@@ -254,9 +254,9 @@ def _clothes(appearance: Appearance, body: Figure) -> list[Piece]:
     ):
         surfaces = list(_MATERIALS[name])
         if draws[2 * appearance.outfit + (name == "top")] > _STRIPED:
-            surfaces[garments.STRIPE] = surfaces[garments.CLOTH]
+            surfaces[patterns.STRIPE] = surfaces[patterns.CLOTH]
         elif name == "bottom":
-            surfaces[garments.STRIPE] = Surface.ACCENT
+            surfaces[patterns.STRIPE] = Surface.ACCENT
         materials = np.array(surfaces, np.int32)[cloth.tags]
         part = Part(cloth.vertices, cloth.normals, cloth.faces, materials, cloth.colors)
         pieces.append(Piece(name, part, np.asarray(cloth.rows @ human().weights)))

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from infinity_frames.engine.people.body.appearance import Appearance
 from infinity_frames.engine.people.body.cuts import Sheet
-from infinity_frames.engine.people.body.garments import smooth_step
 from infinity_frames.engine.people.body.human import human, vertex_normals
 from infinity_frames.engine.people.body.mesh import Part
 from infinity_frames.engine.people.body.palette import Look, Surface
+from infinity_frames.engine.people.body.patterns import smooth_step
 from infinity_frames.engine.people.body.shape import Figure, template
 
 __all__ = ["beard", "brow_sheet", "eyeball", "lashes", "on_sheet"]

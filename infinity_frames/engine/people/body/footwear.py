@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from infinity_frames.engine.people.body.garments import smooth_step
 from infinity_frames.engine.people.body.human import human
 from infinity_frames.engine.people.body.mesh import Part, clip, from_field, mirror
 from infinity_frames.engine.people.body.palette import Surface
+from infinity_frames.engine.people.body.patterns import smooth_step
 from infinity_frames.engine.people.body.sdf import Field
 from infinity_frames.engine.people.body.shape import Figure
 from infinity_frames.engine.people.skeleton import JOINT_INDEX, JOINTS

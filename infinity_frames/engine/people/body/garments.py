@@ -2,13 +2,13 @@
 
 A garment so has exact skinning weights and straight hems on every body. Loose cloth hangs from
 where the body stands out most above it. A hem is closed by a lip that reaches in to the skin.
+`patterns.py` says where the cuts run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 
 import numpy as np
@@ -16,30 +16,27 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates, maximum_filter, uniform_filter
 
-from infinity_frames.engine.people.body.cuts import Scalar, Sheet
+from infinity_frames.engine.people.body.cuts import Sheet
 from infinity_frames.engine.people.body.human import human, vertex_normals
 from infinity_frames.engine.people.body.mesh import boundary_loops
+from infinity_frames.engine.people.body.patterns import (
+    HEMS,
+    LIP,
+    TOPS,
+    WAISTS,
+    along_bone,
+    height_of,
+    pattern,
+    smooth_step,
+)
 from infinity_frames.engine.people.body.shape import Figure, template
 from infinity_frames.engine.people.skeleton import JOINT_INDEX, JOINTS
 
-__all__ = ["BAND", "CLOTH", "LIP", "OUTFITS", "STRIPE", "Cloth", "covered", "dress", "smooth_step"]
+__all__ = ["Cloth", "covered", "dress"]
 
 Array = NDArray[np.float64]
 Faces = NDArray[np.int32]
 
-OUTFITS = (
-    ("T_SHIRT", "SHORTS"),
-    ("TANK_TOP", "LEGGINGS"),
-    ("LONG_SLEEVE", "JOGGERS"),
-    ("FITTED_T_SHIRT", "LEGGINGS"),
-    ("TANK_TOP", "SHORTS"),
-)
-"""Top and bottom of each outfit."""
-
-CLOTH, STRIPE, BAND, LIP = range(4)
-"""Tags of a garment's faces."""
-
-_TOPS = ("T_SHIRT", "TANK_TOP", "LONG_SLEEVE", "FITTED_T_SHIRT")
 _OVER_WAISTBAND = 0.0035  # of a top's ease over that of trousers beneath, m
 _LIP_GAP, _LIP_SHADE = 0.0010, 0.45
 _CENTRAL = 0.03  # openings whose middle is closer to the body's middle plane are the trunk's, m
@@ -120,173 +117,6 @@ class Cloth:
     rows: sp.csr_array
 
 
-def smooth_step(x: Array, low: float, high: float) -> Array:
-    """Rise smoothly from 0 at `low` to 1 at `high`."""
-    t = np.clip((x - low) / (high - low), 0.0, 1.0)
-    return np.asarray(t * t * (3.0 - 2.0 * t))
-
-
-# --- where the cuts run, on the template ---------------------------------------------------------
-
-
-def _above(height: float) -> Scalar:
-    return lambda points: np.asarray(height - points[:, 1])
-
-
-def _below(height: float) -> Scalar:
-    return lambda points: np.asarray(points[:, 1] - height)
-
-
-def _grown(scalar: Scalar, by: float) -> Scalar:
-    return lambda points: np.asarray(scalar(points) + by)
-
-
-def _opposite(scalar: Scalar, by: float) -> Scalar:
-    """Negative within a distance of a cut."""
-    return lambda points: np.asarray(-scalar(points) - by)
-
-
-def _height(joint: str) -> float:
-    return float(template().at(joint)[1])
-
-
-def _left(points: Array) -> Array:
-    return np.hstack([np.abs(points[:, :1]), points[:, 1:]])
-
-
-def _along_bone(points: Array, start: str, end: str) -> tuple[Array, Array, float]:
-    """Return distances along and from a bone of the left side, and the bone's length.
-
-    Points of the right side are folded onto the left.
-    """
-    a, b = template().at(start), template().at(end)
-    length = float(np.linalg.norm(b - a))
-    axis = (b - a) / length
-    offset = _left(points) - a
-    along = offset @ axis
-    return along, np.linalg.norm(offset - along[:, None] * axis, axis=1), length
-
-
-def _sleeve(length: float) -> Scalar:
-    """Cut across the upper arms at a distance from the shoulder; forearms are gone."""
-
-    def scalar(points: Array) -> Array:
-        along, across, _ = _along_bone(points, "left_shoulder", "left_elbow")
-        upper = np.minimum(along - length, 0.105 + 0.35 * length - across)
-        fore, beside, _ = _along_bone(points, "left_elbow", "left_wrist")
-        return np.maximum(upper, np.minimum(fore + 0.03, 0.12 - beside))
-
-    return scalar
-
-
-def _long_sleeve(points: Array) -> Array:
-    along, _, length = _along_bone(points, "left_elbow", "left_wrist")
-    return np.minimum(along - length + 0.020, np.abs(points[:, 0]) - 0.28)
-
-
-def _armhole(points: Array) -> Array:
-    """Return an upright cut at the shoulder that curves out beneath the arm."""
-    height = points[:, 1] - _height("left_shoulder")
-    edge = np.interp(
-        height,
-        [-0.35, -0.16, -0.115, -0.06, 0.0, 0.05],
-        [0.265, 0.250, 0.168, 0.141, 0.131, 0.127],
-    )
-    return np.asarray(np.abs(points[:, 0]) - edge)
-
-
-def _neckline(half_width: float, front: float, back: float) -> Scalar:
-    """Return a round neck, lower in front than behind, m from the joint of the neck."""
-
-    def scalar(points: Array) -> Array:
-        x, y, z = (points - template().at("neck")).T
-        low = back + (front - back) * smooth_step(z, -0.045, 0.02)
-        share = np.clip(np.abs(x) / half_width, 0.0, 1.0)
-        curve = low + (0.02 - low) * share**2.2
-        side = 1.3 * (half_width - np.abs(x)) + 0.004
-        return np.asarray(np.maximum(np.minimum(y - curve, side), y - 0.005))
-
-    return scalar
-
-
-_NECKLINES = {
-    "T_SHIRT": (0.082, -0.062, -0.012),
-    "FITTED_T_SHIRT": (0.090, -0.075, -0.016),
-    "LONG_SLEEVE": (0.078, -0.045, -0.008),
-    "TANK_TOP": (0.096, -0.120, -0.055),
-}
-_HEMS = {"T_SHIRT": -0.035, "FITTED_T_SHIRT": 0.020, "LONG_SLEEVE": -0.010, "TANK_TOP": -0.015}
-_WAISTS = {"SHORTS": 0.095, "LEGGINGS": 0.100, "JOGGERS": 0.090}
-_SLEEVES = {"T_SHIRT": 0.175, "FITTED_T_SHIRT": 0.130}
-
-
-def _edges(kind: str) -> list[Scalar]:
-    """Return the cuts that end a garment."""
-    hip = _height("left_hip")
-    if kind in _TOPS:
-        arms: Scalar = {"LONG_SLEEVE": _long_sleeve, "TANK_TOP": _armhole}.get(kind) or _sleeve(
-            _SLEEVES[kind]
-        )
-        return [_neckline(*_NECKLINES[kind]), _above(hip + _HEMS[kind]), arms]
-    knee, ankle = _height("left_knee"), _height("left_ankle")
-    low = {"SHORTS": knee + 0.13, "LEGGINGS": ankle + 0.05, "JOGGERS": ankle + 0.02}[kind]
-    return [
-        _below(hip + _WAISTS[kind]),
-        _above(low),
-        lambda points: np.asarray(np.abs(points[:, 0]) - 0.28),  # hands
-    ]
-
-
-@lru_cache(maxsize=len(_CUTS))
-def pattern(kind: str) -> Sheet:
-    """Cut a garment by its name in `OUTFITS` out of the template."""
-    skin, edges = human(), _edges(kind)
-    sheet = Sheet.of(skin.faces)
-    for edge in edges:
-        sheet = sheet.keep(edge)
-    sheet = sheet.without_scraps()
-    hip = _height("left_hip")
-    if kind in _TOPS:
-        for edge, width in zip(edges, (0.016, 0.018, 0.016), strict=True):
-            if kind != "TANK_TOP" or width != 0.018:
-                sheet = sheet.mark(BAND, _opposite(edge, width))
-        if kind != "TANK_TOP":
-            chest = _height("spine3") + 0.125
-
-            def front(points: Array) -> Array:
-                return np.maximum(np.abs(points[:, 0]) - 0.16, 0.02 - points[:, 2])
-
-            sheet = sheet.mark(STRIPE, _above(chest - 0.018), _below(chest + 0.018), front)
-    else:
-        sheet = sheet.mark(BAND, _above(hip + _WAISTS[kind] - 0.038))
-        sheet = sheet.mark(STRIPE, *_side_stripe(0.012))
-    return sheet
-
-
-def _side_stripe(half_width: float) -> tuple[Scalar, ...]:
-    """Down the outside of the leg, below the waistband."""
-    hip, knee, ankle = (template().at(f"left_{part}") for part in ("hip", "knee", "ankle"))
-    heights = [ankle[1], knee[1], hip[1]]
-
-    def behind(points: Array) -> Array:
-        middle = np.interp(points[:, 1], heights, [ankle[2], knee[2] - 0.01, hip[2] - 0.01])
-        return np.asarray(points[:, 2] - middle)
-
-    def outside(points: Array) -> Array:
-        bone = np.interp(points[:, 1], heights, [ankle[0], knee[0], hip[0]])
-        return np.asarray(bone - np.abs(points[:, 0]))
-
-    return (
-        lambda points: np.asarray(behind(points) - half_width),
-        lambda points: np.asarray(-behind(points) - half_width),
-        outside,
-        _below(float(hip[1]) + 0.05),
-    )
-
-
-# --- on a body -----------------------------------------------------------------------------------
-
-
 def covered(kind: str) -> NDArray[np.bool_]:
     """Faces of the skin that lie safely beneath a garment, (F,)."""
     skin = human()
@@ -323,15 +153,15 @@ def dress(
     skin = np.asarray(sheet.rows @ body.skin)
     out = np.asarray(sheet.rows @ body.smooth_normals)
     out /= np.linalg.norm(out, axis=1, keepdims=True)
-    if kind in _TOPS:
+    if kind in TOPS:
         out = _across_the_cleft(sheet, out)
     ease = np.full(len(skin), cut.ease)
     if over is not None:
-        waist = _height("left_hip") + _WAISTS[over]
+        waist = height_of("left_hip") + WAISTS[over]
         beneath = 1.0 - smooth_step(sheet.points[:, 1], waist, waist + 0.03)
         ease += beneath * max(_CUTS[over].ease + 0.6 * _CUTS[over].folds - 0.5 * cut.ease, 0.0)
         ease += _OVER_WAISTBAND * (1.0 + 2.0 * _cleft(sheet)) * beneath
-    if kind not in _TOPS:
+    if kind not in TOPS:
         ease *= 1.0 - 0.6 * _between_thighs(sheet)
     points = skin + ease[:, None] * out
     if cut.drape:
@@ -349,13 +179,13 @@ def dress(
         fine = 0.45 * cut.folds * _noise(sheet.points, 1.8, seed + 1)
         gap = np.einsum("ij,ij->i", points - skin, out)
         points = points + np.maximum(fine, 0.5 * ease - gap)[:, None] * out
-    if kind in _TOPS:
+    if kind in TOPS:
         points[:, 0] += _cleft(sheet) * (_widened(sheet, skin) - points[:, 0])
-        shift = _leveled(sheet, _height("left_hip") + _HEMS[kind], points, out)
+        shift = _leveled(sheet, height_of("left_hip") + HEMS[kind], points, out)
         points, skin = points + shift, skin + shift
     faces, tags = sheet.faces, sheet.tags
     if under is not None:  # what the top hides of the trousers is left out
-        hem = _height("left_hip") + _HEMS[under] + 0.03
+        hem = height_of("left_hip") + HEMS[under] + 0.03
         seen = sheet.points[faces][:, :, 1].min(axis=1) < hem
         faces, tags = faces[seen], tags[seen]
     shown = Sheet(sheet.rows, faces, tags)
@@ -439,7 +269,7 @@ def _trunk(sheet: Sheet) -> Array:
 
 def _cleft(sheet: Sheet) -> Array:
     """Return how far points are in the middle below the small of the back, 0..1."""
-    hip = _height("left_hip")
+    hip = height_of("left_hip")
     share = 1.0 - smooth_step(sheet.points[:, 1], hip + 0.02, hip + 0.12)
     share *= 1.0 - smooth_step(np.abs(sheet.points[:, 0]), 0.03, 0.07)
     behind = sheet.points[:, 2] < template().at("left_hip")[2]
@@ -471,18 +301,18 @@ def _between_thighs(sheet: Sheet) -> Array:
 
 def _flared(kind: str, sheet: Sheet, body: Figure, points: Array) -> Array:
     """Directions away from the limb's bone, 0 at its start to 1 at the hem, (N, 3)."""
-    if kind in _TOPS:
-        along, _, _ = _along_bone(sheet.points, "left_shoulder", "left_elbow")
+    if kind in TOPS:
+        along, _, _ = along_bone(sheet.points, "left_shoulder", "left_elbow")
         arms = np.asarray(sheet.rows @ human().weights[:, _ARM_JOINTS].sum(axis=1))
         share = smooth_step(along, 0.0, 0.17) * smooth_step(arms, 0.3, 0.8)
         start, end = body.at("left_shoulder"), body.at("left_elbow")
     else:
-        hip = _height("left_hip")
+        hip = height_of("left_hip")
         share = smooth_step(hip - sheet.points[:, 1], 0.0, 0.22)
         if kind == "JOGGERS":
             share = share * smooth_step(sheet.points[:, 1], 0.10, 0.25)
         start, end = body.at("left_hip"), body.at("left_knee")
-    if kind not in _TOPS:  # thighs have no room between them
+    if kind not in TOPS:  # thighs have no room between them
         inward = np.abs(points[:, 0]) - start[0]
         share = share * smooth_step(inward, -0.06, 0.03)
     side = np.where(points[:, :1] < 0.0, -1.0, 1.0) * np.array([1.0, 0.0, 0.0]) + [0.0, 1.0, 1.0]

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from infinity_frames.engine.people.body import garments
+from infinity_frames.engine.people.body import patterns
 from infinity_frames.engine.people.body.appearance import Appearance
 from infinity_frames.engine.people.body.assembly import FINGERS, assemble, waist
 from infinity_frames.engine.people.body.capsule_fit import measured
@@ -162,7 +162,7 @@ def build_body(appearance: Appearance) -> Body:
     whole = merge([piece.part for piece in pieces])
     bones, shares = pack(bone_weights(np.vstack([piece.weights for piece in pieces])))
     starts = np.cumsum([0] + [len(piece.part.faces) for piece in pieces]).tolist()
-    top, bottom = garments.OUTFITS[appearance.outfit]
+    top, bottom = patterns.OUTFITS[appearance.outfit]
     vertices = np.ascontiguousarray(whole.vertices)
     shadows = [
         coarsen(vertices, whole.faces[a:b], _SHADOW_CELLS.get(piece.kind, _SHADOW_CELL))
