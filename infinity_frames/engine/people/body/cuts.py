@@ -106,38 +106,80 @@ class Sheet:
         return Sheet(self.rows, self.faces[large], self.tags[large]).compact()
 
     def _split(self, scalar: Scalar) -> tuple[Sheet, Array]:
-        """Divide the faces that the zero crosses; the scalar of every vertex, 0 on the curve."""
-        side = scalar(self.points)
-        side = np.where(np.abs(side) < _ON_CURVE, 0.0, side)
-        sign = np.sign(side)[self.faces]
-        crossed = (sign.min(axis=1) < 0) & (sign.max(axis=1) > 0)
-        if not crossed.any():
-            return self, side
-        edges = np.sort(self.faces[crossed][:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-        edges = np.unique(edges, axis=0)
-        edges = edges[side[edges[:, 0]] * side[edges[:, 1]] < 0]
-        mix = _zero(self.points[edges], side[edges], scalar)
-        count = self.rows.shape[0]
+        """Divide the faces that the zero crosses; also return the scalar of every vertex."""
+        cut = Crossing.of(self.points, self.faces, scalar)
+        if not len(cut.edges):
+            return self, cut.side
+        edges, mix = cut.edges, cut.mix
         added = (
             sp.diags_array(1.0 - mix) @ self.rows[edges[:, 0]]
             + sp.diags_array(mix) @ self.rows[edges[:, 1]]
         )
-        number = {(a, b): count + k for k, (a, b) in enumerate(edges.tolist())}
-        faces, tags = [], []
-        for face, tag in zip(
-            self.faces[crossed].tolist(), self.tags[crossed].tolist(), strict=True
-        ):
-            pieces = _divided(face, side, number)
-            faces += pieces
-            tags += [tag] * len(pieces)
+        faces, kept, source = cut.divided(self.faces)
         return (
             Sheet(
                 sp.csr_array(sp.vstack([self.rows, added])),
-                np.vstack([self.faces[~crossed], np.array(faces, np.int32)]),
-                np.concatenate([self.tags[~crossed], np.array(tags, np.int32)]),
+                np.vstack([self.faces[kept], faces]),
+                np.concatenate([self.tags[kept], self.tags[source]]),
             ),
-            np.concatenate([side, np.zeros(len(edges))]),
+            np.concatenate([cut.side, np.zeros(len(edges))]),
         )
+
+
+@dataclass(frozen=True, eq=False)
+class Crossing:
+    """Where the zero of a scalar crosses the edges of triangles.
+
+    Parameters
+    ----------
+    side : (V,) array
+        The scalar of each vertex, 0 where the curve runs through it.
+    crossed : (F,) bool array
+        Faces to divide.
+    edges : (E, 2) int array
+        Crossed edges, each once, the lower vertex first.
+    mix : (E,) array
+        Where on the edge, as a share from its first vertex.
+    """
+
+    side: Array
+    crossed: NDArray[np.bool_]
+    edges: NDArray[np.int32]
+    mix: Array
+
+    @classmethod
+    def of(
+        cls, points: Array, faces: Faces, scalar: Scalar, on_curve: float = _ON_CURVE
+    ) -> Crossing:
+        """Find where a smooth scalar of points (N, 3) is 0; values below `on_curve` count as 0."""
+        side = scalar(points)
+        side = np.where(np.abs(side) < on_curve, 0.0, side)
+        sign = np.sign(side)[faces]
+        crossed = (sign.min(axis=1) < 0) & (sign.max(axis=1) > 0)
+        edges = np.sort(faces[crossed][:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+        edges = np.unique(edges, axis=0)
+        edges = edges[side[edges[:, 0]] * side[edges[:, 1]] < 0]
+        return cls(side, crossed, edges, _zero(points[edges], side[edges], scalar))
+
+    def divided(self, faces: Faces) -> tuple[Faces, NDArray[np.int64], NDArray[np.int64]]:
+        """Divide the crossed faces; the vertices on the edges are numbered after all others.
+
+        Returns
+        -------
+        pieces : (P, 3) array
+            Faces that replace the crossed ones.
+        kept : (K,) array
+            Numbers of the faces that are not crossed.
+        source : (P,) array
+            Number of the face of each piece.
+        """
+        count = len(self.side)
+        number = {(a, b): count + k for k, (a, b) in enumerate(self.edges.tolist())}
+        places = np.flatnonzero(self.crossed)
+        pieces = [_divided(face, self.side, number) for face in faces[places].tolist()]
+        source = np.repeat(places, [len(found) for found in pieces])
+        flat = np.array([piece for found in pieces for piece in found], np.int32)
+        return flat.reshape(-1, 3), np.flatnonzero(~self.crossed), source
 
 
 def _zero(ends: Array, side: Array, scalar: Scalar) -> Array:

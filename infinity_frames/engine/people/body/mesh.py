@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from skimage.measure import marching_cubes
 
+from infinity_frames.engine.people.body.cuts import Crossing, Scalar
 from infinity_frames.engine.people.body.sdf import Field, normals, project, sample
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Faces = NDArray[np.int32]
-Scalar = Callable[[Array], Array]
 
 # Marching cubes leave slivers where the surface passes close to a grid point; taking such points
 # for the surface welds the slivers away: a third fewer triangles, and better ones (SnapMC).
@@ -147,73 +147,25 @@ def split(part: Part, scalar: Scalar) -> tuple[Part, Array]:
     side : (V',) array
         The scalar of every vertex, exactly zero on the curve.
     """
-    side = scalar(part.vertices)
-    side = np.where(np.abs(side) < 1e-6, 0.0, side)
-    sign = np.sign(side)[part.faces]
-    crossed = (sign.min(axis=1) < 0) & (sign.max(axis=1) > 0)
-    if not crossed.any():
-        return part, side
-    edges = np.sort(part.faces[crossed][:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    edges = np.unique(edges, axis=0)
-    edges = edges[side[edges[:, 0]] * side[edges[:, 1]] < 0]
-    mix = _crossing(part.vertices[edges], side[edges], scalar)[:, None]
+    cut = Crossing.of(part.vertices, part.faces, scalar, on_curve=1e-6)
+    edges, mix = cut.edges, cut.mix[:, None]
+    if not len(edges):
+        return part, cut.side
 
     def between(values: Array) -> Array:
         return np.vstack([values, values[edges[:, 0]] * (1 - mix) + values[edges[:, 1]] * mix])
 
-    number = {(int(a), int(b)): len(part.vertices) + k for k, (a, b) in enumerate(edges.tolist())}
-    faces, materials = [], []
-    for face, material in zip(
-        part.faces[crossed].tolist(), part.materials[crossed].tolist(), strict=True
-    ):
-        pieces = _divide(face, side, number)
-        faces += pieces
-        materials += [material] * len(pieces)
+    faces, kept, source = cut.divided(part.faces)
     normal = between(part.normals)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     out = Part(
         between(part.vertices),
         normal,
-        np.vstack([part.faces[~crossed], np.array(faces, np.int32)]),
-        np.concatenate([part.materials[~crossed], np.array(materials, np.int32)]),
+        np.vstack([part.faces[kept], faces]),
+        np.concatenate([part.materials[kept], part.materials[source]]),
         between(part.colors),
     )
-    return out, np.concatenate([side, np.zeros(len(edges))])
-
-
-def _crossing(ends: Array, side: Array, scalar: Scalar) -> Array:
-    """Return where along edges (E, 2, 3) the scalar is zero, 0..1, by false position."""
-    low, high = np.zeros(len(ends)), np.ones(len(ends))
-    at_low, at_high = side[:, 0].copy(), side[:, 1].copy()
-    along = low
-    for _ in range(4):
-        along = low + (high - low) * at_low / (at_low - at_high)
-        value = scalar(ends[:, 0] + along[:, None] * (ends[:, 1] - ends[:, 0]))
-        before = value * at_low > 0
-        low, at_low = np.where(before, along, low), np.where(before, value, at_low)
-        high, at_high = np.where(before, high, along), np.where(before, at_high, value)
-        # An exact hit would divide by zero next time.
-        at_high = np.where(at_low == at_high, at_low - 1e-12, at_high)
-    return along
-
-
-def _divide(face: list[int], side: Array, number: dict[tuple[int, int], int]) -> list[list[int]]:
-    """Cut one face along the zero of `side`: walk round it, collect each side's polygon."""
-    polygons: dict[bool, list[int]] = {False: [], True: []}
-    for here, there in zip(face, [*face[1:], face[0]], strict=True):
-        if side[here] >= 0:
-            polygons[True].append(here)
-        if side[here] <= 0:
-            polygons[False].append(here)
-        crossing = number.get((min(here, there), max(here, there)))
-        if crossing is not None:
-            polygons[True].append(crossing)
-            polygons[False].append(crossing)
-    return [
-        [polygon[0], polygon[k], polygon[k + 1]]
-        for polygon in polygons.values()
-        for k in range(1, len(polygon) - 1)
-    ]
+    return out, np.concatenate([cut.side, np.zeros(len(edges))])
 
 
 def keep(part: Part, mask: NDArray[np.bool_]) -> Part:
