@@ -244,7 +244,7 @@ class _Bisection:
         self.flips = np.zeros(count, dtype=np.int64)
 
     def wanted(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return rows and values of the next round."""
+        """Return the rows and values of the next round."""
         at: list[int] = []
         values: list[float] = []
         for row, tried in enumerate(self.tried):

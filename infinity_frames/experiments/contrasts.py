@@ -27,7 +27,7 @@ def contrast(
     resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Return mean paired difference of a metric between values of a swept parameter.
+    """Return the mean paired difference of a metric between values of a swept parameter.
 
     Copies of one base share person, room and motion, so their difference shows the parameter
     alone. The number of renders needed for the same standard error falls by the factor

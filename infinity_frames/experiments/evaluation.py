@@ -205,7 +205,7 @@ def _detected(
 
 
 def _distance(labels: Labels, match: Matches) -> NDArray[np.float64]:
-    """Return mean pixel distance over counted points of matched objects, per frame."""
+    """Return the mean pixel distance over counted points of matched objects, per frame."""
     total, count = np.zeros(match.count), np.zeros(match.count)
     images = labels.truth["image"].to_numpy()
     shape = (-1, len(labels.names), 3)

@@ -149,7 +149,7 @@ def one_row_per_unit(frame: pd.DataFrame, metric: str, by: Sequence[str]) -> pd.
 
 
 def groups_of(frame: pd.DataFrame) -> NDArray[np.int64]:
-    """Return number of the independent unit that each row belongs to: a job, or a sweep's base."""
+    """Return the unit of each row as a number: rows of a job, or of a sweep's base, share one."""
     for name in _UNITS:
         if name in frame.columns and frame[name].notna().all():
             return np.asarray(pd.factorize(frame[name])[0], dtype=np.int64)

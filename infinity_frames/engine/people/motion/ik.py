@@ -92,7 +92,7 @@ class TwoBone:
 
 
 def aim(bone: Array, rotation: Array, direction: Array) -> Array:
-    """Return smallest turn of a bone that makes it point somewhere.
+    """Return the smallest turn of a bone that makes it point somewhere.
 
     Parameters
     ----------
