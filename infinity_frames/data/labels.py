@@ -6,13 +6,15 @@ here, so its users can rely on the types below.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+import msgspec
+import orjson
 
 from infinity_frames.data.layout import read_json
 from infinity_frames.data.problems import Problem
@@ -101,8 +103,8 @@ def open_labels(
     job_id : str
         The job, for the problem's text.
     by_frame : bool
-        Keep the text of the file and decode the annotations of a frame when they are asked for:
-        memory stays that of the text, and reading all frames takes longer.
+        Keep the bytes of the file and decode the annotations of a frame when they are asked for:
+        memory stays that of the file, and reading all frames takes longer.
 
     Returns
     -------
@@ -116,17 +118,13 @@ def open_labels(
     >>> str(problem)
     'Skipped what cannot be read of 0f8f: batch/0f8f/labels.json cannot be opened (No such file or directory).'
     """  # noqa: E501 - the text of an error is one line
-    annotations: _Whole | _Indexed
-    content: dict[str, Any] | None
     try:
-        if by_frame:
-            annotations, content = _Indexed.read(file)
-        else:
-            content, problem = read_json(file, job_id)
-            if content is None:
-                return None, problem
-            annotations = _Whole(_records(content, "annotations"))
-        return _checked(file, content, annotations), None
+        if by_frame and (indexed := _index(file)) is not None:
+            return _checked(file, *indexed), None
+        content, problem = read_json(file, job_id)
+        if content is None:
+            return None, problem
+        return _checked(file, content, _Whole(_records(content, "annotations"))), None
     except OSError as error:
         return None, Problem(job_id, str(file), f"cannot be opened ({error.strerror})")
     except RecursionError:
@@ -204,77 +202,63 @@ class _Whole:
         return found
 
 
-# Python's json module writes NaN and Infinity; JSON has no such numbers, so they are missing.
-_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
-_SPACE = json.decoder.WHITESPACE  # type: ignore[attr-defined]
+class _Head(msgspec.Struct):
+    """The fields of an annotation that the index checks."""
+
+    id: Any = None
+    image_id: Any = None
+    category_id: Any = None
+
+
+class _Content(msgspec.Struct):
+    """A labels file whose annotations are checked for syntax and not decoded."""
+
+    info: Any = None
+    categories: Any = None
+    images: Any = None
+    annotations: list[msgspec.Raw] | None = None
 
 
 class _Indexed:
-    """The file's text, and where in it the annotations of each image start."""
+    """The file's bytes, and the places of each image's annotations in them."""
 
-    def __init__(self, text: str, starts: Mapping[Any, list[int]]) -> None:
-        self._text = text
-        self._starts = starts
+    def __init__(self, annotations: Sequence[msgspec.Raw]) -> None:
+        self._listed = annotations
+        self._by_image: defaultdict[Any, list[msgspec.Raw]] = defaultdict(list)
+        for place, raw in enumerate(annotations):
+            try:
+                head = _HEAD.decode(raw)
+            except msgspec.ValidationError:
+                raise ValueError(f"annotations[{place}] is not an object") from None
+            _check_record(msgspec.structs.asdict(head), "annotations", place)
+            self._by_image[head.image_id].append(raw)
 
     def all(self, release: bool) -> Iterator[Record]:  # noqa: ARG002 - nothing is held
-        return self._decoded(sorted(start for found in self._starts.values() for start in found))
+        return map(_decoded, self._listed)
 
     def of_image(self, image_id: Any) -> list[Record]:
-        return list(self._decoded(self._starts.get(image_id, ())))
-
-    def _decoded(self, starts: Iterable[int]) -> Iterator[Record]:
-        return (_DECODER.raw_decode(self._text, start)[0] for start in starts)
-
-    @classmethod
-    def read(cls, file: Path) -> tuple[_Indexed, dict[str, Any]]:
-        """Index a file; everything but its annotations is decoded."""
-        text = file.read_text(encoding="utf-8")
-        parts: dict[str, Any] = {}
-        starts: dict[Any, list[int]] = {}
-        end = _after(text, 0, "{")
-        while text[end] != "}":
-            key, end = _DECODER.raw_decode(text, end)
-            end = _after(text, end, ":")
-            if key == "annotations" and text[end] == "[":
-                end = _index(text, end, starts)
-            else:
-                parts[key], end = _DECODER.raw_decode(text, end)
-            end = _next(text, end)
-        if _SPACE.match(text, end + 1).end() != len(text):
-            raise ValueError(f"unexpected text at character {end + 1}")
-        if parts.pop("annotations", None) is not None:
-            raise ValueError("annotations is not a list")
-        return cls(text, starts), parts
+        return [_decoded(raw) for raw in self._by_image.get(image_id, ())]
 
 
-def _index(text: str, end: int, starts: dict[Any, list[int]]) -> int:
-    end = _after(text, end, "[")
-    place = 0
-    while text[end] != "]":
-        start = end
-        annotation, end = _DECODER.raw_decode(text, start)
-        _check_record(annotation, "annotations", place)
-        starts.setdefault(annotation.get("image_id"), []).append(start)
-        end = _next(text, end)
-        place += 1
-    return end + 1
+_HEAD = msgspec.json.Decoder(_Head)
+_CONTENT = msgspec.json.Decoder(_Content)
 
 
-def _after(text: str, end: int, token: str) -> int:
-    end = _SPACE.match(text, end).end()
-    if text[end : end + 1] != token:
-        raise ValueError(f"{token!r} expected at character {end}")
-    end = _SPACE.match(text, end + 1).end()
-    if end == len(text):
-        raise ValueError("the file is cut")
-    return int(end)
+def _decoded(raw: msgspec.Raw) -> Record:
+    found: Record = orjson.loads(memoryview(raw))
+    return found
 
 
-def _next(text: str, end: int) -> int:
-    """Skip a comma; the closing bracket stays."""
-    end = _SPACE.match(text, end).end()
-    if text[end : end + 1] == ",":
-        return _after(text, end, ",")
-    if text[end : end + 1] not in ("]", "}"):
-        raise ValueError("the file is cut" if end >= len(text) else f"',' expected at {end}")
-    return int(end)
+def _index(file: Path) -> tuple[dict[str, Any], _Indexed] | None:
+    """Index a file, or return None where strict JSON rules do not suffice to read it.
+
+    Python's own json module writes NaN, which JSON does not know.
+    """
+    data = file.read_bytes()
+    try:
+        data.decode()  # a text that is passed over is not checked for UTF-8
+        content = _CONTENT.decode(data)
+    except (ValueError, RecursionError):
+        return None
+    parts = msgspec.structs.asdict(content)
+    return parts, _Indexed(parts.pop("annotations") or [])

@@ -189,8 +189,10 @@ def test_deeply_nested_json_is_a_problem_and_no_crash(tmp_path, text, by_frame):
     assert "labels.json" in str(problem)
 
 
-def test_both_ways_of_reading_labels_give_the_same(batch):
+@pytest.mark.parametrize("score", ["", '"score": NaN, ', '"score": 12345678901234567890123, '])
+def test_both_ways_of_reading_labels_give_the_same(batch, score):
     file = batch / "job-1" / "labels.json"
+    file.write_text(file.read_text().replace('"image_id"', f'{score}"image_id"'))
     whole_file, _ = open_labels(file, "j")
     indexed, _ = open_labels(file, "j", by_frame=True)
     assert whole_file is not None
@@ -199,6 +201,25 @@ def test_both_ways_of_reading_labels_give_the_same(batch):
     assert list(whole_file.annotations()) == list(indexed.annotations())
     for position in whole_file.order:
         assert whole_file.annotations_of(position) == indexed.annotations_of(position)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "what"),
+    [
+        ("3", "annotations[0] is not an object"),
+        ('{"image_id": "7"}', "annotations[0].image_id is '7'"),
+        ('{"image_id": 1, "category_id": []}', "annotations[0].category_id is []"),
+        ('{"image_id": 1, "note": "\udcff"}', "no valid JSON"),
+        ('{"image_id": 1', "no valid JSON"),
+    ],
+)
+@pytest.mark.parametrize("by_frame", [False, True])
+def test_both_ways_of_reading_labels_find_the_same_problems(tmp_path, annotation, what, by_frame):
+    file = tmp_path / "labels.json"
+    file.write_text(f'{{"annotations": [{annotation}]}}', "utf-8", errors="surrogateescape")
+    labels, problem = open_labels(file, "j", by_frame=by_frame)
+    assert labels is None
+    assert what in str(problem)
 
 
 @pytest.mark.parametrize("folder", ["lr=0.1", "category=person", "job_id=7", "run[1]", "a*b", "q?"])
