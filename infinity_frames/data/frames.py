@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 
 from infinity_frames.data import remote
-from infinity_frames.data.label_tables import Summary
 from infinity_frames.data.layout import (
     BATCH_FILE,
     Folder,
@@ -25,6 +24,7 @@ from infinity_frames.data.parquet_cache import LabelCache
 from infinity_frames.data.problems import Problem, report
 from infinity_frames.data.type_inference import columns_of
 from infinity_frames.protocol.errors import FrameError, NoResults, SpecError
+from infinity_frames.protocol.label_summary import LabelSummary
 from infinity_frames.protocol.parameters.columns import typed
 from infinity_frames.protocol.schemas import (
     BATCH,
@@ -369,7 +369,7 @@ def _rows(
     """Return rows of a results frame for every job of a folder."""
     rows, problems = _records(folder, folder.jobs)
     jobs = [row["files"] for row in rows if row["files"] is not None]
-    summaries: dict[str, Summary] = {}
+    summaries: dict[str, LabelSummary] = {}
     if jobs:
         cache = LabelCache(folder.root)
         cache.refresh(jobs, tables=tables, quiet=quiet)
@@ -381,7 +381,7 @@ def _rows(
         files: JobFiles | None = row["files"]
         if files is None or str(files.folder) in broken or str(files.record) in broken:
             continue
-        summary = summaries.get(row["job_id"], Summary())
+        summary = summaries.get(row["job_id"], LabelSummary())
         row |= {
             "path": str(files.folder),
             "video": None if files.video is None else str(files.video),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,10 @@ from infinity_frames.data.problems import Problem
 from infinity_frames.data.row_builder import MALFORMED, RowBuilder
 from infinity_frames.protocol import schemas
 from infinity_frames.protocol.errors import MediaError
+from infinity_frames.protocol.label_summary import LabelSummary, summarize
 from infinity_frames.protocol.schemas import Kind
 
-__all__ = ["TABLES", "Parsed", "Summary", "parse"]
+__all__ = ["TABLES", "Parsed", "parse"]
 
 TABLES: dict[str, Kind] = {
     kind.name: kind
@@ -40,22 +40,13 @@ _FRAME_RATES = ("frame_rate", "frames_per_second")
 
 
 @dataclass(frozen=True)
-class Summary:
-    """Per-job averages for the results frame, in percent, over the person's annotations."""
-
-    num_frames: int | None = None
-    avg_percent_in_fov: float | None = None
-    avg_percent_occlusion: float | None = None
-
-
-@dataclass(frozen=True)
 class Parsed:
     """The labels of a job: rows by table, and the sensor data, which is a table already.
 
     `problem` names the file that could not be read.
     """
 
-    summary: Summary
+    summary: LabelSummary
     rows: Mapping[str, RowBuilder]
     series: pa.Table | None = None
     problem: Problem | None = None
@@ -66,7 +57,7 @@ class Parsed:
         file = file or job.labels or job.series or job.folder
         reason = " ".join(str(error).split())[:200]
         problem = Problem(job.job_id, str(file), f"holds malformed labels ({reason})")
-        return cls(Summary(), {}, problem=problem)
+        return cls(LabelSummary(), {}, problem=problem)
 
     def to_json(self) -> dict[str, Any]:
         """Summary and problem, in the form that the manifest of a cache keeps."""
@@ -89,7 +80,7 @@ def parse(job: JobFiles, *, tables: bool) -> Parsed:
     if problem is None and job.labels is not None:
         labels, problem = open_labels(job.labels, job.job_id)
     if problem is not None:
-        return Parsed(Summary(), {}, problem=problem)
+        return Parsed(LabelSummary(), {}, problem=problem)
     try:
         series = None if job.series is None else read_series(job.series)
     except MALFORMED as error:
@@ -138,17 +129,10 @@ def read_series(file: Path) -> pa.Table:
     return table
 
 
-def _summary(labels: LabelsFile | None, series: pa.Table | None) -> Summary:
+def _summary(labels: LabelsFile | None, series: pa.Table | None) -> LabelSummary:
     if labels is None:
-        return Summary(None if series is None else series.num_rows)
-    people = labels.person_ids
-    person = [a for a in labels.annotations() if a.get("category_id") in people]
-
-    def mean(label: str) -> float | None:
-        values = [a[label] for a in person if a.get(label) is not None]
-        return math.fsum(values) / len(values) if values else None
-
-    return Summary(len(labels.images), mean("percent_in_fov"), mean("percent_occlusion"))
+        return LabelSummary(None if series is None else series.num_rows)
+    return summarize(labels.images, labels.annotations(), labels.person_ids)
 
 
 def _rows(

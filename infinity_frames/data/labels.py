@@ -18,11 +18,9 @@ import orjson
 
 from infinity_frames.data.layout import read_json
 from infinity_frames.data.problems import Problem
+from infinity_frames.protocol.label_summary import PERSON
 
-__all__ = ["COCO_KEYPOINTS", "PERSON", "LabelsFile", "open_labels"]
-
-PERSON = "person"
-"""Name of the category whose visibility a results frame summarizes."""
+__all__ = ["COCO_KEYPOINTS", "LabelsFile", "open_labels"]
 
 _PAIRS = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 COCO_KEYPOINTS = [

@@ -31,7 +31,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from infinity_frames.data.label_tables import TABLES, Parsed, Summary, parse
+from infinity_frames.data.label_tables import TABLES, Parsed, parse
 from infinity_frames.data.layout import JobFiles
 from infinity_frames.data.problems import Problem
 from infinity_frames.data.processes import in_processes
@@ -45,6 +45,7 @@ from infinity_frames.io.atomic import (
 )
 from infinity_frames.io.progress import progress
 from infinity_frames.protocol.errors import ResultsError
+from infinity_frames.protocol.label_summary import LabelSummary
 
 __all__ = ["LabelCache"]
 
@@ -146,10 +147,10 @@ class LabelCache:
         (self.folder / "manifest.json").unlink(missing_ok=True)
         self._known = {}
 
-    def summaries(self, job_ids: Iterable[str]) -> dict[str, Summary]:
+    def summaries(self, job_ids: Iterable[str]) -> dict[str, LabelSummary]:
         """Summaries of these jobs as of the last refresh."""
         known = self._known
-        return {id_: Summary(**known[id_]["summary"]) for id_ in job_ids if id_ in known}
+        return {id_: LabelSummary(**known[id_]["summary"]) for id_ in job_ids if id_ in known}
 
     def problems(self, job_ids: Iterable[str]) -> list[Problem]:
         """Problems of these jobs as of the last refresh."""
@@ -334,7 +335,7 @@ def _is_entry(entry: Any, intact: Mapping[str, Any]) -> bool:
 
 
 _ENTRY = {"source", "tables", "summary", "problem", "shard"}
-_SUMMARY = {field.name for field in fields(Summary)}
+_SUMMARY = {field.name for field in fields(LabelSummary)}
 _PROBLEM = {field.name for field in fields(Problem)}
 
 

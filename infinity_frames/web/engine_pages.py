@@ -154,6 +154,7 @@ def show_batch(
     with service.store.read() as connection:
         batch = repository.batch_row(connection, account, batch_id)
         generator = queries.generator_of(connection, batch_id)
+    code = _session_code(request, generator)
     _load_label_readers()
     return _page(
         "batch.html",
@@ -162,8 +163,9 @@ def show_batch(
         subtitle=f"{generator or 'no jobs yet'}, {batch.created[:16].replace('T', ' ')} UTC",
         data=f"/pages/batch/{batch.id}",
         links="/job/",
-        source=_session_code(request, generator)
-        + f'\njobs = session.batch_from_api("{batch.id}").frame',
+        source=f'{code}\njobs = session.batch_from_api("{batch.id}").frame',
+        labeled=f'{code}\nbatch = session.batch_from_api("{batch.id}")\n'
+        f'jobs = batch.download("{batch.id}", columns="labels")',
         live=batch.id,
         selection=False,
     )

@@ -42,6 +42,7 @@ __all__ = [
     "values_of",
 ]
 
+_LABEL_UNITS = {"avg_percent_in_fov": "%", "avg_percent_occlusion": "%"}
 _LISTED = 200
 _MOST_CACHED = 2000
 _MOST_SIBLINGS = 24
@@ -141,13 +142,13 @@ def generator_of(connection: Connection, batch_id: str) -> str | None:
 def batch_columns(connection: Connection, batch_id: str) -> tuple[list[str], list[Column], int]:
     """Return the job ids of a batch, its columns, and its revision.
 
-    Columns are named as in a batch frame, so that code of the page runs on one.
+    Columns are named as in batch and results frames, so that code of the page runs on these.
     """
     state = ["status", "error", "generator", "is_preview", "samples"]
     rows = connection.execute(
         sa.select(
             *(jobs.c.id, jobs.c.status, jobs.c.error, jobs.c.generator, jobs.c.is_preview),
-            *(jobs.c.samples, jobs.c.params, jobs.c.tags, jobs.c.revision),
+            *(jobs.c.samples, jobs.c.params, jobs.c.tags, jobs.c.labels, jobs.c.revision),
         )
         .where(jobs.c.batch_id == batch_id)
         .order_by(jobs.c.seq)
@@ -157,6 +158,7 @@ def batch_columns(connection: Connection, batch_id: str) -> tuple[list[str], lis
     ]
     units = _units({row.generator for row in rows})
     columns[2:2] = [
+        *_spread([orjson.loads(row.labels or "{}") for row in rows], "label", "", _LABEL_UNITS),
         *_spread([orjson.loads(row.params) for row in rows], "parameter", "", units),
         *_spread([orjson.loads(row.tags) for row in rows], "tag", TAG_PREFIX, {}),
     ]

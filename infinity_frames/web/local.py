@@ -180,7 +180,7 @@ def _columns(frame: pd.DataFrame) -> list[Column]:
     hidden = _HIDDEN - {"batch_id"} if several else _HIDDEN
     names = [name for name in known if name not in hidden and name not in _STATE]
     groups = {name: _group(name) for name in names}
-    order = ("parameter", "tag", "label")
+    order = ("label", "parameter", "tag")
     names.sort(key=lambda name: order.index(groups[name]))
     return out + [Column(name, groups[name], known[name]) for name in names]
 
@@ -216,6 +216,7 @@ def _page(content: _Content) -> bytes:
         title=f"{count:,} job{'' if count == 1 else 's'}",
         subtitle="",
         source="jobs = results",
+        labeled="jobs = results",
         live=None,
         selection=True,
     )

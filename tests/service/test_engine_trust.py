@@ -52,6 +52,7 @@ def test_numpy_integers_and_zero_are_numbers_of_samples(client):
         ("cut labels", "labels.json is not valid JSON"),
         ("a list as labels", "labels.json is not a JSON object"),
         ("labels of a frame that is missing", "image_id"),
+        ("labels that are no numbers", "labels.json holds malformed labels"),
         ("a broken video", "video.mp4 cannot be read"),
         ("a ragged series", "data.csv"),
     ],
@@ -315,14 +316,17 @@ anything = st.one_of(
     error=anything | st.text(st.characters(codec=None)),
     samples=anything,
     sha256=anything | st.just("0" * 64),
+    labels=anything
+    | st.dictionaries(st.text(), anything)
+    | st.fixed_dictionaries({"num_frames": anything}),
 )
-def test_every_outcome_can_be_recorded(job_id, kind, error, samples, sha256):
-    outcome = Outcome(job_id, kind, error=error, samples=samples, sha256=sha256)
+def test_every_outcome_can_be_recorded(job_id, kind, error, samples, sha256, labels):
+    outcome = Outcome(job_id, kind, error=error, samples=samples, sha256=sha256, labels=labels)
     checked = checked_outcome(outcome, cast(Archives, Stored()))
     assert checked.kind in ("completed", "failed", "lost", "no_space")
     checked.error.encode("utf-8")
     assert "\0" not in checked.error
-    json.dumps(checked.error)
+    json.dumps([checked.error, checked.labels], allow_nan=False)
     if checked.kind == "completed":
         assert job_id == "there"
         assert type(checked.samples) is int

@@ -61,7 +61,10 @@ class Hostile:
 
 
 def _write(directory: Path, what: str) -> None:
-    labels = {"images": [{"id": 1}], "annotations": [{"id": 1, "image_id": 1}]}
+    labels: dict[str, list[dict[str, Any]]] = {
+        "images": [{"id": 1}],
+        "annotations": [{"id": 1, "image_id": 1}],
+    }
     match what:
         case "a file":
             (directory / "x.txt").write_text("x")
@@ -75,6 +78,10 @@ def _write(directory: Path, what: str) -> None:
             (directory / "labels.json").write_text("[]")
         case "labels of a frame that is missing":
             labels["annotations"][0]["image_id"] = 2
+            (directory / "labels.json").write_text(json.dumps(labels))
+        case "labels that are no numbers":
+            labels["categories"] = [{"id": 1, "name": "person"}]
+            labels["annotations"][0] |= {"category_id": 1, "percent_in_fov": "all"}
             (directory / "labels.json").write_text(json.dumps(labels))
         case "good labels":
             (directory / "labels.json").write_text(json.dumps(labels))

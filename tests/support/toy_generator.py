@@ -21,6 +21,7 @@ BEHAVIOURS = (
     "hoard",
     "overrun",
     "die_once",
+    "label",
     "full",
     "environment",
 )
@@ -90,9 +91,25 @@ class Toy:
         labels = {"draws": rng.integers(0, 1000, samples).tolist(), "prepared": self.prepared}
         if params["behaviour"] == "environment":
             labels["environment"] = dict(os.environ)
+        if params["behaviour"] == "label":
+            _write_person(directory, samples)
+            return samples
         (directory / "labels.json").write_text(json.dumps(labels))
         (directory / "video.mp4").write_bytes(rng.bytes(params["kilobytes"] * 1024))
         return samples
+
+
+def _write_person(directory: Path, frames: int) -> None:
+    """Label a person of whom 10 % more are in view in every frame."""
+    labels = {
+        "categories": [{"id": 1, "name": "person"}],
+        "images": [{"id": at} for at in range(frames)],
+        "annotations": [
+            {"id": at, "image_id": at, "category_id": 1, "percent_in_fov": 10.0 * at}
+            for at in range(frames)
+        ],
+    }
+    (directory / "labels.json").write_text(json.dumps(labels))
 
 
 class SoundToy(Toy):

@@ -146,6 +146,25 @@ def test_jobs_that_finish_while_the_page_is_open(visit, shared_engine, client) -
     page.wait_for_selector("#failure-count:visible")
 
 
+def test_jobs_are_filtered_by_their_labels_once_they_are_completed(
+    visit, shared_engine, client, monkeypatch, tmp_path
+) -> None:
+    runs = [{"behaviour": "label", "frames": 1 + at, "seconds": float(at)} for at in range(4)]
+    made = client.submit(*runs, {"behaviour": "raise"}, name="labels").json()
+    page = visit.sign_in(shared_engine)
+    page.goto(f"{shared_engine.url}/batch/{made['id']}")
+    page.wait_for_selector("#progress .progress[title='4 completed, 1 failed']")
+    page.select_option("#add", "avg_percent_in_fov")
+    page.fill("[data-column='avg_percent_in_fov'] input >> nth=0", "7.5")
+    page.keyboard.press("Tab")
+    assert visible(page) == 2
+    monkeypatch.chdir(tmp_path)
+    chosen = run_python(page, shared_engine, monkeypatch)
+    assert list(chosen["avg_percent_in_fov"]) == [10.0, 15.0]
+    found = inf.read_results(made["id"], quiet=True).infinity.sql(page.text_content("#sql"))
+    assert sorted(found["job_id"]) == sorted(chosen["job_id"])
+
+
 def test_the_batch_of_another_account_is_not_found(visit, shared_engine, stranger, mixed) -> None:
     token = shared_engine.new_token("stranger")
     page = visit.sign_in(shared_engine, token)

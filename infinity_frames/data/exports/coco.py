@@ -12,7 +12,8 @@ import orjson
 from infinity_frames.data.exports.base import DataSet, Job
 from infinity_frames.data.exports.parts import plain_names
 from infinity_frames.data.exports.samples import Sample, encode, load, samples
-from infinity_frames.data.labels import COCO_KEYPOINTS, PERSON, LabelsFile
+from infinity_frames.data.labels import COCO_KEYPOINTS, LabelsFile
+from infinity_frames.protocol.label_summary import PERSON
 
 __all__ = ["Coco"]
 

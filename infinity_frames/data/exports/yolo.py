@@ -13,9 +13,10 @@ from infinity_frames.data.exports.base import DataSet
 from infinity_frames.data.exports.escaping import yaml_string
 from infinity_frames.data.exports.parts import require_distinct, role_of
 from infinity_frames.data.exports.samples import Sample, encode, load, samples
-from infinity_frames.data.labels import COCO_KEYPOINTS, PERSON
+from infinity_frames.data.labels import COCO_KEYPOINTS
 from infinity_frames.data.rle import decode_outline
 from infinity_frames.protocol.errors import MediaError, ResultsError
+from infinity_frames.protocol.label_summary import PERSON
 from infinity_frames.protocol.warnings import warn_user
 
 __all__ = ["YoloDetect", "YoloPose", "YoloSegment"]

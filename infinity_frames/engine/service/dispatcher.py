@@ -337,6 +337,7 @@ class Dispatcher:
                     outcome.samples,
                     outcome.sha256,
                     outcome.archive_bytes,
+                    outcome.labels,
                 )
                 if not recorded and queue.is_cancelled(connection, job_id):
                     # It was cancelled after rendering: its archive has to be deleted too.

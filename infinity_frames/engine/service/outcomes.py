@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from infinity_frames.engine.service.ports import MAX_SAMPLES, Archives, Outcome
+from infinity_frames.protocol.label_summary import LabelSummary
 
 __all__ = ["checked_outcome", "clean_text"]
 
 _ERROR_LENGTH = 2000
 _TRACEBACK_LENGTH = 50_000
+_LARGEST = 2**53
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KINDS = ("completed", "failed", "lost", "no_space", "interrupted")
 
@@ -42,6 +44,7 @@ def checked_outcome(outcome: Outcome, archives: Archives) -> Outcome:
         outcome,
         error=clean_text(outcome.error, _ERROR_LENGTH),
         traceback=clean_text(outcome.traceback, _TRACEBACK_LENGTH),
+        labels=_clean_numbers(outcome.labels),
     )
     problem = None
     if outcome.kind not in _KINDS:
@@ -51,6 +54,17 @@ def checked_outcome(outcome: Outcome, archives: Archives) -> Outcome:
     if problem is None:
         return outcome
     return Outcome(outcome.job_id, "failed", error=problem, traceback=outcome.traceback)
+
+
+def _clean_numbers(labels: object) -> dict[str, int | float]:
+    """Return the values of a summary that are numbers; a missing one hides nothing of the job."""
+    if not isinstance(labels, dict):
+        return {}
+    return {
+        field.name: labels[field.name]
+        for field in fields(LabelSummary)
+        if type(labels.get(field.name)) in (int, float) and abs(labels[field.name]) < _LARGEST
+    }
 
 
 def _problem_of_completed(outcome: Outcome, archives: Archives) -> str | None:

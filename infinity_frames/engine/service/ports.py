@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -98,6 +98,8 @@ class Outcome:
     archive_bytes: int = 0
     traceback: str = ""
     """Traceback of the generator's exception, for the owner of the job."""
+    labels: dict[str, Any] = field(default_factory=dict)
+    """The fields of a `LabelSummary`, empty for files without labels."""
 
 
 class Runner(Protocol):

@@ -6,10 +6,11 @@ ended never changes again: a late outcome, of a job cancelled meanwhile, is not 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy import Connection, Row
 
@@ -75,6 +76,7 @@ def complete(
     samples: int,
     sha256: str,
     archive_bytes: int | None = None,
+    labels: Mapping[str, Any] | None = None,
 ) -> bool:
     """Record a rendered job and settle it; return False if `owner` no longer holds its lease."""
     return _end(
@@ -85,6 +87,7 @@ def complete(
         samples=samples,
         sha256=sha256,
         archive_bytes=archive_bytes,
+        labels=orjson.dumps(labels).decode() if labels else None,
     )
 
 

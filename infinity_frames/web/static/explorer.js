@@ -7,9 +7,9 @@ import {Scatter} from "./scatter.js";
 import {asPython, asSql} from "./snippets.js";
 import {Table} from "./table.js";
 
-const {base, links, source, live, selection} = document.body.dataset;
+const {base, links, source, labeled, live, selection} = document.body.dataset;
 const table = new Table(base);
-const FIRST_FILTERS = 6;
+const FIRST_FILTERS = 8;
 
 const pictureOf = (row) =>
   (table.value("status", row) === "completed" ? `${base}/picture/${table.ids[row]}` : null);
@@ -23,13 +23,18 @@ async function addFilter(name) {
   if (filters.has(name)) return;
   await table.ensure(name);
   const box = filterOf(table, name, () => {
-    box.stop();
-    box.remove();
-    filters.delete(name);
+    hideFilter(name);
     table.setFilter(name, null);
   });
   filters.set(name, box);
   $("filters").append(box);
+}
+
+function hideFilter(name) {
+  const box = filters.get(name);
+  box.stop();
+  box.remove();
+  filters.delete(name);
 }
 
 function options(select, names, empty) {
@@ -115,7 +120,7 @@ function drawCounts() {
   const picked = picks.size ? `, ${count(picks.size)} selected` : "";
   $("count").textContent = `${count(visible.length)} of ${count(ids.length)} jobs${picked}`;
   $("clear").disabled = !table.filters.size && !picks.size;
-  $("python").textContent = asPython(table, source);
+  $("python").textContent = asPython(table, source, labeled);
   $("sql").textContent = asSql(table);
 }
 
@@ -136,12 +141,44 @@ async function follow() {
       revision = found.revision;
       const {id, status, error, num_samples: samples} = found.changed;
       if (id.length) table.setState(id, {status, error, samples});
+      if (!unfinished()) await addLabels();
       return drawState() ? 1000 : null;
     } catch (error) {
       toast(error.message);
       return 5000;
     }
   });
+}
+
+const unfinished = () => table.ids.some((_, row) =>
+  ["queued", "running"].includes(table.value("status", row)));
+
+// A job has labels once it is completed.
+async function addLabels() {
+  await table.refresh("label");
+  offerColumns();
+  const shown = [...filters.keys()].filter((name) => table.columns.get(name).group === "label");
+  for (const name of shown) {
+    hideFilter(name);
+    await addFilter(name);
+  }
+  table.update();
+  paint();
+}
+
+// The columns that can be filtered by, and drawn.
+function offerColumns() {
+  const names = table.varying().map((column) => column.name);
+  const plotted = names.filter((name) => table.columns.get(name).type !== "text");
+  const axes = plotted.filter((name) => table.columns.get(name).group !== "state");
+  const before = Object.fromEntries(["color", "x", "y"].map((name) => [name, $(name).value]));
+  options($("add"), names, "Add a filter");
+  options($("color"), plotted, "nothing");
+  options($("x"), axes);
+  options($("y"), axes);
+  if (axes.length > 1) $("y").selectedIndex = 1;
+  for (const [name, value] of Object.entries(before)) if (value) $(name).value = value;
+  return plotted;
 }
 
 const parts = {pictureOf, linkOf};
@@ -151,17 +188,9 @@ const scatter = new Scatter($("scatter"), table, parts);
 async function start() {
   await table.load();
   const before = remembered();
-  const varying = table.varying();
-  const names = varying.map((column) => column.name);
-  const plotted = names.filter((name) => table.columns.get(name).type !== "text");
+  const plotted = offerColumns();
   const first = before.open || plotted.filter((name) => name !== "error").slice(0, FIRST_FILTERS);
   for (const name of first) if (table.columns.has(name)) await addFilter(name);
-  options($("add"), names, "Add a filter");
-  options($("color"), plotted, "nothing");
-  const axes = plotted.filter((name) => table.columns.get(name).group !== "state");
-  options($("x"), axes);
-  options($("y"), axes);
-  if (axes.length > 1) $("y").selectedIndex = 1;
   for (const name of ["color", "x", "y"]) if (before[name]) $(name).value = before[name];
   const constants = [...table.columns.values()].filter((column) => "constant" in column);
   $("constants").append(...constants.map(({name, constant, unit}) =>

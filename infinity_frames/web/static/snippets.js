@@ -34,13 +34,16 @@ function conditions(table) {
 
 const jobId = (table, row) => (table.about.job_ids || table.ids)[row];
 
-// Python that gives these jobs as the frame `chosen`; `source` are lines that make the frame `jobs`.
-export function asPython(table, source) {
-  const parts = conditions(table).map(({name, levels, from, to}) => levels
+// Python that gives these jobs as the frame `chosen`. `source` are lines that make the frame `jobs`,
+// `labeled` those that make it with the columns of labels.
+export function asPython(table, source, labeled) {
+  const found = conditions(table);
+  const needsLabels = found.some(({name}) => table.columns.get(name)?.group === "label");
+  const parts = found.map(({name, levels, from, to}) => levels
     ? `jobs[${python(name)}].isin([${levels.map(python).join(", ")}])`
     : `jobs[${python(name)}].between(${number(from)}, ${number(to)})`);
   const chosen = parts.length ? `chosen = jobs[${parts.join("\n    & ")}]` : "chosen = jobs";
-  return `${source}\n${chosen}`;
+  return `${needsLabels ? labeled : source}\n${chosen}`;
 }
 
 // The same as SQL over results: `results.infinity.sql(...)` or `infinity-frames sql FOLDER ...`.

@@ -21,6 +21,15 @@ export class Table extends EventTarget {
     this.update();
   }
 
+  // Request the columns of a group again; their values are loaded when needed.
+  async refresh(group) {
+    const {columns} = await request(`${this.base}/table`);
+    for (const column of columns.filter((one) => one.group === group)) {
+      this.columns.set(column.name, column);
+      delete this.values[column.name];
+    }
+  }
+
   // Columns that differ between jobs, those of the state last.
   varying() {
     const all = [...this.columns.values()].filter((column) => column.varies);

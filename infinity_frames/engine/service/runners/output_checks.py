@@ -12,6 +12,7 @@ import orjson
 
 from infinity_frames.engine.service.ports import MAX_SAMPLES
 from infinity_frames.protocol.errors import RenderError
+from infinity_frames.protocol.label_summary import PERSON, LabelSummary, summarize
 
 __all__ = ["check_output", "checked_samples"]
 
@@ -37,7 +38,7 @@ def checked_samples(samples: object) -> int:
     return count
 
 
-def check_output(folder: Path, samples: int) -> None:
+def check_output(folder: Path, samples: int) -> dict[str, Any]:
     """Check that a job folder has files, that its labels parse, and that counts agree.
 
     A series has a row per sample and may have its own rate; without one, a sample is a frame.
@@ -48,6 +49,11 @@ def check_output(folder: Path, samples: int) -> None:
         The job folder, without ``job.json``.
     samples : int
         The number of samples that the generator reported.
+
+    Returns
+    -------
+    dict
+        The fields of the labels' `LabelSummary`; empty for files without labels.
 
     Raises
     ------
@@ -63,7 +69,8 @@ def check_output(folder: Path, samples: int) -> None:
             name = path.relative_to(folder).as_posix()
             raise _invalid(f"{name} is a symbolic link or a special file, not a regular file")
     labels, series = folder / "labels.json", folder / "data.csv"
-    frames = _labeled_frames(labels) if labels.exists() else None
+    summary = _checked_labels(labels) if labels.exists() else None
+    frames = None if summary is None else summary.num_frames
     rows = _series_rows(series) if series.exists() else None
     if rows is not None and rows != samples:
         raise _invalid(f"data.csv has {rows} rows and the generator reported {samples}")
@@ -74,10 +81,13 @@ def check_output(folder: Path, samples: int) -> None:
         counted = _video_frames(video)
         if frames is not None and counted != frames:
             raise _invalid(f"video.mp4 has {counted} frames and labels.json {frames}")
+    if summary is None:
+        summary = LabelSummary(rows)
+    return {name: value for name, value in vars(summary).items() if value is not None}
 
 
-def _labeled_frames(path: Path) -> int | None:
-    """Count the frames of ``labels.json``; None if it does not list images as COCO does."""
+def _checked_labels(path: Path) -> LabelSummary | None:
+    """Check and summarize ``labels.json``; None if it does not list images as COCO does."""
     try:
         labels: Any = orjson.loads(path.read_bytes())
     except orjson.JSONDecodeError as error:
@@ -95,7 +105,14 @@ def _labeled_frames(path: Path) -> int | None:
     for annotation in annotations:
         if not isinstance(annotation, dict) or annotation.get("image_id") not in ids:
             raise _invalid("labels.json has an annotation whose image_id is not one of its images")
-    return len(images)
+    try:
+        return summarize(images, annotations, _people(labels.get("categories") or []))
+    except (TypeError, ValueError, OverflowError, AttributeError) as error:
+        raise _invalid(f"labels.json holds malformed labels ({error})") from None
+
+
+def _people(categories: list[dict[str, Any]]) -> set[Any]:
+    return {one.get("id") for one in categories if one.get("name") == PERSON}
 
 
 def _series_rows(path: Path) -> int:

@@ -19,6 +19,7 @@ import traceback
 import zipfile
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import orjson
 from filelock import FileLock
@@ -142,7 +143,7 @@ def _outcome(
     try:
         generator = _prepared(task.generator, home, prepared, connection)
         send_report(connection, Report("rendering"))
-        samples = _render(generator, task, scratch / task.job_id)
+        samples, labels = _render(generator, task, scratch / task.job_id)
         archive = scratch / "archive.zip"
         sha256 = _pack(scratch / task.job_id, archive)
         size = archive.stat().st_size
@@ -154,7 +155,7 @@ def _outcome(
         except ArchivesUnavailable as error:
             text = clean_text(error, _ERROR_LENGTH)
             return Report("idle", Outcome(task.job_id, "interrupted", error=text))
-        done = Outcome(task.job_id, "completed", "", samples, sha256, archive_bytes=size)
+        done = Outcome(task.job_id, "completed", "", samples, sha256, size, labels=labels)
         return Report("idle", done)
     except EngineGone:
         raise
@@ -179,12 +180,13 @@ def _failure(job_id: str, error: BaseException) -> Report:
     return Report("idle", outcome, unexpected)
 
 
-def _render(generator: Generator, task: Task, folder: Path) -> int:
+def _render(generator: Generator, task: Task, folder: Path) -> tuple[int, dict[str, Any]]:
+    """Render a job, check its files, and return the number of samples and the labels' summary."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     reported = generator.render(dict(task.params), task.seed, folder, task.is_preview)
     samples = checked_samples(reported)
-    check_output(folder, samples)
+    labels = check_output(folder, samples)
     given = {name: value for name, value in task.params.items() if value is not None}
     about = {
         "name": task.generator,
@@ -194,7 +196,7 @@ def _render(generator: Generator, task: Task, folder: Path) -> int:
         "is_preview": task.is_preview,
     }
     (folder / "job.json").write_bytes(orjson.dumps(about, option=orjson.OPT_INDENT_2))
-    return samples
+    return samples, labels
 
 
 def _pack(folder: Path, archive: Path) -> str:

@@ -106,6 +106,8 @@ jobs = Table(
     Column("archive_bytes", _INTEGER),
     # Time at which the archive was deleted by the retention rules.
     Column("expired", Text),
+    # The summary of the labels of a completed job, as JSON.
+    Column("labels", Text),
     Index("jobs_of_batch", "batch_id", "seq"),
     Index("jobs_changed", "batch_id", "revision"),
     Index("jobs_of_account", "account_id", "is_preview", "seq"),

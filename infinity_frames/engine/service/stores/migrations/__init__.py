@@ -11,7 +11,7 @@ from infinity_frames.engine.service.stores.tables import metadata
 
 __all__ = ["HEAD", "upgrade"]
 
-HEAD = "0004"
+HEAD = "0005"
 """Newest revision in ``versions``; the tables of ``stores/tables.py`` have this layout."""
 
 _FIRST = "0002"
