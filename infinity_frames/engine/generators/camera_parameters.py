@@ -54,7 +54,7 @@ _LENS = (
         None,
         (0.0, 3.0),
         "px",
-        Uniform(0.3, 0.9),
+        Uniform(0.3, 0.7),
         "Standard deviation of the lens's blur.",
     ),
     _camera(
@@ -80,7 +80,7 @@ _TONE = (
         None,
         (-3.0, 3.0),
         "EV",
-        Normal(-1.0, 0.5),
+        Normal(-0.7, 0.4),
         "Correction of the exposure that the camera chooses; limited so that the picture never "
         "turns all black or all white.",
     ),
@@ -89,7 +89,7 @@ _TONE = (
         None,
         (0.5, 2.5),
         None,
-        Uniform(1.1, 1.8),
+        Uniform(0.95, 1.25),
         "Slope of the tone curve in the mid tones, relative to film.",
     ),
     _camera(
@@ -97,7 +97,7 @@ _TONE = (
         None,
         (-0.3, 0.2),
         None,
-        Normal(-0.08, 0.05),
+        Normal(-0.03, 0.03),
         "Level at which black is shown, of 1; below 0, shadows are clipped.",
     ),
     _camera(
@@ -105,7 +105,7 @@ _TONE = (
         None,
         (0.5, 1.2),
         None,
-        Uniform(0.6, 0.9),
+        Uniform(0.85, 1.0),
         "Level that is shown as white, of 1; below 1, highlights are clipped.",
     ),
     _camera(
@@ -123,7 +123,7 @@ _SENSOR = (
         None,
         (0.25, 64.0),
         None,
-        Choice((1.0, 2.0, 4.0, 8.0, 16.0)),
+        Choice((1.0, 2.0, 4.0, 8.0, 16.0), (0.3, 0.3, 0.2, 0.15, 0.05)),
         "Gain of the sensor relative to its base sensitivity; noise grows with it.",
     ),
     _camera(
