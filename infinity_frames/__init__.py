@@ -92,10 +92,17 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"{__name__}.{_MODULES[name]}")
     if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}.{_hint(name)}")
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
+
+
+def _hint(name: str) -> str:
+    if name in errors.__all__:
+        return f" Did you mean infinity_frames.errors.{name}?"
+    close = [] if name.startswith("_") else errors.similar(name, [*__all__, *_MODULES])
+    return f" Did you mean {' or '.join(close)}?" if close else ""
 
 
 def __dir__() -> list[str]:

@@ -370,9 +370,25 @@ def require_free_folder(path: str | Path) -> None:
     BatchFolder(Path(path)).require_free()
 
 
+def require_folder(path: str | Path) -> None:
+    """Raise DownloadError if nothing can be downloaded into `path`, as below a file."""
+    BatchFolder(Path(path)).require_usable()
+
+
 def require_batches_inside(path: str | Path) -> None:
     """Raise DownloadError if the folder `path` is itself a batch, so that none fits inside."""
     BatchFolder(Path(path)).require_no_batch()
+
+
+def jobs_origin_for(frame: pd.DataFrame, session: HasOrigin | None, verb: str) -> Origin:
+    """Like origin_for, for verbs that take jobs and no rows of a batch or results."""
+    if "job_id" in frame.columns:
+        raise FrameError(
+            f"{verb}() takes jobs, but these rows were already submitted.",
+            advice="Make jobs of them with .infinity.seeded(), .renew(), .retry() or .sweep().",
+            verb=verb,
+        )
+    return origin_for(frame, session)
 
 
 def seeded(frame: pd.DataFrame, session: HasOrigin | None = None) -> Frame:
@@ -396,6 +412,13 @@ def retry(frame: pd.DataFrame, session: HasOrigin | None = None) -> Frame:
     """Make jobs with fresh seeds of the failed rows."""
     origin = _origin(frame, session, "retry()", "job_id", "status")
     failed = frame[frame["status"] == "failed"]
+    cancelled = int((frame["status"] == "cancelled").sum())
+    if cancelled:
+        jobs = "1 cancelled job is" if cancelled == 1 else f"{cancelled} cancelled jobs are"
+        warn_user(
+            f"{jobs} not repeated, since the seed was not at fault. To render them with their own "
+            'seeds: frame[frame["status"] == "cancelled"].infinity.seeded().',
+        )
     return as_frame(origin.jobs(parameters.reseeded(origin.spec, failed)))
 
 

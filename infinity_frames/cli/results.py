@@ -22,8 +22,10 @@ def export(options: argparse.Namespace) -> None:
     """Write results as a data set."""
     from infinity_frames.data import export, read_results
 
-    written = export(read_results(options.path), options.target, options.format)
-    print(f"{options.target}: {len(written)} rows of {options.format}")
+    left_out = export(read_results(options.path), options.target, options.format)
+    print(f"wrote {options.target} in the format {options.format}")
+    for row in left_out.itertuples():
+        print(f"left out: {row.loss} ({row.count})")
 
 
 def verify(options: argparse.Namespace) -> int:

@@ -170,7 +170,7 @@ def find_folders(path: str | Path) -> list[Folder]:
     if not root.is_dir():
         raise NoResults(
             f"There is no folder {root}.",
-            advice="Give the folder a batch was downloaded to; if it was moved since, pass path=.",
+            advice="Pass the folder that a batch was downloaded into, where it is now.",
             path=str(root),
         )
     found = list(_find(root, _DEPTH))

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from infinity_frames.data.frames import batch_frame, job_files, with_columns
-from infinity_frames.protocol.errors import FrameError
-from infinity_frames.protocol.schemas import RESULTS, TAG_PREFIX, folders
+from infinity_frames.protocol.errors import FrameError, nearest
+from infinity_frames.protocol.schemas import TAG_PREFIX, folders
 from infinity_frames.protocol.warnings import warn_user
 
 __all__ = ["SPLIT", "TAGGED_SPLIT", "split"]
@@ -98,7 +98,12 @@ def split(
     frame = with_columns(results)
     grouped, strata = _listed(by), _listed(stratify)
     is_submitted = "job_id" in frame.columns
-    RESULTS.require(frame, [*grouped, *strata], "Splitting")
+    for name in [*grouped, *strata]:
+        if name not in frame.columns:
+            raise FrameError(
+                f"There is no column {name!r} to split by.",
+                advice=nearest(name, map(str, frame.columns)),
+            )
     column = SPLIT if is_submitted else TAGGED_SPLIT
     usable = _usable(frame) if is_submitted else frame.reset_index(drop=True)
     groups = _groups(usable, grouped, path)

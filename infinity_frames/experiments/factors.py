@@ -69,9 +69,10 @@ def factors_of(frame: pd.DataFrame, metric: str, by: str | Sequence[str] | None)
     wanted = [by] if isinstance(by, str) else list(by or [])
     for name in [metric, *wanted]:
         if name not in frame.columns:
-            raise FrameError(
-                f"There is no column {name!r}.", advice=nearest(name, map(str, frame.columns))
-            )
+            advice = nearest(name, map(str, frame.columns))
+            if name == by and name.startswith("param"):
+                advice = 'For all parameters pass by="parameters".'
+            raise FrameError(f"There is no column {name!r}.", advice=advice)
     if not is_number(frame[metric]):
         raise FrameError(f"The metric {metric!r} is not a number.", advice="Use a number or bool.")
     if wanted:

@@ -44,7 +44,7 @@ from __future__ import annotations
 import difflib
 import sysconfig
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,21 +85,61 @@ __all__ = [
     "UnknownGenerator",
     "UnknownJob",
     "nearest",
+    "similar",
 ]
 
 _PACKAGE = Path(__file__).parents[1]
 _LIBRARIES = tuple({sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")})
 _LINES_SHOWN = 3  # of the user's code: a cell, and the functions of it that were called
 _ROWS_SHOWN = 10
+_STEM, _SHORTEST_STEM = 5, 3  # letters of a word that count: parameters, params
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Advice on a name that is nowhere: the few it comes near to, or all there are."""
+    """Advise on an unknown name: the similar names, or all names."""
     names = list(dict.fromkeys(known))
-    close = difflib.get_close_matches(name, names, n=3)
+    close = similar(name, names)
     if close:
         return f"Did you mean {' or '.join(close)}?"
     return f"Available: {', '.join(names) or 'none'}."
+
+
+def similar(
+    name: str,
+    known: Iterable[str],
+    synonyms: Mapping[str, str] | None = None,
+    cutoff: float = 0.6,
+) -> list[str]:
+    """Return up to three of the known names that are spelled alike or share most words.
+
+    Parameters
+    ----------
+    name : str
+        The unknown name.
+    known : iterable of str
+        The names there are.
+    synonyms : mapping of str to str, optional
+        Words of other libraries, and the word that the known names have for each.
+    cutoff : float
+        Least similarity of the spelling, 0 to 1.
+
+    Examples
+    --------
+    >>> similar("avatar", ["avatar_identity", "outfit"])
+    ['avatar_identity']
+    """
+    names = list(dict.fromkeys(known))
+    close = difflib.get_close_matches(name, names, n=3, cutoff=cutoff)
+    if close:
+        return close
+    words = [(synonyms or {}).get(word, word)[:_STEM] for word in name.lower().split("_")]
+    stems = [word for word in words if len(word) >= _SHORTEST_STEM]
+    shared = dict.fromkeys(names, 0)
+    for other in names:
+        parts = other.lower().split("_")
+        shared[other] = sum(any(part.startswith(stem) for part in parts) for stem in stems)
+    most = max(shared.values(), default=0)
+    return [other for other, count in shared.items() if count == most > 0][:3]
 
 
 class InfinityError(Exception):

@@ -225,10 +225,10 @@ class ExperimentVerbs:
 
         See :func:`infinity_frames.experiments.costs.cost`.
         """
-        from infinity_frames.client.registry import origin_for
+        from infinity_frames.batch import jobs_origin_for
         from infinity_frames.experiments import costs
 
-        origin = origin_for(self._frame, session)
+        origin = jobs_origin_for(self._frame, session, "cost")
         return as_frame(costs.cost(origin, self._frame, preview=preview))
 
     def gaps(self, by: str | Sequence[str], **options: Any) -> Frame:

@@ -10,7 +10,6 @@ import pandas as pd
 
 from infinity_frames.frame import Frame, as_frame
 from infinity_frames.protocol.completion import completing
-from infinity_frames.protocol.errors import FrameError
 from infinity_frames.protocol.lazy import LazyModule
 
 if TYPE_CHECKING:
@@ -213,7 +212,9 @@ class JobVerbs:
         origin = self._jobs_origin(session, "run")
         if append:
             batches.require_batches_inside(path)
-        elif not reuse:
+        elif reuse:
+            batches.require_folder(path)
+        else:
             batches.require_free_folder(path)
         submitted = self.submit(name=name, preview=preview, reuse=reuse, session=origin)
         finished = batches.await_frame(submitted, origin, timeout=timeout)
@@ -257,10 +258,4 @@ class JobVerbs:
         return as_frame(origin.with_context(swept))
 
     def _jobs_origin(self, session: HasOrigin | None, verb: str) -> Origin:
-        if "job_id" in self._frame.columns:
-            raise FrameError(
-                f"{verb}() takes jobs, but these rows were already submitted.",
-                advice="Make jobs of them with .infinity.seeded(), .renew(), .retry() or .sweep().",
-                verb=verb,
-            )
-        return batches.origin_for(self._frame, session)
+        return batches.jobs_origin_for(self._frame, session, verb)

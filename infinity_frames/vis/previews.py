@@ -214,7 +214,7 @@ def _annotators(labels: str | Sequence[str | Annotator]) -> list[Annotator]:
     if unknown:
         raise FrameError(
             f"Unknown kind of label in draw=: {', '.join(map(repr, unknown))}.",
-            advice=f"Available: {', '.join(LABELS)}.",
+            advice=nearest(unknown[0], LABELS),
         )
     own = [item for item in given if not isinstance(item, str)]
     return [LABELS[name] for name in LABELS if name in names] + own

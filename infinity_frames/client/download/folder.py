@@ -202,6 +202,30 @@ class BatchFolder:
         self._receipts.append(asdict(receipt))
         self.receipts[receipt.job] = receipt
 
+    def require_usable(self) -> None:
+        """Raise unless this folder exists or can be made.
+
+        Raises
+        ------
+        DownloadError
+            The folder or one above it is a file, or may not be written to.
+        """
+        check_name(self.path)
+        for folder in (self.path, *self.path.absolute().parents):
+            if not folder.exists():
+                continue
+            if not folder.is_dir():
+                raise DownloadError(
+                    f"{folder} is a file.", advice="Choose another folder.", file=str(self.path)
+                )
+            if not os.access(folder, os.W_OK | os.X_OK):
+                raise DownloadError(
+                    f"Nothing can be written into {folder}: its permissions forbid it.",
+                    advice="Choose another folder.",
+                    file=str(self.path),
+                )
+            return
+
     def require_free(self) -> None:
         """Raise unless a new batch may be downloaded into this folder.
 
@@ -210,7 +234,7 @@ class BatchFolder:
         DownloadError
             The folder holds a batch, or is a file.
         """
-        check_name(self.path)
+        self.require_usable()
         self._check_owner("yet to be submitted")
 
     def require_no_batch(self) -> None:
@@ -221,7 +245,7 @@ class BatchFolder:
         DownloadError
             The folder is itself that of a batch, or is a file.
         """
-        check_name(self.path)
+        self.require_usable()
         held = self.record().get("id") if self.path.is_dir() else None
         if held is not None:
             raise DownloadError(

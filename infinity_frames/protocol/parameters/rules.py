@@ -36,7 +36,8 @@ __all__ = [
 ]
 
 _SHOWN = 3  # violations spelled out in an error's text; all of them are in its frame
-_LISTED = 8  # choices named in a message; of more, the nearest
+_LISTED = 120  # characters of choices listed in a message; of more, the nearest
+_EXAMPLES = 3
 _ROUNDING = 1e-9  # 0.6 + 0.3 is not <= 0.9 in binary
 
 
@@ -242,10 +243,12 @@ def _bound(parameter: Parameter, rule: str, value: object) -> str:
         folded = {option.casefold(): option for option in options}
         close = difflib.get_close_matches(str(value).casefold(), folded, n=3, cutoff=0.5)
         near = [folded[name] for name in close]
-        if len(options) <= _LISTED:
+        if len(", ".join(options)) <= _LISTED:
             return f"{parameter.name} is {shown}; it must be one of {', '.join(options)}"
-        hint = f"did you mean {' or '.join(near)}?" if near else f"as {', '.join(options[:3])}"
-        return f"{parameter.name} is {shown}; it must be one of its {len(options)} choices, {hint}"
+        start = f"{parameter.name} is {shown}; it must be one of its {len(options)} choices"
+        if near:
+            return f"{start}; did you mean {' or '.join(near)}?"
+        return f"{start} ({', '.join(options[:_EXAMPLES])}, ...)"
     bound, word = (parameter.min, "least") if rule == "min" else (parameter.max, "most")
     return f"{parameter.name} is {value}{unit}; it must be at {word} {bound}{unit}"
 

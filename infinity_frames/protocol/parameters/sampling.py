@@ -248,11 +248,21 @@ class _Draw:
         if len(values) != self.n:
             raise FrameError(
                 f"{name} has {len(values)} values, but {self.n} jobs are to be drawn.",
-                advice=f"Pass one value or {self.n}; to draw from a range, pass a distribution: "
-                f"{name}=lambda df, rng: rng.uniform(low, high, len(df)).",
+                advice=f"Pass one value or {self.n}. {self._distribution(name, values)}",
                 parameter=name,
             )
         return pd.Series(list(values), dtype="object")
+
+    def _distribution(self, name: str, values: Any) -> str:
+        """How to draw from a distribution instead, for parameters with choices and for others."""
+        parameter = self.generator.by_name.get(name)
+        if parameter is not None and parameter.choices:
+            weights = ", ".join(f"{choice!r}: 1" for choice in list(dict.fromkeys(values))[:3])
+            return f"To draw from several choices, pass their weights: {name}={{{weights}}}."
+        return (
+            "To draw from a range, pass a distribution: "
+            f"{name}=lambda df, rng: rng.uniform(low, high, len(df))."
+        )
 
     def _members(self, parameter: Parameter, values: pd.Series[Any]) -> pd.Series[Any]:
         """Replace the name of a group of choices by one of its members."""
@@ -280,7 +290,7 @@ class _Draw:
 
 def _advice(found: pd.DataFrame) -> str:
     if found["rule"].isin(["min", "max"]).all():
-        return 'Fix other values, or pass outside="clip" to move them into their range.'
+        return 'Pass other values, or outside="clip" to move them into their range.'
     return "session.parameters lists every parameter with its type, range and choices."
 
 

@@ -161,6 +161,12 @@ def _overrides(how: Any, values: Mapping[str, Iterable[Any]]) -> pd.DataFrame:
     elif isinstance(how, str):
         columns = {name: _listed(items) for name, items in values.items()}
         out = pd.DataFrame(_combine(how, columns), columns=list(columns), dtype="object")
+    elif isinstance(how, Mapping):
+        raise FrameError(
+            "sweep() takes no dict of values.",
+            advice="Pass the values as keywords: sweep(camera_height=[0.5, 1.0]), or "
+            "sweep(**values). A list of dicts gives the combinations themselves.",
+        )
     else:
         out = pd.DataFrame(list(how), dtype="object")
     if not isinstance(how, str) and values:
