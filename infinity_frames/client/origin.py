@@ -135,7 +135,10 @@ def connect(
             locate=launcher.restart_engine,
             check=EngineProof(Home.at().proof_key_file),
         )
-    own_token = token or os.environ.get("INFINITY_TOKEN")
+    # A token in the environment is for the server in the environment, if one is named there.
+    named = os.environ.get("INFINITY_SERVER")
+    ours = os.environ.get("INFINITY_TOKEN") if not named or server_name(None) == server else None
+    own_token = token or ours
     return RestClient(server, own_token, limits=limits, retry=retry)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Set
 from functools import partial
@@ -26,6 +27,7 @@ from infinity_frames.client.http import map_unordered
 from infinity_frames.data.problems import Problem, report
 from infinity_frames.io.atomic import write_atomically
 from infinity_frames.io.progress import progress
+from infinity_frames.protocol.addresses import without_secrets
 from infinity_frames.protocol.errors import (
     ArchiveError,
     ExtraNotInstalled,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["fetch_labels", "is_address"]
 
 _SCHEMES = ("s3", "gs", "az", "abfs", "abfss", "file")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SUFFIX = ".zip"
 _WORKERS = 16
 _INDEX = ".archives.json"
@@ -46,7 +49,7 @@ _INDEX = ".archives.json"
 
 def is_address(path: object) -> bool:
     """Return whether a path is the address of an object store, rather than of a folder."""
-    return isinstance(path, str) and path.partition("://")[0] in _SCHEMES and "://" in path
+    return isinstance(path, str) and _ADDRESS.match(path) is not None
 
 
 def fetch_labels(url: str, wanted: Set[str] | None = None, *, quiet: bool = False) -> Path:
@@ -89,12 +92,13 @@ def fetch_labels(url: str, wanted: Set[str] | None = None, *, quiet: bool = Fals
         if wanted is not None:
             archives = {job: about for job, about in archives.items() if job in wanted}
         if not archives:
+            shown = without_secrets(url)
             raise NoResults(
-                f"{url} holds no archives of these jobs."
+                f"{shown} holds no archives of these jobs."
                 if wanted
-                else f"{url} holds no archives.",
+                else f"{shown} holds no archives.",
                 advice="Give the address that the engine has as --archives.",
-                path=url,
+                path=shown,
             )
         index = _read_index(folder / _INDEX)
         if wanted is None:
@@ -160,19 +164,26 @@ def _list(store: ObjectStore, url: str) -> dict[str, dict[str, Any]]:
 
 
 def _store(url: str) -> ObjectStore:
+    parts = urlsplit(url)
+    if parts.scheme not in _SCHEMES:
+        raise ResultsError(
+            f"Addresses of the kind {parts.scheme}:// cannot be read.",
+            advice="Give a folder, or an address that starts with one of "
+            f"{', '.join(f'{scheme}://' for scheme in _SCHEMES)}. Fetch results of a server with "
+            "batch.download(path).",
+        )
     try:
         from obstore.exceptions import BaseError
         from obstore.store import LocalStore, from_url
     except ImportError:
         raise ExtraNotInstalled(
-            f"Reading {urlsplit(url).scheme}:// needs the extra s3.",
+            f"Reading {parts.scheme}:// needs the extra s3.",
             advice='Run `pip install "infinity-frames[s3]"`.',
         ) from None
-    parts = urlsplit(url)
     if parts.scheme == "file":
         folder = Path(unquote(parts.path))
         if not folder.is_dir():
-            raise NoResults(f"There is no folder {folder}.", advice="Check the address.", path=url)
+            raise NoResults(f"There is no folder {folder}.", advice="Check the address.")
         return LocalStore(folder)
     plain = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
     try:
@@ -183,11 +194,12 @@ def _store(url: str) -> ObjectStore:
 
 def _unreadable(url: str, error: Exception) -> ResultsError:
     # The text of the error may hold keys and signatures.
+    shown = without_secrets(url)
     return ResultsError(
-        f"{url} cannot be read ({type(error).__name__}).",
+        f"{shown} cannot be read ({type(error).__name__}).",
         advice="Check the address, and the credentials in the environment, for S3 "
         "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL.",
-        path=url,
+        path=shown,
     )
 
 

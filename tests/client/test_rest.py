@@ -427,7 +427,18 @@ def test_addresses_have_one_form(given: str, canonical: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["host", "ftp://host", "http://me:pass1@host", "https://host/?token=pass1", ""]
+    "given",
+    [
+        "host",
+        "ftp://host",
+        "http://me:pass1@host",
+        "https://host/?token=pass1",
+        "https://me:pass1%40host",
+        "http://me:pass1\uff20host",
+        "http://host/\nme:pass1@other",
+        "http://host/path;token=pass1",
+        "",
+    ],
 )
 def test_odd_addresses_are_refused_without_their_secrets(given: str) -> None:
     with pytest.raises(errors.SessionError) as caught:

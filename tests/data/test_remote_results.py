@@ -110,6 +110,16 @@ def test_missing_places_are_said(tmp_path, cache):
         read_results(f"file://{tmp_path / 'nowhere'}")
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["https://me:pass1@host.invalid/x", "s3://key:pass1@bucket/x", "az://container/x?sig=pass1"],
+)
+def test_addresses_are_shown_without_their_secrets(address, cache):
+    with pytest.raises(ResultsError) as caught:
+        read_results(address)
+    assert "pass1" not in f"{caught.value} {caught.value.where}"
+
+
 @pytest.mark.slow
 def test_labels_in_s3_are_read_and_exported_without_the_videos(archives, cache, bucket, tmp_path):
     from infinity_frames.engine.service.archives import open_archives

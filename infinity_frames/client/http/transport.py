@@ -18,6 +18,7 @@ from urllib3.util import Retry
 
 from infinity_frames.client.http.fork import renew_after_fork
 from infinity_frames.client.http.header_deadline import PunctualAdapter
+from infinity_frames.protocol.addresses import without_secrets
 from infinity_frames.protocol.errors import InfinityError, SessionError
 
 __all__ = [
@@ -182,14 +183,12 @@ def server_address(text: str) -> str:
     Raises
     ------
     SessionError
-        It is not an http(s) address, or it contains a user, a query or a fragment.
+        It is not an http(s) address, or it contains a user, parameters, a query or a fragment.
     """
     address = _canonical(text.strip())
     if address is None:
-        # A user name and password before "@" are never shown.
-        shown = text.strip().rpartition("@")[2].partition("?")[0].partition("#")[0]
         raise SessionError(
-            f"Invalid server address {shown!r}.",
+            f"Invalid server address {without_secrets(text)!r}.",
             advice='Write it as "https://host" or "http://host:port", without a user or a query.',
         )
     return address
@@ -202,8 +201,9 @@ def _canonical(text: str) -> str | None:
         _ = parts.port
     except ValueError:  # UnicodeError, for a host name that DNS cannot hold, is one too
         return None
-    secret = "@" in parts.netloc or parts.query or parts.fragment
-    if parts.scheme.lower() not in ("http", "https") or not host or secret:
+    if parts.scheme.lower() not in ("http", "https") or not host:
+        return None
+    if without_secrets(text) != text:
         return None
     return f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
 

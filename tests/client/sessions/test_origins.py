@@ -208,6 +208,18 @@ def test_which_token_goes_to_the_engine(
     assert last_token(engine) == "Token engine-own"
 
 
+def test_the_token_of_the_environment_is_for_the_server_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("INFINITY_TOKEN", TOKEN)
+    with BaseServer() as named, BaseServer() as other:
+        monkeypatch.setenv("INFINITY_SERVER", named.url)
+        with pytest.raises(errors.AuthenticationError):
+            inf.Session(server=other.url)
+        assert all(TOKEN not in str(request) for request in other.requests)
+        assert inf.Session(server=named.url + "/").server == named.url
+
+
 def test_an_engine_that_restarted_on_another_port_is_found(
     engine: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

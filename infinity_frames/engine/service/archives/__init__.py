@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from infinity_frames.engine.service.archives.folder import FolderArchives
 from infinity_frames.engine.service.ports import Archives
 from infinity_frames.io.home import Home
+from infinity_frames.protocol.addresses import without_secrets
 from infinity_frames.protocol.errors import EngineError
 
 __all__ = ["open_archives"]
@@ -24,7 +25,7 @@ def open_archives(home: Home, url: str | None) -> Archives:
     if url is None:
         return FolderArchives(home.results)
     parts = urlsplit(url)
-    if parts.scheme == "s3" and parts.netloc:
+    if parts.scheme == "s3" and parts.netloc and without_secrets(url) == url:
         # Imported here, so that only engines that use it need its extra.
         from infinity_frames.engine.service.archives.s3 import S3Archives
 
@@ -33,7 +34,7 @@ def open_archives(home: Home, url: str | None) -> Archives:
         return _shared_folder(Path(unquote(parts.path)))
     raise EngineError(
         "The kind of the archives' address is not supported.",
-        advice="Write it as s3://bucket/prefix or file:///folder, or leave it out to use the "
+        advice="Write it as s3://bucket/prefix, without keys, or file:///folder, or leave it out to use the "
         "engine's home.",
     )
 

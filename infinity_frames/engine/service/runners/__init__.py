@@ -9,6 +9,7 @@ import psutil
 from infinity_frames.engine.service.ports import Archives, Runner
 from infinity_frames.engine.service.runners.local import LocalRunner, available_cores
 from infinity_frames.io.home import Home
+from infinity_frames.protocol.addresses import without_secrets
 from infinity_frames.protocol.errors import EngineError
 
 __all__ = ["open_runner"]
@@ -53,9 +54,9 @@ def open_runner(
         port = parts.port
     except ValueError:
         port = None
-    if port is None or parts.scheme not in _DASK or not parts.hostname:
+    if port is None or parts.scheme not in _DASK or not parts.hostname or "@" in parts.netloc:
         raise EngineError(
-            f"{url!r} is not the address of a runner.",
+            f"{without_secrets(url)!r} is not the address of a runner.",
             advice="Write it as dask://host:8786, or leave it out to render on this machine.",
         )
     # Imported here, so that only engines that use it need its extra.
