@@ -328,9 +328,19 @@ def _is_owned(place: Home) -> bool:
             advice="Set $INFINITY_HOME to another folder.",
         ) from None
     try:
+        _refuse_other_owner(place)
         return not _shareable(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _refuse_other_owner(place: Home) -> None:
+    """Refuse the home of another user, who could name any engine or process in it."""
+    if sys.platform != "win32" and place.path.stat().st_uid != os.geteuid():
+        raise EngineNotStarted(
+            f"The engine's home {place.path} belongs to another user.",
+            advice="Set $INFINITY_HOME to a folder of your own.",
+        )
 
 
 def _shareable(descriptor: int) -> bool:

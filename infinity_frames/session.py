@@ -8,7 +8,7 @@ import pandas as pd
 
 from infinity_frames.batch import Batch
 from infinity_frames.client.describe import parameter_frame
-from infinity_frames.client.http import RestClient, RetryPolicy
+from infinity_frames.client.http import RestClient, RetryPolicy, Token
 from infinity_frames.client.origin import Jobs, Origin
 from infinity_frames.client.registry import forget, remember
 from infinity_frames.client.submit import estimate_samples, submit_jobs
@@ -62,12 +62,14 @@ class Session(JobDescriptions, Account, SessionVocabulary):
         self,
         generator: str | None = None,
         *,
-        token: str | None = None,
+        token: str | Token | None = None,
         server: str | None = None,
         retry: RetryPolicy | None = None,
         timeout: float | None = None,
     ) -> None:
         chosen = self._default_generator if generator is None else generator
+        # From here on no local variable holds the text, which a traceback could show.
+        token = Token.of(token)
         self.origin = Origin.open(chosen, token=token, server=server, retry=retry, timeout=timeout)
         remember(self.origin)
 
@@ -94,6 +96,8 @@ class Session(JobDescriptions, Account, SessionVocabulary):
         self.origin.close()
 
     def __repr__(self) -> str:
+        if "origin" not in vars(self):  # a traceback with local variables of a failed __init__
+            return f"<{type(self).__name__}, not open>"
         return f"{type(self).__name__}({self.generator!r}, server={self.server!r})"
 
     def _repr_html_(self) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from infinity_frames import launcher
 from infinity_frames.client.describe import describe
-from infinity_frames.client.http import Limits, RestClient, RetryPolicy, server_address
+from infinity_frames.client.http import Limits, RestClient, RetryPolicy, Token, server_address
 from infinity_frames.client.http.proof import EngineProof
 from infinity_frames.io.home import Home
 from infinity_frames.protocol import parameters
@@ -50,7 +50,7 @@ class Origin:
         cls,
         generator: str,
         *,
-        token: str | None = None,
+        token: str | Token | None = None,
         server: str | None = None,
         retry: RetryPolicy | None = None,
         timeout: float | None = None,
@@ -64,6 +64,7 @@ class Origin:
         token, server, retry, timeout
             As for :class:`infinity_frames.Session`.
         """
+        token = Token.of(token)
         name = server_name(server)
         rest = connect(name, token, retry=retry, timeout=timeout)
         return cls(name, rest, describe(rest, generator))
@@ -115,18 +116,19 @@ def server_name(server: str | None) -> str:
 
 def connect(
     server: str,
-    token: str | None,
+    token: str | Token | None,
     *,
     retry: RetryPolicy | None = None,
     timeout: float | None = None,
 ) -> RestClient:
     """Open a connection; start the embedded engine if it is named and does not run."""
     limits = Limits.of(timeout)
+    token = Token.of(token)
     if server == EMBEDDED:
         # A token in the environment is for the server in the environment.
-        ours = os.environ.get("INFINITY_TOKEN") if server_name(None) == EMBEDDED else None
+        named_here = server_name(None) == EMBEDDED
         url = launcher.start_engine()
-        own = token or ours or launcher.read_token()
+        own = token or _token_of_environment(named_here) or Token.of(launcher.read_token())
         return RestClient(
             url,
             own,
@@ -136,10 +138,13 @@ def connect(
             check=EngineProof(Home.at().proof_key_file),
         )
     # A token in the environment is for the server in the environment, if one is named there.
-    named = os.environ.get("INFINITY_SERVER")
-    ours = os.environ.get("INFINITY_TOKEN") if not named or server_name(None) == server else None
-    own_token = token or ours
-    return RestClient(server, own_token, limits=limits, retry=retry)
+    named_here = not os.environ.get("INFINITY_SERVER") or server_name(None) == server
+    own = token or _token_of_environment(named_here)
+    return RestClient(server, own, limits=limits, retry=retry)
+
+
+def _token_of_environment(named_here: bool) -> Token:
+    return Token.of(os.environ.get("INFINITY_TOKEN") if named_here else None)
 
 
 def generators(token: str | None = None, server: str | None = None) -> pd.DataFrame:

@@ -101,5 +101,8 @@ class Home:
             found = json.loads(self.address_file.read_text("utf-8"))
         except (OSError, ValueError):
             return None
-        complete = isinstance(found, dict) and {"url", "pid", "version"} <= found.keys()
-        return found if complete else None
+        match found:
+            # A process id of 0 or -1 stands for many processes in a signal.
+            case {"url": str(), "pid": int(pid), "version": str()} if pid > 1:
+                return dict(found)
+        return None

@@ -1,5 +1,8 @@
 """Plots, previews, overlays and videos; frames in, matplotlib figures or paths of videos out."""
 
+import infinity_frames.vis.backend  # noqa: F401 (before any other import of matplotlib)
+
+# isort: split
 from infinity_frames.data import read_results as summarize_batch_results_as_dataframe
 from infinity_frames.vis.annotators import (
     Annotator,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 import re
@@ -32,6 +33,7 @@ from fault_server import (
     lose_answer,
 )
 
+import infinity_frames as inf
 from infinity_frames.client.http import Backoff, Limits, RestClient, server_address
 from infinity_frames.client.http import header_deadline as punctual
 from infinity_frames.protocol import errors
@@ -106,6 +108,21 @@ def test_a_wrong_token_is_named_as_such_and_never_repeated(server: FaultServer) 
     assert "wrong-token-9" not in shown
     assert "***" in str(caught.value)
     assert pickle.loads(pickle.dumps(caught.value)).problem == caught.value.problem
+
+
+def test_no_local_variable_of_a_traceback_shows_the_token(server: FaultServer) -> None:
+    with pytest.raises(errors.AuthenticationError) as caught:
+        inf.Session(token="wrong-" + "token-9", server=server.url)
+    trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert "wrong-token-9" not in "".join(trace.format())
+
+
+def test_a_session_is_not_pickled_with_its_token(server: FaultServer) -> None:
+    session = inf.Session(token=TOKEN, server=server.url)
+    assert TOKEN not in f"{vars(session.rest)}{vars(session.origin)}{session.rest}"
+    for copied in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(errors.SessionError, match="Open a Session there"):
+            copied(session)
 
 
 def test_refusals_carry_what_the_server_says(server: FaultServer) -> None:

@@ -1,11 +1,17 @@
 """A home that others own, prepared or damaged is refused in one sentence."""
 
+import json
 import os
 import subprocess
 import sys
 
 import pytest
 from wire_client import WireClient
+
+from infinity_frames.engine.service.home import private_bytes
+from infinity_frames.io.home import Home
+from infinity_frames.launcher import find_engine, stop_engine
+from infinity_frames.protocol.errors import EngineNotStarted
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +55,40 @@ def test_a_planted_link_is_refused(tmp_path, toys, name):
     (home / name).symlink_to(tmp_path / "elsewhere")
     assert "symbolic link" in in_one_sentence(serve(home, toys))
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("name", ["signing.key", "proof.key", "token", "engine.lock"])
+def test_a_folder_in_place_of_a_file_is_refused(tmp_path, toys, name):
+    home = tmp_path / "home"
+    (home / name).mkdir(parents=True)
+    assert "a folder, not a file" in in_one_sentence(serve(home, toys))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
+def test_a_client_refuses_the_home_of_another_user(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "engine.lock").touch()
+    os.chown(home, 65534, 65534)
+    for call in (find_engine, stop_engine):
+        with pytest.raises(EngineNotStarted, match="another user"):
+            call(home)
+
+
+@pytest.mark.parametrize("pid", [-1, 0, 1, "1", None, [1], True])
+def test_an_address_file_names_no_group_of_processes(tmp_path, pid):
+    about = {"url": "http://127.0.0.1:9", "pid": pid, "version": "1"}
+    (tmp_path / "engine.json").write_text(json.dumps(about))
+    assert Home.at(tmp_path).address() is None
+
+
+def test_a_cut_key_is_replaced(tmp_path):
+    key = tmp_path / "signing.key"
+    for cut in (b"", b"short"):
+        key.write_bytes(cut)
+        made = private_bytes(key)
+        assert len(made) == 32
+        assert private_bytes(key) == made
 
 
 def test_an_open_home_is_closed(idle_engine):

@@ -83,6 +83,23 @@ def _write(directory: Path, what: str) -> None:
             labels["categories"] = [{"id": 1, "name": "person"}]
             labels["annotations"][0] |= {"category_id": 1, "percent_in_fov": "all"}
             (directory / "labels.json").write_text(json.dumps(labels))
+        case "labels with a list as id":
+            (directory / "labels.json").write_text('{"images": [{"id": [1]}]}')
+        case "a folder as labels":
+            (directory / "labels.json").mkdir()
+            (directory / "labels.json" / "x").write_text("x")
+        case "a name with a line break":
+            (directory / "a\nb.txt").write_text("x")
+        case "a name that is no UTF-8":
+            (Path(os.fsdecode(os.fsencode(directory) + b"/caf\xe9"))).write_text("x")
+        case "names that differ in case":
+            (directory / "a.txt").write_text("x")
+            (directory / "A.txt").write_text("x")
+        case "a zip bomb":
+            with (directory / "x.bin").open("wb") as file:
+                file.truncate(64 * 2**20)
+        case "an empty video":
+            (directory / "video.mp4").touch()
         case "good labels":
             (directory / "labels.json").write_text(json.dumps(labels))
         case "a broken video":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -16,6 +19,18 @@ from infinity_frames import Session
 from infinity_frames.vis import repr as face
 
 PLAIN = {"div", "span", "table", "tr", "td", "code", "img"}
+
+
+def test_a_plotting_backend_that_does_not_exist_is_ignored():
+    code = "import infinity_frames.vis, matplotlib.pyplot as plt; plt.figure()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "MPLBACKEND": "nosuch"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "'nosuch'" in done.stderr
 
 
 class Page(HTMLParser):

@@ -12,6 +12,12 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
+from infinity_frames.protocol.archive_rules import (
+    MOST_FILES,
+    is_portable,
+    name_clash,
+    unpacked_limit,
+)
 from infinity_frames.protocol.errors import ArchiveError, DownloadError
 
 __all__ = ["DAMAGED", "File", "is_label", "unpack"]
@@ -19,12 +25,6 @@ __all__ = ["DAMAGED", "File", "is_label", "unpack"]
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError)
 """What `zipfile` raises for a damaged or unusual zip."""
 LABEL_SUFFIXES = (".json", ".csv", ".parquet")
-MOST_MEMBERS = 100_000
-MOST_BYTES = 64 * 2**30
-MOST_EXPANSION = 200
-"""Labels compress about twentyfold, pictures hardly at all, zip bombs a thousandfold."""
-FREE_EXPANSION = 16 * 2**20
-"""Small archives may expand by any factor up to this many bytes."""
 COPY_BYTES = 256 * 1024
 
 
@@ -121,7 +121,7 @@ def _names(members: list[zipfile.ZipInfo], job_id: str) -> list[str]:
     """Return the path of each member relative to the job's folder."""
     if not members:
         raise _unsafe("is empty", job_id)
-    if len(members) > MOST_MEMBERS:
+    if len(members) > MOST_FILES:
         raise _unsafe(f"holds {len(members)} files", job_id)
     for member in members:
         _check_member(member, job_id)
@@ -132,21 +132,15 @@ def _names(members: list[zipfile.ZipInfo], job_id: str) -> list[str]:
     elif job_id in tops or all(len(path.parts) > 1 for path in paths):
         shown = ", ".join(sorted(tops - {job_id})[:3])
         raise _unsafe(f"has top folders that are not the job's ({shown})", job_id)
-    # Names that differ in case only are one file on macOS and Windows.
-    folded = [str(path).casefold() for path in paths]
-    if len(set(folded)) < len(folded):
-        raise _unsafe("contains a file twice", job_id)
-    if {str(parent).casefold() for path in paths for parent in path.parents} & set(folded):
-        raise _unsafe("has a file that is also a folder", job_id)
+    if clash := name_clash(str(path) for path in paths):
+        raise _unsafe(clash, job_id)
     return [str(path) for path in paths]
 
 
 def _check_member(member: zipfile.ZipInfo, job_id: str) -> None:
     # orig_filename: zipfile cuts a name at a NUL and turns backslashes on Windows.
     name = member.orig_filename
-    parts = name.split("/")
-    odd = any(part in ("", ".", "..") or part != part.rstrip(" .") for part in parts)
-    if odd or any(sign in name for sign in '\\:\0*?"<>|') or not name.isprintable():
+    if not is_portable(name):
         raise _unsafe(f"has a member named {name[:80]!r}", job_id)
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG):
@@ -161,8 +155,7 @@ def _weigh(members: list[zipfile.ZipInfo], archive: zipfile.ZipFile, job_id: str
     assert archive.fp is not None
     size = archive.fp.seek(0, os.SEEK_END)
     total = sum(member.file_size for member in members)
-    allowed = min(MOST_BYTES, size * MOST_EXPANSION + FREE_EXPANSION)
-    if total > allowed:
+    if total > unpacked_limit(size):
         raise _unsafe(f"would unpack to {total:,} bytes", job_id)
 
 

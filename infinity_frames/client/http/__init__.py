@@ -6,6 +6,7 @@ from infinity_frames.client.http.responses import UNFINISHED, status, statuses, 
 from infinity_frames.client.http.retry import Backoff, Limits, RetryPolicy
 from infinity_frames.client.http.transport import (
     CONNECTIONS,
+    Token,
     never_sent,
     pieces,
     retry_after,
@@ -19,6 +20,7 @@ __all__ = [
     "Limits",
     "RestClient",
     "RetryPolicy",
+    "Token",
     "map_unordered",
     "never_sent",
     "pieces",

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote, urljoin
 
 import requests
@@ -27,7 +27,6 @@ from infinity_frames.client.http.transport import (
     Body,
     Http,
     Token,
-    clean_token,
     never_sent,
     pieces,
     retry_after,
@@ -41,6 +40,7 @@ from infinity_frames.protocol.errors import (
     RequestTimeout,
     ServerFault,
     ServerUnreachable,
+    SessionError,
     SubmissionUnknown,
     UnknownBatch,
     UnknownGenerator,
@@ -82,7 +82,7 @@ class RestClient:
     ----------
     url : str
         Address of the server.
-    token : str or None
+    token : str, Token or None
         Sent to that server only, never to a result URL or another host.
     limits : Limits, optional
         Time limits.
@@ -98,7 +98,7 @@ class RestClient:
     def __init__(
         self,
         url: str,
-        token: str | None,
+        token: str | Token | None,
         *,
         limits: Limits | None = None,
         retry: RetryPolicy | None = None,
@@ -109,15 +109,22 @@ class RestClient:
         self.limits = limits or Limits()
         self.retry = retry or RetryPolicy()
         self.extensions: frozenset[str] | None = None
-        self._token = clean_token(token)
-        self._auth = Token(self._token)
+        self._auth = Token.of(token)
+        token = self._auth
+        token.check()
         self._locate = locate
         self._http = Http(check)
         self.renew()
         renew_after_fork(self)
 
     def __repr__(self) -> str:
-        return f"RestClient({self.url!r})"
+        return f"RestClient({vars(self).get('url')!r})"
+
+    def __reduce__(self) -> NoReturn:
+        raise SessionError(
+            "A session is not copied or sent to another process, since it holds a token.",
+            advice="Open a Session there.",
+        )
 
     def renew(self) -> None:
         """Start with a free lock; one that was held during a fork is never released."""
@@ -135,7 +142,7 @@ class RestClient:
 
     def same_account(self, other: RestClient) -> bool:
         """Return whether both speak for the same account."""
-        return self._token == other._token
+        return self._auth == other._auth
 
     # Endpoints, in the order of the protocol
 
@@ -358,7 +365,6 @@ class RestClient:
             method=request.method,
             path=request.path,
             missing=request.missing,
-            secret=self._token,
         )
         if status == 429 or (status == 503 and wait is not None):
             # The server states that it has done nothing yet.
@@ -389,7 +395,8 @@ class RestClient:
             if announced or response.ok:
                 names = (name.strip() for name in announced.split(","))
                 self.extensions = frozenset(filter(None, names))
-            return response.status_code, retry_after(response), b"".join(body)
+            content = self._auth.hide_in(b"".join(body))
+            return response.status_code, retry_after(response), content
 
     def _no_answer(
         self, error: requests.RequestException, method: str, path: str

@@ -195,14 +195,13 @@ def error(
     method: str,
     path: str,
     missing: type[NotFound],
-    secret: str | None,
 ) -> ServerError | InvalidJobs:
-    """Build the exception for an error response; `secret` is removed from its text."""
+    """Build the exception for an error response."""
     try:
         data = orjson.loads(content)
     except orjson.JSONDecodeError:
         data = None
-    detail = _detail(data, status, secret)
+    detail = _detail(data, status)
     where: dict[str, Any] = {"status": status, "method": method, "path": path}
     match status:
         case 401:
@@ -233,13 +232,11 @@ def error(
     )
 
 
-def _detail(data: Any, status: int, secret: str | None) -> str:
+def _detail(data: Any, status: int) -> str:
     detail = data.get("detail", data) if isinstance(data, dict) else data
     text = detail if isinstance(detail, str) else str(detail)
     if not detail:
         text = f"status {status} without a reason."
-    if secret:
-        text = text.replace(secret, "***")
     return text if len(text) <= LONGEST_DETAIL else text[:LONGEST_DETAIL] + "..."
 
 

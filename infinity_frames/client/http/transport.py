@@ -28,7 +28,6 @@ __all__ = [
     "Body",
     "Http",
     "Token",
-    "clean_token",
     "never_sent",
     "pieces",
     "retry_after",
@@ -43,16 +42,64 @@ SETTINGS_ERRORS = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSc
 
 
 class Token(AuthBase):
-    """Adds the token to requests; no repr shows it."""
+    """Adds the token to requests; no repr and no list of attributes shows it.
 
-    def __init__(self, token: str | None) -> None:
-        self._token = token
+    Functions pass it on instead of the text, which a traceback with local variables would show.
+
+    Parameters
+    ----------
+    text : str or None
+        None for no token.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str | None) -> None:
+        self._text = text.strip() if isinstance(text, str) else text
+
+    @classmethod
+    def of(cls, token: str | Token | None) -> Token:
+        """Wrap the text of a token; a `Token` is returned as it is."""
+        return token if isinstance(token, Token) else cls(token or None)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the header."""
-        if self._token is not None:
-            request.headers["Authorization"] = f"Token {self._token}"
+        if self._text is not None:
+            request.headers["Authorization"] = f"Token {self._text}"
         return request
+
+    def __bool__(self) -> bool:
+        return self._text is not None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Token) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def hide_in(self, content: bytes) -> bytes:
+        """Replace the token where a response repeats it: its texts end up in frames and errors.
+
+        A short token may be a common word, which a response also holds for other reasons.
+        """
+        if self._text is None or len(self._text) < _SHORTEST_HIDDEN:
+            return content
+        return content.replace(self._text.encode(), b"***")
+
+    def check(self) -> None:
+        """Check that a header can carry the token.
+
+        Raises
+        ------
+        SessionError
+            It cannot; the error does not show the token.
+        """
+        if self._text is None or (isinstance(self._text, str) and _TOKEN.fullmatch(self._text)):
+            return
+        raise SessionError(
+            "The token contains spaces, line breaks or non-ASCII characters, or is empty.",
+            advice="Copy it again from where it was issued; it is not shown here.",
+        )
 
 
 class Http(requests.Session):
@@ -155,26 +202,8 @@ class Body(BytesIO):
         return super().read(size)
 
 
+_SHORTEST_HIDDEN = 8
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-
-
-def clean_token(token: str | None) -> str | None:
-    """Strip surrounding white space from a token; None for no token.
-
-    Raises
-    ------
-    SessionError
-        It holds characters that a header cannot carry; the error does not show it.
-    """
-    if token is None:
-        return None
-    text = token.strip() if isinstance(token, str) else ""
-    if not _TOKEN.fullmatch(text):
-        raise SessionError(
-            "The token contains spaces, line breaks or non-ASCII characters, or is empty.",
-            advice="Copy it again from where it was issued; it is not shown here.",
-        )
-    return text
 
 
 def server_address(text: str) -> str:

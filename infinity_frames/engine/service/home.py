@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -103,6 +104,12 @@ def make_private(home: Home) -> None:
             database.with_name(f"{database.name}-shm"),
         ):
             _refuse_link(path)
+            if path.exists() and path.is_dir() != (path == home.scratch):
+                wrong = "a folder, not a file" if path.is_dir() else "a file, not a folder"
+                raise EngineError(
+                    f"{path} in the engine's home is {wrong}.",
+                    advice="Move it away, or choose another folder with --home or $INFINITY_HOME.",
+                )
             _close(path, 0o700 if path.is_dir() else 0o600)
     except OSError as error:
         raise unusable_home(home, error) from None
@@ -153,9 +160,13 @@ def publish(home: Home, url: str, version: str) -> None:
 
 
 def private_bytes(path: Path, length: int = 32) -> bytes:
-    """Return the secret in a file of mode 0600; create it at first use."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        write_atomically(path, secrets.token_bytes(length), private=True)
-        return path.read_bytes()
+    """Return the secret in a file of mode 0600; create it at first use.
+
+    A shorter one, such as a file that a full disk cut, is replaced: anyone could guess it.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        found = path.read_bytes()
+        if len(found) >= length:
+            return found
+    write_atomically(path, secrets.token_bytes(length), private=True)
+    return path.read_bytes()

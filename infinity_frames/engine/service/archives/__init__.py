@@ -34,8 +34,8 @@ def open_archives(home: Home, url: str | None) -> Archives:
         return _shared_folder(Path(unquote(parts.path)))
     raise EngineError(
         "The kind of the archives' address is not supported.",
-        advice="Write it as s3://bucket/prefix, without keys, or file:///folder, or leave it out to use the "
-        "engine's home.",
+        advice="Write it as s3://bucket/prefix, without keys, or file:///folder, or leave it out "
+        "to use the engine's home.",
     )
 
 

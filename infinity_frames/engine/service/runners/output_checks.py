@@ -5,16 +5,27 @@ from __future__ import annotations
 import csv
 import operator
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from infinity_frames.engine.service.ports import MAX_SAMPLES
+from infinity_frames.protocol.archive_rules import (
+    MOST_BYTES,
+    MOST_FILES,
+    is_portable,
+    name_clash,
+    unpacked_limit,
+)
 from infinity_frames.protocol.errors import RenderError
 from infinity_frames.protocol.label_summary import PERSON, LabelSummary, summarize
 
-__all__ = ["check_output", "checked_samples"]
+__all__ = ["check_output", "check_size", "checked_samples"]
+
+_FILES = frozenset(("job.json", "labels.json", "data.csv", "video.mp4", "video_preview.png"))
+_NEVER_EMPTY = frozenset((".mp4", ".png", ".jpg", ".npz", ".parquet"))
 
 
 def checked_samples(samples: object) -> int:
@@ -64,10 +75,13 @@ def check_output(folder: Path, samples: int) -> dict[str, Any]:
     if not files:
         raise _invalid("The generator wrote no files")
     for path in files:
+        name = path.relative_to(folder).as_posix()
         # A link would put a file from outside the folder into the archive.
         if path.is_symlink() or not path.is_file():
-            name = path.relative_to(folder).as_posix()
             raise _invalid(f"{name} is a symbolic link or a special file, not a regular file")
+        if path.suffix.lower() in _NEVER_EMPTY and not path.stat().st_size:
+            raise _invalid(f"{name} is empty")
+    _check_names(folder, files)
     labels, series = folder / "labels.json", folder / "data.csv"
     summary = _checked_labels(labels) if labels.exists() else None
     frames = None if summary is None else summary.num_frames
@@ -86,6 +100,34 @@ def check_output(folder: Path, samples: int) -> dict[str, Any]:
     return {name: value for name, value in vars(summary).items() if value is not None}
 
 
+def check_size(files: Iterable[Path], archive: Path) -> None:
+    """Check that clients will unpack an archive: they refuse what could be a zip bomb.
+
+    Raises
+    ------
+    RenderError
+        Its files are too large for its size.
+    """
+    total = sum(path.stat().st_size for path in files)
+    if total > unpacked_limit(archive.stat().st_size):
+        raise _invalid(f"its files would unpack to {total:,} bytes, which clients refuse")
+
+
+def _check_names(folder: Path, files: list[Path]) -> None:
+    """Refuse files that clients would refuse to unpack, and folders named as files."""
+    names = [path.relative_to(folder).as_posix() for path in files]
+    for name in names:
+        if not is_portable(name):
+            raise _invalid(f"the file name {name[:80]!a} cannot be used on every system")
+    if clash := name_clash([*names, "job.json"] if "job.json" not in names else names):
+        raise _invalid(f"it {clash}")
+    if len(names) > MOST_FILES or sum(path.stat().st_size for path in files) > MOST_BYTES:
+        raise _invalid(f"it has more than {MOST_FILES:,} files or {MOST_BYTES:,} bytes")
+    for name in _FILES:
+        if (folder / name).is_dir():
+            raise _invalid(f"{name} is a folder")
+
+
 def _checked_labels(path: Path) -> LabelSummary | None:
     """Check and summarize ``labels.json``; None if it does not list images as COCO does."""
     try:
@@ -99,11 +141,13 @@ def _checked_labels(path: Path) -> LabelSummary | None:
     images, annotations = labels["images"], labels.get("annotations", [])
     if not isinstance(images, list) or not isinstance(annotations, list):
         raise _invalid("images and annotations in labels.json are not lists")
-    ids = {image.get("id") for image in images if isinstance(image, dict)}
+    named = [image.get("id") if isinstance(image, dict) else None for image in images]
+    ids = {one for one in named if isinstance(one, int | str)}
     if len(ids) != len(images):
         raise _invalid("the images in labels.json do not have distinct ids")
     for annotation in annotations:
-        if not isinstance(annotation, dict) or annotation.get("image_id") not in ids:
+        image = annotation.get("image_id") if isinstance(annotation, dict) else None
+        if not isinstance(image, int | str) or image not in ids:
             raise _invalid("labels.json has an annotation whose image_id is not one of its images")
     try:
         return summarize(images, annotations, _people(labels.get("categories") or []))

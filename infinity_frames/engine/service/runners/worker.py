@@ -29,7 +29,11 @@ from infinity_frames.engine.generators.base import Generator
 from infinity_frames.engine.service import registry
 from infinity_frames.engine.service.outcomes import clean_text
 from infinity_frames.engine.service.ports import Outcome, Preparation, Sink, Task
-from infinity_frames.engine.service.runners.output_checks import check_output, checked_samples
+from infinity_frames.engine.service.runners.output_checks import (
+    check_output,
+    check_size,
+    checked_samples,
+)
 from infinity_frames.engine.service.runners.processes import (
     FAMILY_VARIABLE,
     adopt_orphans,
@@ -216,6 +220,7 @@ def _pack(folder: Path, archive: Path) -> str:
                     shutil.copyfileobj(source, target, 1 << 20)
         file.flush()
         os.fsync(file.fileno())
+    check_size((path for path in folder.rglob("*") if path.is_file()), archive)
     with archive.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
