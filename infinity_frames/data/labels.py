@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from infinity_frames.data.layout import read_json
 from infinity_frames.data.problems import Problem
 from infinity_frames.protocol.label_summary import PERSON
 
-__all__ = ["COCO_KEYPOINTS", "LabelsFile", "open_labels"]
+__all__ = ["COCO_KEYPOINTS", "LabelsFile", "has_sound_geometry", "open_labels"]
 
 _PAIRS = ("eye", "ear", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 COCO_KEYPOINTS = [
@@ -30,6 +31,9 @@ COCO_KEYPOINTS = [
 """Names of the 17 COCO keypoints in file order, https://cocodataset.org/#format-data."""
 
 Record = Mapping[str, Any]
+
+_LARGEST = 1e7
+"""Largest coordinate of an annotation in pixels."""
 
 _WHOLE = {
     "categories": ("id",),
@@ -174,6 +178,31 @@ def _is_whole(value: Any) -> bool:
 def _short(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def has_sound_geometry(annotation: Record) -> bool:
+    """Return whether box, area, keypoints and outline have the types that COCO gives them.
+
+    Tables show what a file holds. An export needs numbers, of a size that a picture can have.
+    """
+    box, points = annotation.get("bbox"), annotation.get("keypoints")
+    outline = annotation.get("segmentation")
+    return (
+        (box is None or (_are_numbers(box) and len(box) == 4))
+        and (points is None or (_are_numbers(points) and len(points) % 3 == 0))
+        and (annotation.get("area") is None or _is_number(annotation["area"], _LARGEST**2))
+        and type(annotation.get("iscrowd")) in (int, NoneType)
+        and isinstance(outline, dict | list | None)
+    )
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(_is_number(value, _LARGEST) for value in values)
+
+
+def _is_number(value: Any, largest: float) -> bool:
+    # The comparison is false for NaN.
+    return type(value) in (int, float) and abs(value) <= largest
 
 
 class _Whole:

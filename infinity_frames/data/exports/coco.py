@@ -12,7 +12,7 @@ import orjson
 from infinity_frames.data.exports.base import DataSet, Job
 from infinity_frames.data.exports.parts import plain_names
 from infinity_frames.data.exports.samples import Sample, encode, load, samples
-from infinity_frames.data.labels import COCO_KEYPOINTS, LabelsFile
+from infinity_frames.data.labels import COCO_KEYPOINTS, LabelsFile, has_sound_geometry
 from infinity_frames.protocol.label_summary import PERSON
 
 __all__ = ["Coco"]
@@ -114,7 +114,11 @@ def _describe_points(labels: LabelsFile, categories: Sequence[dict[str, Any]]) -
 
 def _has_points(labels: LabelsFile) -> bool:
     width = 3 * len(COCO_KEYPOINTS)
-    return any(len(a.get("keypoints") or ()) == width for a in labels.annotations())
+    return any(
+        len(a.get("keypoints") or ()) == width
+        for a in labels.annotations()
+        if has_sound_geometry(a)
+    )
 
 
 def _video(job: Job, labels: LabelsFile) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from infinity_frames.data.exports.base import DataSet, Job
 from infinity_frames.data.exports.resize import Resizer, target_size
 from infinity_frames.data.label_tables import parse
-from infinity_frames.data.labels import LabelsFile, open_labels
+from infinity_frames.data.labels import LabelsFile, has_sound_geometry, open_labels
 from infinity_frames.data.layout import JobFiles
 from infinity_frames.data.problems import report
 from infinity_frames.protocol.errors import MediaError
@@ -37,6 +37,7 @@ NO_LABELS = "jobs without label files, left out"
 NO_PICTURE = "frames without a picture, left out"
 OTHER_SIZE = "frames whose picture is of another size than their labels, left out"
 PADDED = "pictures smaller than their labels, whose last row or column was repeated"
+UNSOUND = "annotations whose box, area or keypoints are not plain numbers, left out"
 UNLISTED = "annotations of a category that their job does not list, left out"
 NO_SERIES = "jobs without sensor series, left out"
 _SIZE_SLACK = 16
@@ -146,6 +147,8 @@ def samples(job: Job, labels: LabelsFile, data: DataSet) -> Iterator[Sample]:
             category = annotation.get("category_id")
             if category not in labels.categories:
                 data.losses[UNLISTED] += 1
+            elif not has_sound_geometry(annotation):
+                data.losses[UNSOUND] += 1
             elif category in numbers and _is_chosen(job, number, annotation, data):
                 kept.append(annotation)
         classes = [numbers[annotation.get("category_id")] for annotation in kept]
