@@ -321,9 +321,9 @@ def _as_specified(
 
 
 def recorded_parameters(results: pd.DataFrame) -> list[Parameter]:
-    """Parameters that the batch records next to a frame's jobs describe, one list for all batches.
+    """Return the parameters that the batch records beside a frame's jobs describe.
 
-    Empty if no folder of the frame is known, or the folders hold no such record.
+    The list is empty if no folder of the frame is known, or if the folders hold no such record.
 
     Examples
     --------

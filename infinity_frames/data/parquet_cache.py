@@ -322,7 +322,7 @@ def _stale(manifest: Mapping[str, Any], sources: Mapping[str, Any], tables: bool
 
 
 def _is_entry(entry: Any, intact: Mapping[str, Any]) -> bool:
-    """Whether a job's cache entry has this version's format and its shard, if any, is intact."""
+    """Return whether an entry has this version's format and its shard, if any, is intact."""
     if not isinstance(entry, dict) or entry.keys() != _ENTRY:
         return False
     summary, problem = entry["summary"], entry["problem"]

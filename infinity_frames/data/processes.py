@@ -85,7 +85,7 @@ def in_processes(
 
 
 def _next(work: Callable[[T], R], todo: queue.SimpleQueue[T], done: queue.SimpleQueue[Any]) -> Any:
-    """What another process has done, else something done here, else what another does next."""
+    """Return the next result: of another process, else made here, else once another is done."""
     if done.empty():
         try:
             item = todo.get_nowait()

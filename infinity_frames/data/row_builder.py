@@ -67,7 +67,7 @@ class RowBuilder:
                 column.append(None)
 
     def _named(self, label: str) -> str:
-        """The column of an extra label: SQL ignores case, so names differ in more than that."""
+        """Return the column of an extra label; as SQL ignores case, a suffix tells names apart."""
         found = self._extra.get(label)
         if found is None:
             taken = {name.casefold() for name in self.columns} | _RESERVED

@@ -241,10 +241,10 @@ def _keys(row: Mapping[Hashable, object], by: Sequence[str]) -> Iterator[Hashabl
 def _identities(
     usable: pd.DataFrame, rows: Sequence[Mapping[Hashable, object]], by: Sequence[str]
 ) -> list[str]:
-    """Text that identifies each job's group, from the job alone; the group takes the smallest.
+    """Return a text that identifies each job; the smallest one of a group identifies the group.
 
-    In the order of preference: the value of `by`, the random seed that was asked for, the job that
-    this one repeats or was swept from, its own id, its parameters.
+    In order of preference, it is made of the value of `by`, the requested random seed, the job that
+    this one repeats or was swept from, its own id, or its parameters.
     """
     own = _contents(usable)
     out = []
@@ -275,7 +275,7 @@ def _base_name(row: Mapping[Hashable, object]) -> str:
 
 
 def _contents(usable: pd.DataFrame) -> list[str]:
-    """The parameters of each job as text, with a number for each further job of the same ones."""
+    """Return the parameters of each job as text; equal jobs are numbered."""
     if "job_id" in usable.columns:
         return [""] * len(usable)
     names = sorted(name for name in map(str, usable.columns) if name != TAGGED_SPLIT)

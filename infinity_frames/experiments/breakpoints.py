@@ -192,7 +192,7 @@ def _range(spec: Parameter, between: tuple[float, float] | None) -> tuple[float,
 
 
 def _with_seeds(origin: Origin, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """The rows with fixed random decisions: ``state`` of submitted ones, else a seed each."""
+    """Fix the random decisions of each row: by ``state`` if it was submitted, else by a seed."""
     held = parameters.sweep(origin.spec, rows, pd.DataFrame({"tag_breakpoint": [0]}), seed=seed)
     return parameters.fill(origin.spec, held).drop(columns="tag_breakpoint")
 
@@ -311,7 +311,7 @@ class _Bisection:
 
 
 def survival(found: pd.DataFrame, values: Any) -> tuple[NDArray[np.float64], int]:
-    """Share of the decided rows that do not fail at each value, and the number of such rows."""
+    """Return the share of decided rows that pass at each value, and how many were decided."""
     at = np.asarray(values, dtype=float)[:, None]
     point = found["breakpoint"].to_numpy(float)[None, :]
     verdict = found["verdict"].to_numpy(object)

@@ -43,7 +43,7 @@ def labels_of(
     truth: pd.DataFrame | None,
     path: str | Path | None,
 ) -> Labels:
-    """Labels and detections of the frames to judge, numbered and with the columns of Matches."""
+    """Return labels and detections of the frames to judge, with the columns of `Matches`."""
     rows = results[results["path"].notna()] if "path" in results.columns else results
     filtered = truth is not None and "bbox_x" in truth.columns
     objects = truth if filtered else table(rows, "annotations", path=path, quiet=True)

@@ -59,7 +59,7 @@ _UNITS = ("tag_base", "job_id")
 
 
 def factors_of(frame: pd.DataFrame, metric: str, by: str | Sequence[str] | None) -> list[str]:
-    """The columns to examine: `by`, or every scalar column that varies and is no bookkeeping.
+    """Return the columns to examine: `by`, or every scalar one that varies and is not a record.
 
     Raises
     ------

@@ -234,7 +234,7 @@ def _run_lengths(mask: NDArray[np.bool_]) -> str:
 
 
 def _store(job: JobFiles, key: str, every: int, folder: str | Path | None) -> Path:
-    """The file of a job's rows: named by the model and by what the job's media file holds."""
+    """Return the file of a job's rows, named by the digests of the model and the job's media."""
     media = _media(job)
     digest = hashlib.sha256()
     try:

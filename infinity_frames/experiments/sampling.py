@@ -344,7 +344,7 @@ def _discrepancy(points: NDArray[np.float64]) -> float | None:
 def _resembling(
     spec: Generator, like: pd.DataFrame, n: int, seed: int | None, taken: set[str]
 ) -> dict[str, Any]:
-    """Values of the columns that `like` shares with the generator, drawn jointly from its rows."""
+    """Draw whole rows of `like`, and return the columns that the generator knows."""
     shared = [
         name
         for name in spec.by_name

@@ -288,7 +288,17 @@ def _failures(
     limit: float,
     radius: float,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
-    """Number of each row's failure (-1: none), whether it leads it, and its place in the crowd."""
+    """Group failing rows: a row within `radius` of a worse one belongs to the failure of that one.
+
+    Returns
+    -------
+    failure : (n,) int array
+        Number of the row's failure; -1 where `values` is missing or above `limit`.
+    leader : (n,) bool array
+        Whether the row is the worst of its failure.
+    crowd : (n,) int array
+        The row's rank in its failure, from 1, the worst first; 0 without one.
+    """
     columns = _coordinates(found, searched, _weights(found, searched, values))
     failure = np.full(len(values), -1, dtype=np.int64)
     leader, crowd = np.zeros(len(values), bool), np.zeros(len(values), dtype=np.int64)

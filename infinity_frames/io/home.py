@@ -31,7 +31,7 @@ class Home:
 
     @classmethod
     def at(cls, path: str | os.PathLike[str] | None = None) -> Home:
-        """The home at `path`, else ``$INFINITY_HOME``, else the platform's user-data folder."""
+        """Return the home at `path`, else ``$INFINITY_HOME``, else the user-data folder."""
         chosen = path or os.environ.get("INFINITY_HOME")
         if chosen:
             return cls(Path(chosen).expanduser().absolute())

@@ -178,7 +178,7 @@ class Kind:
 
 
 def _advice(missing: Sequence[str], known: Sequence[str]) -> str:
-    """What to do about missing columns: correct a typo, submit the jobs, or keep the columns."""
+    """Return the advice for missing columns: correct a typo, submit the jobs, or keep them."""
     close = difflib.get_close_matches(missing[0], known, n=1, cutoff=0.75)
     if close and missing[0] not in ("batch_id", "job_id"):
         return f"Did you mean {close[0]}?"

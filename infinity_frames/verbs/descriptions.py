@@ -129,7 +129,7 @@ class JobDescriptions:
         seed: int = 0,
         **fixed: Any,
     ) -> Frame:
-        """Jobs of a designed experiment, for ``sensitivity(method="sobol")`` or ``"morris"``.
+        """Return the jobs of a designed experiment, for ``sensitivity`` by Sobol or Morris.
 
         Parameters
         ----------

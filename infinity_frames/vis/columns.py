@@ -109,7 +109,7 @@ def is_time(values: pd.Series[Any]) -> bool:
 
 
 def has_long_tail(floats: pd.Series[Any]) -> bool:
-    """Whether positive numbers span so many orders of magnitude that only a log axis shows them."""
+    """Return whether numbers span so many orders of magnitude that they need a log axis."""
     low, middle, high = floats.quantile([0.01, 0.5, 0.99]) if len(floats) else (0.0, 0.0, 0.0)
     return bool(floats.min() > 0 and high > 1000 * low and high > 20 * middle)
 

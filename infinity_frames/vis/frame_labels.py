@@ -71,7 +71,7 @@ class Annotation:
     """Factor by which the picture was enlarged since the label was written."""
 
     def mask(self, height: int, width: int) -> NDArray[np.bool_] | None:
-        """Pixels of the object, of shape (height, width); None where the label has no outline.
+        """Return the object's pixels, (height, width); None where the label has no outline.
 
         Raises
         ------

@@ -245,7 +245,7 @@ class PictureGrid(Drawing):
         return self._encoded("jpg")
 
     def _repr_html_(self) -> str | None:
-        """The pictures on a transparent ground, with captions readable on light and dark pages."""
+        """Return an image element; captions are readable on light and on dark pages."""
         if not self.adapts:
             return None
         texts = [(text, text.get_color()) for text in self.findobj(Text)]

@@ -76,7 +76,7 @@ def together(clips: Sequence[Clip]) -> Iterator[float]:
 
 
 def layout(count: int, most: int = 6) -> tuple[int, int]:
-    """Rows and columns of a grid: nearly square, one column more if that leaves no cell empty."""
+    """Return rows and columns of a grid: nearly square, wider if that leaves no cell empty."""
     square = math.ceil(math.sqrt(count))
     across = min(square if count % (square + 1) else square + 1, most)
     return math.ceil(count / across), across

@@ -178,7 +178,7 @@ def _compact(item: Annotation, height: int, width: int) -> dict[str, Any]:
 
 
 def _flat(points: Mapping[str, Keypoint], joints: Sequence[str]) -> list[float]:
-    """x, y and visibility of each joint; visibility 0 where the point is missing."""
+    """Return x, y and visibility of each joint; visibility is 0 where a point is missing."""
     rows = (points.get(joint) for joint in joints)
     return [value for p in rows for value in ((p.x, p.y, p.v) if p is not None else (0, 0, 0))]
 

@@ -123,7 +123,7 @@ def _nothing(losses: Losses) -> ResultsError:
 
 
 def _results_of(frame: pd.DataFrame, rows: pd.DataFrame, source: str | Path | None) -> pd.DataFrame:
-    """The results of the jobs of a frame, read from their folders if it is a frame of labels."""
+    """Return the results of a frame's jobs; those of a frame of labels are read from folders."""
     if "path" in rows.columns:
         return RESULTS.conform(rows.drop_duplicates("job_id"))
     files = job_files(frame, path=source)

@@ -119,7 +119,7 @@ def series(job: Job, data: DataSet) -> pa.Table | None:
 
 
 def chosen_samples(job: Job, table: pa.Table, data: DataSet) -> pa.Table:
-    """The chosen rows of a series: those of the given frame, and of these every `stride`-th."""
+    """Return the chosen rows of a series: every `stride`-th of those in the given frame."""
     if data.frames is not None:
         wanted = pa.array(sorted(data.frames.get(job.job_id, ())), pa.int64())
         table = table.filter(pc.is_in(table["sample"], value_set=wanted))
@@ -127,7 +127,7 @@ def chosen_samples(job: Job, table: pa.Table, data: DataSet) -> pa.Table:
 
 
 def samples(job: Job, labels: LabelsFile, data: DataSet) -> Iterator[Sample]:
-    """The chosen frames of a job in the order of the video, one picture in memory at a time."""
+    """Yield the chosen frames of a job in the video's order, one picture in memory at a time."""
     numbers = _class_numbers(labels, data)
     chosen = _chosen(job, [labels.frame_numbers[position] for position in labels.order], data)
     for position, picture in zip(labels.order, read_pictures(job.files), strict=False):

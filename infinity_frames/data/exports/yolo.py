@@ -240,7 +240,7 @@ def _polygon(annotation: Label, sample: Sample, data: DataSet) -> NDArray[np.int
 
 
 def _joined(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """One closed loop through all parts, each reached from the nearest point and back again."""
+    """Join all parts into one closed loop: go to each from its nearest point, and back."""
     loop = max(parts, key=len)
     for part in sorted((p for p in parts if p is not loop), key=len, reverse=True):
         apart = ((loop[:, None] - part[None]) ** 2).sum(axis=2)

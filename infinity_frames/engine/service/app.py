@@ -146,7 +146,7 @@ def _infinity_error(_request: Request, error: InfinityError) -> Response:
 
 
 def _busy(_request: Request, error: OperationalError) -> Response:
-    """The database is locked or the disk is full; nothing was changed, so clients may retry."""
+    """Answer 503: the database is locked or the disk is full; nothing was changed, so retry."""
     _log.warning("the database cannot be used: %s", error.orig)
     return _error_response(
         503,

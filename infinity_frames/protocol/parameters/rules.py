@@ -212,7 +212,7 @@ def _out_of_bounds(
 
 
 def _may_break_bounds(parameter: Parameter, column: pd.Series[Any]) -> bool:
-    """Whether pandera has to look: a comparison of the extremes costs a hundredth of a check."""
+    """Return whether pandera has to check: comparing the extremes costs a hundredth of that."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return bool(
             column.dtype != dtype_of(parameter)

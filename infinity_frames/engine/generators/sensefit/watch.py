@@ -171,7 +171,7 @@ def readings(
 
 
 def _thickness(body: Body, middle: Array, axes: Array) -> tuple[float, float]:
-    """Distances of the skin from a point in the forearm: across the screen and out of it, m."""
+    """Return the skin's distances from a point in the forearm, across and out of the screen, m."""
     identity = np.zeros_like(body.rest_pose)
     identity[:, 0] = 1.0
     vertices, _ = body.pose(identity, body.rest_joints[0])
