@@ -81,8 +81,8 @@ def require_video(files: JobFiles) -> Path:
     if files.video is None:
         raise MediaError(
             f"The job {files.job_id} has no video in {files.folder}.",
-            advice="Previews have a picture, and jobs with render_video=False only sensor data: "
-            ".infinity.show() plots both. Submit the job without these options for a video.",
+            advice="Previews and jobs with render_video=False have none. .infinity.previews() "
+            "shows pictures, and pandas plots the columns of .infinity.timeseries().",
             file=str(files.folder),
         )
     return files.video

@@ -23,8 +23,8 @@ from infinity_frames.protocol.errors import MediaError
 __all__ = ["Cvat", "LabelStudio"]
 
 BESIDE = (
-    "everything but boxes, outlines and 17 points of people stays with the jobs: ids, crowds, "
-    "3D labels, rep counts, cameras"
+    "jobs whose other labels the format cannot hold: ids, crowds, 3D labels, rep counts, "
+    "cameras; they remain in the downloaded files"
 )
 _HIDDEN_PERCENT = 50.0
 """Occlusion from which CVAT shows an object as occluded."""

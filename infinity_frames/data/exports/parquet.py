@@ -17,7 +17,7 @@ from infinity_frames.protocol.errors import ResultsError
 __all__ = ["ParquetTables"]
 
 _VIEWS = "views.sql"
-NESTED = "masks, videos and labels that are lists stay with the jobs"
+NESTED = "jobs whose masks, videos and list labels are not exported; they remain in their files"
 _ROWS = 20_000
 """Rows per row group: DuckDB holds some of them per thread while it writes."""
 _FRAME_TABLES = ("images", "annotations", "keypoints", "cuboids")

@@ -30,8 +30,8 @@ FILLED = "outlines with holes, which were filled"
 NO_OUTLINE = "objects without an outline, left out"
 OTHERS = "objects that are no person, left out"
 BESIDE = (
-    "everything but boxes, points or outlines stays with the jobs: ids, crowds, occlusion, "
-    "3D labels, rep counts, cameras, masks"
+    "jobs whose other labels the format cannot hold: ids, crowds, occlusion, 3D labels, "
+    "rep counts, cameras, masks; they remain in the downloaded files"
 )
 
 
