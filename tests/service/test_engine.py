@@ -200,11 +200,7 @@ def test_a_worker_killed_from_outside_costs_its_job_one_attempt(shared_engine):
     with client_of(shared_engine) as client:
         made = client.submit({"seconds": 1.0}, {"seconds": 1.0}).json()
         eventually(lambda: statuses(client.summary(made["id"])) == ["running", "running"])
-        workers = eventually(
-            lambda: [
-                one for one in shared_engine.family()[1:] if "spawn_main" in " ".join(one.cmdline())
-            ]
-        )
+        workers = eventually(shared_engine.workers)
         workers[0].send_signal(signal.SIGKILL)
         assert statuses(client.finished(made["id"])) == ["completed", "completed"]
 

@@ -18,6 +18,7 @@ import psutil
 import pytest
 from wire_client import WireClient
 
+from infinity_frames.engine.service.forks import FAMILY_VARIABLE
 from infinity_frames.engine.service.main import issue_token
 from infinity_frames.io.home import Home
 
@@ -108,6 +109,10 @@ class EngineProcess:
         parent = psutil.Process(self._running().pid)
         return [parent, *parent.children(recursive=True)]
 
+    def workers(self) -> list[psutil.Process]:
+        """The processes that render: they bear a mark, and their parent bears none."""
+        return [one for one in self.family()[1:] if _mark(one) and _mark(one.parent()) == ""]
+
     def kill(self) -> None:
         """SIGKILL the engine, as a crash would; its workers must notice by themselves."""
         family = self.family()
@@ -131,6 +136,11 @@ class EngineProcess:
 
     def log(self) -> str:
         return (self.home.parent / "engine.log").read_text()
+
+
+def _mark(process: psutil.Process | None) -> str:
+    """The mark that a worker and its descendants share; empty for other processes."""
+    return "" if process is None else process.environ().get(FAMILY_VARIABLE, "").strip("0")
 
 
 def end_family(family: list[psutil.Process]) -> None:

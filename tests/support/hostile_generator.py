@@ -121,7 +121,9 @@ def _act(what: str, directory: Path) -> None:
             (directory / "big").write_bytes(bytes(2**20))
             time.sleep(3600)
         case "children":
-            # One child in its group, one in a session of its own, one that lost its parent.
+            # One child in its group, one in a session of its own, two that lost their parents, of
+            # which one is only forked.
+            _fork_an_orphan(directory)
             for apart in (False, True):
                 subprocess.Popen([sys.executable, "-c", SLEEP], start_new_session=apart)
             orphan = f"import subprocess as s, sys; s.Popen([sys.executable, '-c', {SLEEP!r}])"
@@ -165,6 +167,18 @@ def _act(what: str, directory: Path) -> None:
             os.chdir("/")
             sys.setrecursionlimit(60)
             json.dumps = Path.write_text = None  # type: ignore[assignment,method-assign]
+
+
+def _fork_an_orphan(directory: Path) -> None:
+    parent = os.fork()
+    if parent:
+        os.waitpid(parent, 0)
+        return
+    os.setsid()
+    if not os.fork():
+        (directory / "forked").write_text(str(os.getpid()))
+        time.sleep(3600)
+    os._exit(0)
 
 
 class Unprintable(Exception):

@@ -8,7 +8,6 @@ are supervised, import any generator themselves.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import pickle
 import signal
@@ -25,32 +24,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from infinity_frames.engine.generators.base import Limits
-from infinity_frames.engine.service import plugin_process
+from infinity_frames.engine.service import forks, plugin_process
 from infinity_frames.engine.service.plugin_calls import PluginHangs
 from infinity_frames.protocol.spec import Generator as Description
 
-__all__ = ["HostedGenerator", "PluginFailed", "close_all", "warm_up"]
+__all__ = ["HostedGenerator", "PluginFailed", "close_all"]
 
 # The reply with 250,000 estimates of ten digits takes less than a tenth.
 _MAX_BYTES = 1 << 26
-_FORKS = "forkserver" in multiprocessing.get_all_start_methods()
 _hosts: set[_Host] = set()
 
 
 class PluginFailed(Exception):
     """Generator code raised an error, or ended its process; the message is for its author."""
-
-
-def warm_up() -> None:
-    """Start the server that processes are forked from; returns at once.
-
-    It imports pandas, which takes seconds, while the engine itself is still starting.
-    """
-    if _FORKS:
-        from multiprocessing.forkserver import ensure_running  # not on every system
-
-        multiprocessing.get_context("forkserver").set_forkserver_preload([plugin_process.__name__])
-        ensure_running()
 
 
 def close_all() -> None:
@@ -130,10 +116,7 @@ class _Host:
     """A process of ``plugin_process``, and the connection to it."""
 
     def __init__(self, entry: EntryPoint) -> None:
-        # Forked from a server that has imported pandas, else each would take a second to start.
-        context: Any = multiprocessing.get_context("forkserver" if _FORKS else "spawn")
-        if _FORKS:
-            context.set_forkserver_preload([plugin_process.__name__])
+        context = forks.context()
         self._connection: Connection
         self._connection, theirs = context.Pipe()
         given = (theirs, entry.name, entry.value)

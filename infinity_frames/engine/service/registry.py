@@ -15,7 +15,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from infinity_frames.engine.core.author_errors import explain
 from infinity_frames.engine.generators.base import Generator
-from infinity_frames.engine.service import plugin_host
+from infinity_frames.engine.service import forks
 from infinity_frames.engine.service.loading import load_entry
 from infinity_frames.engine.service.outcomes import clean_text
 from infinity_frames.engine.service.plugin_calls import PluginCalls, PluginHangs
@@ -55,7 +55,8 @@ def isolate_packages() -> None:
     global _isolated
     _isolated = True
     if not all(entry.value.startswith(_BUILT_IN) for entry in entry_points(group=_GROUP)):
-        plugin_host.warm_up()
+        # It is ready when the engine asks for the first description.
+        forks.ensure_server()
 
 
 def generator(name: str) -> Generator:

@@ -1,4 +1,4 @@
-"""The runner for one machine: supervised worker processes, one per core, spawned when needed.
+"""The runner for one machine: supervised worker processes, one per core, started when needed.
 
 A worker that dies, hangs or exceeds its memory limit loses only its current job: every worker has
 its own pipe, so no shared queue can be left locked by a dying process.
@@ -7,7 +7,6 @@ its own pipe, so no shared queue can be left locked by a dying process.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import queue
 import secrets
@@ -24,14 +23,10 @@ from multiprocessing.process import BaseProcess
 
 import psutil
 
+from infinity_frames.engine.service import forks
 from infinity_frames.engine.service.credentials import hide_credentials
 from infinity_frames.engine.service.ports import Outcome, Preparation, Sink, Task
-from infinity_frames.engine.service.runners.processes import (
-    FAMILY_VARIABLE,
-    family,
-    family_memory,
-    kill_family,
-)
+from infinity_frames.engine.service.runners.processes import family, family_memory, kill_family
 from infinity_frames.engine.service.runners.reports import BadReport, Report, listen
 from infinity_frames.engine.service.runners.worker import main, scratch_folder
 from infinity_frames.io.home import Home
@@ -53,15 +48,6 @@ _SEND_LIMIT_S = 10
 _START_LIMIT_S = 120.0
 # A shorter preparation only loads compiled code from the cache, and needs no message.
 _LONG_PREPARATION_S = 2.5
-# With one process per core, threads inside the processes would compete. Spawned processes read
-# these variables when they import numba, numpy and OpenCV.
-_SINGLE_THREAD = {
-    "NUMBA_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENCV_FOR_THREADS_NUM": "1",
-}
 
 
 @dataclass
@@ -125,12 +111,10 @@ class LocalRunner:
         self._workers: list[_Worker] = []
         # Errors of each generator in a row that a fresh process repeated.
         self._confirmed: Counter[str] = Counter()
-        self._context = multiprocessing.get_context("spawn")
         self._reports: queue.Queue[tuple[_Worker, Report | BadReport] | None]
         self._reports = queue.Queue(_MAX_REPORTS)
-        for name, value in _SINGLE_THREAD.items():
-            os.environ.setdefault(name, value)
         hide_credentials()
+        self._context = forks.context()
 
     def capacity(self) -> int:
         """Return how many more tasks could start now."""
@@ -230,10 +214,10 @@ class LocalRunner:
 
     def _spawn(self) -> _Worker:
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=main, args=(theirs, self._home, self._sink))
-        mark = os.environ[FAMILY_VARIABLE] = secrets.token_hex(16)
+        mark = secrets.token_hex(16)
+        given = (theirs, self._home, self._sink, mark)
+        process = self._context.Process(target=main, args=given)
         process.start()
-        del os.environ[FAMILY_VARIABLE]
         # Close our copy of its end, so that the death of the worker reads as end of file.
         theirs.close()
         _limit_sending(ours)

@@ -9,11 +9,9 @@ import sys
 
 import psutil
 
-__all__ = ["FAMILY_VARIABLE", "adopt_orphans", "family", "family_memory", "kill_family"]
+from infinity_frames.engine.service.forks import FAMILY_VARIABLE
 
-FAMILY_VARIABLE = "INFINITY_WORKER_FAMILY"
-"""Environment variable with a unique value per worker, inherited by every descendant: it finds
-processes that left the worker's process group or lost their parent."""
+__all__ = ["adopt_orphans", "family", "family_memory", "kill_family"]
 
 
 def adopt_orphans() -> None:

@@ -27,6 +27,7 @@ from filelock import FileLock
 from infinity_frames.engine.core.author_errors import error_text
 from infinity_frames.engine.generators.base import Generator
 from infinity_frames.engine.service import registry
+from infinity_frames.engine.service.forks import adopt_mark
 from infinity_frames.engine.service.outcomes import clean_text
 from infinity_frames.engine.service.ports import Outcome, Preparation, Sink, Task
 from infinity_frames.engine.service.runners.output_checks import (
@@ -34,11 +35,7 @@ from infinity_frames.engine.service.runners.output_checks import (
     check_size,
     checked_samples,
 )
-from infinity_frames.engine.service.runners.processes import (
-    FAMILY_VARIABLE,
-    adopt_orphans,
-    kill_family,
-)
+from infinity_frames.engine.service.runners.processes import adopt_orphans, kill_family
 from infinity_frames.engine.service.runners.reports import EngineGone, Report, send_report
 from infinity_frames.io.home import Home
 from infinity_frames.protocol.errors import ArchivesUnavailable, RenderError
@@ -54,7 +51,7 @@ _FULL_BELOW_BYTES = 1 << 20
 _STORED = {".png", ".mp4", ".zip", ".jpg", ".npz", ".parquet"}
 
 
-def main(connection: Connection, home: Home, sink: Sink | None) -> None:
+def main(connection: Connection, home: Home, sink: Sink | None, mark: str) -> None:
     """Render tasks from `connection` until the engine closes it.
 
     Parameters
@@ -65,14 +62,17 @@ def main(connection: Connection, home: Home, sink: Sink | None) -> None:
         Holds the scratch folder.
     sink : Sink or None
         Stores the finished archives of tasks without a sink of their own.
+    mark : str
+        Marks this process and its descendants, see `adopt_mark`.
     """
+    adopt_mark(mark)
     # A new session: Ctrl-C in the engine's terminal does not reach it, and one signal to its
     # process group also ends the processes that a generator starts.
     os.setsid()
     # The engine's standard output is for its address, and may be a pipe that is read only once.
     os.dup2(2, 1)
     adopt_orphans()
-    threading.Thread(target=_die_with_engine, daemon=True).start()
+    threading.Thread(target=_die_with_engine, args=(mark,), daemon=True).start()
     code = 1
     try:
         _work(connection, home, sink)
@@ -110,11 +110,11 @@ def disk_is_full(folder: Path) -> bool:
     return shutil.disk_usage(folder).free < _FULL_BELOW_BYTES
 
 
-def _die_with_engine() -> None:
+def _die_with_engine(mark: str) -> None:
     engine = multiprocessing.parent_process()
     if engine is not None:
         engine.join()
-    kill_family(os.getpid(), os.environ.get(FAMILY_VARIABLE, ""))
+    kill_family(os.getpid(), mark)
     os.killpg(0, signal.SIGKILL)
 
 
