@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,6 +52,9 @@ class Renderer:
     ----------
     scene : Scene
         The scene to draw.
+    needed : (H, W) bool array, optional
+        Pixels of static objects whose color is needed; the picture may be black elsewhere. By
+        default all.
 
     Raises
     ------
@@ -58,8 +62,9 @@ class Renderer:
         A material names an unknown pattern, or two objects share a name.
     """
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, needed: NDArray[np.bool_] | None = None) -> None:
         self.scene = scene
+        self._needed = needed
         self._geometry = flatten(scene)
         self._lamps = sample_lights(scene.lights)
         self._static: _Static | None = None
@@ -221,6 +226,9 @@ class Renderer:
             np.stack([seen.inverse_depth for seen in passes[1:]]),
             np.array(SAMPLES),
         )
+        if self._needed is not None:
+            shown = self._needed.reshape(-1)[pixels]
+            pixels, sources = pixels[shown], sources[shown]
         sampled = color[sources]
         edge, sample = (sources < 0).nonzero()
         row, column = np.divmod(pixels[edge], face_ids.shape[2])
@@ -296,7 +304,7 @@ class Renderer:
         )
         face_id = static.seen[0].face_id
         row, column = np.divmod(np.arange(face_id.size), face_id.shape[1])
-        samples = Samples(face_id.reshape(-1), *self._grids[0].places(row, column))
+        samples = Samples(self._lit_faces(face_id), *self._grids[0].places(row, column))
         frame = self._frame(static.clip, geometry.vertices, geometry.normals)
         lit = self._lit(frame, lighting, samples)
         casters = self._casters([i for i in static.moving if objects[i].casts_shadow])
@@ -304,6 +312,14 @@ class Renderer:
         mirrored = None if mirror.scene is None else Renderer(mirror.scene)
         static.light = _Light(lighting, lit, casters, mirror, mirrored)
         return static.light
+
+    def _lit_faces(self, face_id: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Face at each pixel whose light is needed, -1 elsewhere, (H W,)."""
+        if self._needed is None:
+            return face_id.reshape(-1)
+        # The samples of a pixel at an edge take their light from the pixels around it.
+        around = cv2.dilate(self._needed.view(np.uint8), np.ones((3, 3), np.uint8))
+        return np.where(around, face_id, np.int32(-1)).reshape(-1)
 
     def _casters(self, objects: list[int]) -> Callable[[NDArray[np.float64]], Casters]:
         """Return a function from all vertices to the shadow casters of some objects."""

@@ -52,6 +52,9 @@ class Floor(WetFloor):
             return self.dry
         return self._composed(self._inside(grown), _RIM, self._wet_color)
 
+    def _final(self) -> tuple[Array, float]:
+        return self._inside(1.0), _RIM
+
     def _inside(self, grown: float) -> Array:
         """Distance of each pixel's place on the floor from the edge, positive inside, (H, W) m."""
         return self._spill.edge(self._direction, max(grown, 1e-9)) - self._away

@@ -59,10 +59,18 @@ class Pool(WetFloor):
         if share <= 0.0:
             return self.dry
         front = self._flow.front(share)
-        inside = (front - self._reach.time) / self._reach.slowness
         return self._composed(
-            inside, self._wetting.rim, lambda part, within: self._wet(part, within, front)
+            self._inside(front),
+            self._wetting.rim,
+            lambda part, within: self._wet(part, within, front),
         )
+
+    def _final(self) -> tuple[Array, float]:
+        return self._inside(self._flow.front(1.0)), self._wetting.rim
+
+    def _inside(self, front: float) -> Array:
+        """Distance of each pixel's place from the front, positive inside, (H, W) m."""
+        return np.asarray((front - self._reach.time) / self._reach.slowness)
 
     def _wet(self, part: Part, within: Array, front: float) -> Image:
         """Radiance of a part of the picture, if all of it were wet."""

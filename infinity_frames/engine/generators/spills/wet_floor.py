@@ -57,11 +57,29 @@ class WetFloor:
 
     @cached_property
     def _lit(self) -> Image:
-        return _lit_floor(self._scene)
+        reached = np.zeros_like(self.visible)
+        part = self._part(*self._final())
+        if part is not None:
+            reached[part] = self.visible[part]
+        # Smaller spills of a video lie within the final one but for rounding.
+        around = cv2.dilate(reached.view(np.uint8), np.ones((5, 5), np.uint8))
+        return _lit_floor(self._scene, around.astype(np.bool_))
 
     @cached_property
     def _mirrored(self) -> Image:
         return _seen_from_below(self._scene)
+
+    def _final(self) -> tuple[Array, float]:
+        """Return `inside` and `rim` of the largest spill, as `_composed` takes them."""
+        raise NotImplementedError
+
+    def _part(self, inside: Array, rim: float) -> Part | None:
+        """Return the rectangle around the pixels that a spill changes, None if it is too small."""
+        near = self.visible & (inside > -rim)
+        left, top, wide, tall = cv2.boundingRect(near.view(np.uint8))
+        if min(wide, tall) < 2:
+            return None
+        return slice(top, top + tall), slice(left, left + wide)
 
     def _composed(self, inside: Array, rim: float, wet: Callable[[Part, Array], Image]) -> Image:
         """Compose the picture of a spill.
@@ -75,11 +93,9 @@ class WetFloor:
         wet : callable
             ``wet(part, inside)``: radiance of a part of the picture if all of it were wet.
         """
-        near = self.visible & (inside > -rim)
-        left, top, wide, tall = cv2.boundingRect(near.view(np.uint8))
-        if min(wide, tall) < 2:
+        part = self._part(inside, rim)
+        if part is None:
             return self.dry
-        part = (slice(top, top + tall), slice(left, left + wide))
         within = inside[part]
         steps = np.hypot(*np.gradient(within))
         # Where the edge runs through a pixel, the share of it that is wet.
@@ -126,14 +142,17 @@ def reflectance(down: Array) -> Image:
     return (_WATER + (1.0 - _WATER) * (1.0 - down) ** 5).astype(np.float32)
 
 
-def _lit_floor(scene: Scene) -> Image:
-    """Render the scene with a white floor: the light that falls on it, (H, W, 3) radiance."""
+def _lit_floor(scene: Scene, needed: NDArray[np.bool_]) -> Image:
+    """Render the scene with a white floor: the light that falls on it, (H, W, 3) radiance.
+
+    Only the needed pixels, (H, W), are lit.
+    """
 
     def changed(item: Object) -> Object:
         return replace(item, materials=(_WHITE,)) if item.name == "floor" else item
 
     objects = tuple(changed(item) for item in scene.objects)
-    return Renderer(replace(scene, objects=objects)).picture({})
+    return Renderer(replace(scene, objects=objects), needed).picture({})
 
 
 def _seen_from_below(scene: Scene) -> Image:
