@@ -152,6 +152,7 @@ def test_a_mask_that_unpacks_to_gigabytes_is_refused(batch):
         list(read_results(batch, quiet=True).infinity.masks("job-0"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
 def test_lying_sizes_take_little_memory(batch, tmp_path):
     """Read, look at, audit and export three jobs of which one lies, in 2 GB of address space."""

@@ -163,6 +163,7 @@ def test_a_folder_that_is_read_only_gets_its_tables_elsewhere(batch, tmp_path, m
     assert list((tmp_path / "home-cache").rglob("images-*.parquet"))
 
 
+@pytest.mark.slow
 def test_two_processes_may_build_at_once(tmp_path):
     jobs = [{"id": f"job-{i:02}", "frames": 6} for i in range(30)]
     batch = factory.write_batch(tmp_path / "run", jobs)

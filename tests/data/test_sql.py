@@ -157,6 +157,7 @@ def test_results_keep_types_and_context(results):
     assert context(out) == context(results)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -288,6 +288,7 @@ def test_a_process_that_dies_is_an_error_and_no_hang():
         list(in_processes(repr, [Deadly() for _ in range(10)], processes=2))
 
 
+@pytest.mark.slow
 @needs_samples
 def test_the_real_spills_sample_is_audited():
     """Its areas are those of the boxes, its video lost a row: both are said, and nothing raises."""

@@ -41,6 +41,7 @@ def results(batch, tmp_path):
     return batch.infinity.download(tmp_path / "six", quiet=True)
 
 
+@pytest.mark.slow
 def test_the_loop_in_one_chain(session, tmp_path):
     results = (
         session.sample(4, seed=2, behaviour="work", kilobytes=1, seconds=0.0)
@@ -276,6 +277,7 @@ DRAWING = {"cv2", "matplotlib", "seaborn", "av"}
 RENDERING = {"numba", "scipy", "skimage"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "absent"),
     [

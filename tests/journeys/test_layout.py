@@ -63,6 +63,7 @@ def public(thing: object) -> set[str]:
     return {name for name, _ in inspect.getmembers_static(thing) if not name.startswith("_")}
 
 
+@pytest.mark.slow
 def test_no_imports_run_in_a_circle() -> None:
     assert [ring for ring in circles(graph(modules())) if ring != FRONT_DOOR] == []
 

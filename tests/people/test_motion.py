@@ -90,7 +90,7 @@ def test_an_unknown_exercise_is_named():
         exercise("CARTWHEEL")
 
 
-@pytest.mark.parametrize("noise", [0.0, 1.0])
+@pytest.mark.parametrize("noise", [0.0, pytest.param(1.0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ONE_SIDE)
 def test_motion_is_smooth(name, noise):
     # A jump of velocity would make the acceleration three times as large at three times the rate.

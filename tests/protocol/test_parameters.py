@@ -170,6 +170,7 @@ scalars = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from(list(KITCHEN.by_name)), scalars), max_size=4))
 def test_no_value_crashes_and_none_bad_gets_through(jobs):

@@ -74,6 +74,7 @@ def test_single_jobs_leave_anything_else_to_sample(fixed: dict[str, object]) -> 
     assert parameters.sample_one(KITCHEN, fixed) is None
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.lists(JOB, max_size=6), st.integers(1, 3))
 def test_a_list_of_dicts_reads_as_columns_of_objects_do(

@@ -268,6 +268,7 @@ def frames() -> bytes:
     return b"".join(parts)
 
 
+@pytest.mark.slow
 def test_repeats_bit_for_bit_in_another_process():
     here = hashlib.sha256(frames()).hexdigest()
     assert here == hashlib.sha256(frames()).hexdigest()

@@ -146,6 +146,7 @@ def test_a_log_is_bounded(tmp_path):
     assert content.endswith(b"the last line\nafter\n")
 
 
+@pytest.mark.slow
 def test_a_deleted_home_stops_the_engine_with_a_sentence(idle_engine):
     idle_engine.start("--workers", "1")
     with WireClient(idle_engine.url, idle_engine.token) as client:

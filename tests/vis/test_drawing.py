@@ -328,6 +328,7 @@ def test_sensor_data_that_cannot_be_drawn_say_so(job: Path) -> None:
     assert not (job / "timeseries.mp4").exists()
 
 
+@pytest.mark.slow
 @needs_samples
 def test_a_published_sample_has_its_spill_in_its_box(tmp_path: Path) -> None:
     sample = SAMPLES / "spills-basic"
@@ -344,6 +345,7 @@ def test_a_published_sample_has_its_spill_in_its_box(tmp_path: Path) -> None:
     assert number == 152
 
 
+@pytest.mark.slow
 @needs_samples
 def test_a_published_imu_sample_becomes_curves(tmp_path: Path) -> None:
     for draw in (visualize_all_labels, visualize_timeseries):
