@@ -9,6 +9,10 @@
 
 PY := .venv/bin/python
 
+# Containers often forbid Python to keep compiled modules. The tests start hundreds of processes, and
+# each would compile the project's modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 demo: .venv/.engine
 	$(PY) -m infinity_frames demo demo
 
