@@ -190,6 +190,19 @@ def test_children_of_a_worker_die_with_a_killed_engine(idle_engine):
     eventually(lambda: not any(one.is_running() for one in children))
 
 
+def test_children_of_a_worker_die_with_it(idle_engine):
+    """They have lost their parent by then, so they are found by the mark of its family."""
+    idle_engine.start("--workers", "1")
+    with WireClient(idle_engine.url, idle_engine.token) as client:
+        made = client.submit({"does": "children"}, generator=HOSTILE).json()
+        eventually(lambda: len(living_children(idle_engine)) >= 4)
+        children = [psutil.Process(pid) for pid in living_children(idle_engine)]
+        (worker,) = idle_engine.workers()
+        worker.kill()
+        eventually(lambda: not any(one.is_running() for one in children))
+        client.post(f"/api/batch/{made['id']}/cancel/")
+
+
 def test_the_memory_of_children_counts(client):
     job = ended(client, does="hoarding child")
     assert job["status"] == "failed"

@@ -39,6 +39,8 @@ _MAX_REPORTS = 64
 _BELIEVED = 5
 _ORDER = ("idle", "starting", "preparing", "rendering")
 _SUPERVISION_S = 0.25
+# The last report of a process that has died is read within this time.
+_LAST_REPORT_S = 1.0
 # Looking for child processes reads the whole process table.
 _FAMILY_S = 1.0
 _PREPARATION_LIMIT_S = 900.0
@@ -64,6 +66,8 @@ class _Worker:
     family_read: float = 0.0
     generators: set[str] = field(default_factory=set)
     """Generators that it has prepared, or was told to prepare."""
+    died: float | None = None
+    """When it was found dead."""
     used: bool = False
     """Whether it has ended a task before the present one."""
 
@@ -273,7 +277,13 @@ class LocalRunner:
         return worker.used and self._confirmed[task.generator] < _BELIEVED
 
     def _supervise(self, worker: _Worker) -> Outcome | None:
-        """Stop a worker that exceeds a limit, whether it has a task or not."""
+        """Stop a worker that exceeds a limit or is dead, whether it has a task or not."""
+        if worker.process.exitcode is not None:
+            # Usually its connection tells, unless a process that it forked holds it open.
+            worker.died = worker.died or time.monotonic()
+            if time.monotonic() - worker.died > _LAST_REPORT_S:
+                return self._give_up(worker, "lost", _how_it_died(worker.process))
+            return None
         if worker.phase == "starting" and worker.elapsed > _START_LIMIT_S:
             return self._give_up(worker, "lost", "Its worker process did not start the job.")
         if worker.phase == "preparing" and worker.elapsed > _PREPARATION_LIMIT_S:
