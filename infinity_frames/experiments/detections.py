@@ -12,10 +12,12 @@ import pandas as pd
 from infinity_frames.data import table
 from infinity_frames.experiments.matching import BOX, COCO_SIGMAS, SIGMA, Points
 from infinity_frames.protocol.errors import FrameError
+from infinity_frames.protocol.warnings import warn_user
 
 __all__ = ["KEY", "NEEDED", "Labels", "Task", "labels_of", "sigmas_of"]
 
 Task = Literal["boxes", "masks", "keypoints", "classification", "regression"]
+_SHOWN = 5  # categories named in a warning
 KEY = ["job_id", "frame_number"]
 NEEDED = {
     "boxes": BOX,
@@ -60,6 +62,8 @@ def labels_of(
         objects = _with_points(objects, spots, names, points)
         found = _detections(found, names)
     objects, found = _numbered(objects, images), _numbered(found, images)
+    if truth is None:
+        _warn_of_unpredicted(objects, found)
     _categorize(objects, found)
     found = found.drop(columns="area", errors="ignore")  # COCO takes that of the detection's box
     if "score" not in found.columns:
@@ -77,6 +81,21 @@ def _numbered(frame: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     )
     place = index.get_indexer(at)
     return frame.assign(image=place)[place >= 0].copy()
+
+
+def _warn_of_unpredicted(truth: pd.DataFrame, found: pd.DataFrame) -> None:
+    """Warn of categories that the model never predicts: it may not know them."""
+    if "category" not in found.columns or "category" not in truth.columns or not len(found):
+        return
+    predicted = set(found["category"].astype(str))
+    never = sorted(set(truth["category"].astype(str)) - predicted)
+    if never and predicted & set(truth["category"].astype(str)):
+        more = f" and {len(never) - _SHOWN} more" if len(never) > _SHOWN else ""
+        warn_user(
+            f"No prediction has the category {', '.join(never[:_SHOWN])}{more}: all such objects "
+            "count as missed. To compare with other objects alone, pass "
+            f"truth=results.infinity.annotations({min(predicted)!r})."
+        )
 
 
 def _categorize(truth: pd.DataFrame, found: pd.DataFrame) -> None:

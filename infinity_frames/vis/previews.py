@@ -269,7 +269,14 @@ def _preview(row: Mapping[str, Any], annotators: Sequence[Annotator]) -> Picture
         return str(error)
 
 
+def _require_pictures(files: JobFiles) -> None:
+    """Raise for a job that has sensor data alone."""
+    if files.series is not None and files.picture is None and files.video is None:
+        raise MediaError(f"The job {files.job_id} has only sensor data: .infinity.timeseries().")
+
+
 def _picture(files: JobFiles, annotators: Sequence[Annotator]) -> Picture:
+    _require_pictures(files)
     if files.picture is None and files.video is None:
         raise MediaError(f"no picture and no video in {files.folder}")
     if files.picture is not None and not annotators:
@@ -315,6 +322,7 @@ def _frames(
         return dict.fromkeys(numbers, ("no results downloaded", short))
     found: dict[int | None, _Tile] = {}
     try:
+        _require_pictures(files)
         labels = Labels(require_labels(files)) if annotators or files.labels is not None else None
         for number, picture, frame in _wanted(files, numbers, labels):
             drawn = picture if frame is None else _drawn(files, picture, frame, annotators)

@@ -170,6 +170,21 @@ def test_perfect_masks_are_perfect_and_missed_objects_count(results):
     assert nothing["recall"].eq(0).all()
 
 
+def test_a_category_that_is_never_predicted_is_named(results):
+    labels = results.infinity.annotations()
+    kinds = sorted(labels["category"].unique())
+    assert len(kinds) > 1
+    found = labels.loc[labels["category"] == kinds[0], ["job_id", "frame_number", "category", *BOX]]
+    with pytest.warns(UserWarning, match=f"category {kinds[1]}.*truth=") as caught:
+        missed = results.infinity.evaluate(found, task="boxes")
+    assert len(caught) == 1
+    assert missed["false_negatives"].sum() == (labels["category"] != kinds[0]).sum()
+    alone = results.infinity.evaluate(
+        found, task="boxes", truth=results.infinity.annotations(kinds[0])
+    )
+    assert not alone["false_negatives"].any()
+
+
 def test_oks_is_its_formula_and_visible_points_can_be_chosen(results):
     points = results.infinity.keypoints()
     sprite = points.groupby("job_id")["annotation_id"].transform("max")

@@ -85,3 +85,17 @@ def test_plots_follow_the_page_and_a_chosen_theme_stays(results: Any) -> None:
     assert dark._repr_html_() is None
     assert results.infinity.visualize()._repr_html_() is not None
     plt.close("all")
+
+
+def test_a_job_with_sensor_data_alone_names_their_table(tmp_path: Path) -> None:
+    root = tmp_path / "batch"
+    vis_factory.make_job(root / "job0", 2)
+    for file in (root / "job0").iterdir():
+        if file.suffix in (".mp4", ".png", ".zip") or file.name == "labels.json":
+            file.unlink()
+    (root / "job0" / "data.csv").write_text("time,x\n0.0,1.0\n0.1,2.0\n")
+    results = inf.read_results(root)
+    for shown in (results.infinity.show(), results.infinity.previews()):
+        texts = [text.get_text() for axes in shown.axes for text in axes.texts]
+        assert any("only sensor data" in text.replace("\n", " ") for text in texts)
+        assert any("timeseries()" in text for text in texts)
