@@ -83,6 +83,7 @@ def test_the_parameters_are_those_of_the_documentation():
     assert drawn["random_seed"].nunique() > 190
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     exercise=st.sampled_from(SENSEFIT_EXERCISES),

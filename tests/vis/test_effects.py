@@ -157,6 +157,7 @@ def test_any_two_columns_can_be_seen_together(rows: int, x: str, y: str) -> None
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 5, 6, 24])
 def test_names_below_a_plot_never_overlap(count: int) -> None:
     names = [f"SPLIT_SQUAT-SINGLE_ARM-DUMBBELL-{number}" for number in range(count)]
@@ -203,6 +204,7 @@ def brightness(figure: Any) -> float:
     return float(figure.pixels().mean())
 
 
+@pytest.mark.slow
 def test_a_theme_holds_for_every_plot_and_only_as_long_as_it_should() -> None:
     frame = sweep()
     plots = [
