@@ -38,7 +38,7 @@ _LENS = (
         35.0,
         (18.0, 85.0),
         "mm",
-        Uniform(26.0, 42.0),
+        Uniform(36.0, 60.0),
         "Focal length on a sensor 36 mm wide along the longer side of the image.",
     ),
     _camera(

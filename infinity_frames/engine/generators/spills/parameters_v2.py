@@ -136,6 +136,7 @@ _OUTPUT = (
 )
 # These cameras expose for a large room under lamps.
 _USUAL: dict[str, Sampling] = {
+    "focal_length": Uniform(26.0, 42.0),
     "exposure_compensation": Normal(0.2, 0.5),
     "contrast": Uniform(0.9, 1.4),
     "black_level": Normal(-0.03, 0.03),

@@ -158,6 +158,7 @@ def _tint(appearance: Appearance, body: Figure, colors: Look) -> Array:
     if density:
         # Stubble: short hair with skin between.
         stubble = density * patterns.smooth_step(hair.beard_depth(places), -0.004, 0.014)
+        stubble *= 1.0 - skin.masks["ears"]
         shade = 0.55 * grown / tone + 0.45 * np.array([0.55, 0.55, 0.62])
         tint += stubble[:, None] * (np.minimum(shade, 0.9) - tint)
     return np.asarray(np.clip(tint, 0.0, None))

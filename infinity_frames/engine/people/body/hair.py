@@ -71,7 +71,8 @@ _TIES = {"tail": 0.048, "bun": 0.080}
 _CHEEK = np.array(
     [(0, -0.049), (14, -0.050), (24, -0.064), (45, -0.060), (62, -0.036), (76, -0.012), (84, 0.0)]
 ).T
-_NECK = -0.140  # where a beard ends below, m from the eyes
+# The lower edge of a beard, a little below the jaw: distance ahead of the eyes and height, m.
+_UNDER_JAW = np.array([(-0.09, -0.078), (-0.06, -0.103), (0.0, -0.129)]).T
 
 
 def style(appearance: Appearance) -> str:
@@ -104,7 +105,8 @@ def beard_depth(points: Array) -> Array:
     below = np.interp(angle, *_CHEEK) - height
     mouth = np.hypot(x / 0.026, (y + 0.0705) / 0.0105) - 1.0
     front = 0.02 + z - np.interp(y, [-0.16, -0.11], [-0.045, -0.085])
-    edges = [below, 0.0105 * mouth, height - _NECK, 0.0014 * (87.0 - angle), front]
+    above = height - np.interp(z, *_UNDER_JAW)
+    edges = [below, 0.0105 * mouth, above, 0.0014 * (87.0 - angle), front]
     return np.asarray(np.min(edges, axis=0))
 
 
@@ -129,7 +131,9 @@ def _scalp() -> Sheet:
 def _jaw() -> Sheet:
     skin, corners = human(), template().skin[human().faces]
     low = np.abs(corners[:, :, 1] - _eyes()[1] + 0.07).max(axis=1) < 0.10
-    sheet = Sheet.of(skin.faces[low & (skin.masks["inside_mouth"][skin.faces].max(axis=1) < 0.5)])
+    inside = skin.masks["inside_mouth"][skin.faces].max(axis=1) > 0.5
+    ears = skin.masks["ears"][skin.faces].max(axis=1) > 0.3
+    sheet = Sheet.of(skin.faces[low & ~inside & ~ears])
     sheet = sheet.keep(lambda points: -beard_depth(points) + 0.5 * _ragged(points))
     return sheet.without_scraps()
 
