@@ -102,6 +102,10 @@ class Token(AuthBase):
         )
 
 
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
 class Http(requests.Session):
     """A pooled session that sends the token to one server only and never turns a POST into a GET.
 
@@ -116,6 +120,8 @@ class Http(requests.Session):
 
     def __init__(self, check: Callable[[HTTPConnection], None] | None = None) -> None:
         super().__init__()
+        # A request without a token is falsy for requests, which would then read ~/.netrc.
+        self.auth = _unchanged
         self._check = check
         self.renew()
         renew_after_fork(self)
