@@ -170,7 +170,7 @@ def find_folders(path: str | Path) -> list[Folder]:
     if not root.is_dir():
         raise NoResults(
             f"There is no folder {root}.",
-            advice="Pass the folder that a batch was downloaded into, where it is now.",
+            advice="Pass the folder that a batch was downloaded into; if it was moved, pass path=.",
             path=str(root),
         )
     found = list(_find(root, _DEPTH))

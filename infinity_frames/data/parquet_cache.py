@@ -18,7 +18,7 @@ import re
 import stat
 import time
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -142,6 +142,15 @@ class LabelCache:
                 bar.update(len(built.jobs))
         self._sweep(manifest)
 
+    def is_damaged(self) -> bool:
+        """Return whether a table cannot be read; errors of a damaged file often do not name it."""
+        try:
+            for file in self.folder.glob("*.parquet"):
+                pq.read_table(file)
+        except (OSError, pa.ArrowException):
+            return True
+        return False
+
     def discard(self) -> None:
         """Forget all tables, so that the next refresh reads every job again."""
         (self.folder / "manifest.json").unlink(missing_ok=True)
@@ -178,7 +187,11 @@ class LabelCache:
             jobs, shards = {}, {}
         intact = {s: state for s, state in shards.items() if _is_intact(self.folder, s, state)}
         kept = {id_: entry for id_, entry in jobs.items() if _is_entry(entry, intact)}
-        return {"version": READER_VERSION, "jobs": kept, "shards": intact}
+        # A job without an entry is read again: a shard that still has its rows would double them.
+        counts = Counter(entry["shard"] for entry in kept.values())
+        whole = {s: state for s, state in intact.items() if state["jobs"] == counts[s]}
+        kept = {id_: e for id_, e in kept.items() if e["shard"] is None or e["shard"] in whole}
+        return {"version": READER_VERSION, "jobs": kept, "shards": whole}
 
     def _record(self, manifest: dict[str, Any], built: _Built) -> None:
         """Publish shards that have been written."""
@@ -221,7 +234,9 @@ class _Built:
         """Entries of jobs whose rows are all in one shard, or that have none."""
         name = None if shard is None else shard[0]
         jobs = {id_: {**entry, "shard": name} for id_, entry in entries.items()}
-        return cls(jobs, {} if shard is None else dict([shard]))
+        if shard is None:
+            return cls(jobs, {})
+        return cls(jobs, {shard[0]: {"files": shard[1], "jobs": len(jobs)}})
 
 
 def _chunks(
@@ -325,13 +340,14 @@ def _is_entry(entry: Any, intact: Mapping[str, Any]) -> bool:
     """Return whether an entry has this version's format and its shard, if any, is intact."""
     if not isinstance(entry, dict) or entry.keys() != _ENTRY:
         return False
-    summary, problem = entry["summary"], entry["problem"]
-    return (
-        (entry["shard"] is None or entry["shard"] in intact)
-        and isinstance(summary, dict)
-        and summary.keys() == _SUMMARY
-        and (problem is None or (isinstance(problem, dict) and problem.keys() == _PROBLEM))
-    )
+    summary, problem, shard = entry["summary"], entry["problem"], entry["shard"]
+    if not isinstance(summary, dict) or summary.keys() != _SUMMARY:
+        return False
+    if problem is not None and (not isinstance(problem, dict) or problem.keys() != _PROBLEM):
+        return False
+    if shard is None:
+        return not entry["tables"] or problem is not None or not summary["num_frames"]
+    return isinstance(shard, str) and shard in intact
 
 
 _ENTRY = {"source", "tables", "summary", "problem", "shard"}
@@ -343,9 +359,10 @@ def _is_intact(folder: Path, shard: str, state: Any) -> bool:
     """Return whether all files of a shard are in the folder and unchanged."""
     if not _SHARD_NAME.fullmatch(shard) or not isinstance(state, dict):
         return False
-    if not state.keys() <= TABLES.keys():
+    files = state.get("files")
+    if not isinstance(files, dict) or "jobs" not in state or not files.keys() <= TABLES.keys():
         return False
-    return all(_state(_shard_file(folder, name, shard)) == was for name, was in state.items())
+    return all(_state(_shard_file(folder, name, shard)) == was for name, was in files.items())
 
 
 def _state(file: Path) -> list[int] | None:

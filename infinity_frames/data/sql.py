@@ -213,9 +213,12 @@ def _repairing(jobs: Sequence[JobFiles], work: Callable[[], pd.DataFrame]) -> pd
     """Do work on label tables; where a cached table turns out damaged, rebuild all and repeat."""
     try:
         return work()
-    except (*MALFORMED, pa.ArrowException, duckdb.Error, QueryError) as error:
+    except (*MALFORMED, pa.ArrowException, duckdb.Error, QueryError, OSError) as error:
         caches = [LabelCache(root) for root in dict.fromkeys(job.root for job in jobs)]
-        if isinstance(error, QueryError) and not any(str(c.folder) in str(error) for c in caches):
+        names_cache = any(str(cache.folder) in str(error) for cache in caches)
+        # PyArrow raises a plain OSError, without a number, for a damaged file.
+        is_other = isinstance(error, QueryError) or getattr(error, "errno", None) is not None
+        if is_other and not names_cache and not any(cache.is_damaged() for cache in caches):
             raise
         for cache in caches:
             cache.discard()

@@ -257,12 +257,12 @@ def _other_types(batch: Path) -> None:
     """A shard of the same state whose columns are of other types, as only a stranger makes it."""
     manifest = batch / ".infinity" / "manifest.json"
     known = json.loads(manifest.read_text())
-    for shard, tables in known["shards"].items():
-        for name in tables:
+    for shard, state in known["shards"].items():
+        for name in state["files"]:
             file = batch / ".infinity" / f"{name}-{shard}.parquet"
             frame = pd.DataFrame({"job_id": ["job-0"], "frame_number": ["text"], "x": ["y"]})
             frame.to_parquet(file)
-            tables[name] = [file.stat().st_size]
+            state["files"][name] = [file.stat().st_size]
     manifest.write_text(json.dumps(known))
 
 

@@ -111,6 +111,42 @@ def test_a_cut_manifest_is_no_harm(batch):
     pd.testing.assert_frame_equal(table(results, "images"), before)
 
 
+@pytest.mark.parametrize("place", [4, 0.5, -12])
+def test_a_changed_byte_of_a_shard_is_no_harm(batch, place):
+    results = read_results(batch)
+    before = table(results, "images")
+    (file,) = (batch / ".infinity").glob("images-*.parquet")
+    content = bytearray(file.read_bytes())
+    content[int(place * len(content)) if isinstance(place, float) else place] ^= 0xFF
+    file.write_bytes(content)
+    pd.testing.assert_frame_equal(table(read_results(batch), "images"), before)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("summary", None),
+        ("problem", 3),
+        ("shard", None),
+        ("shard", "../images"),
+        ("shard", ["a"]),
+        ("shard", {}),
+        ("source", []),
+        (None, None),
+    ],
+)
+def test_a_damaged_entry_of_the_manifest_doubles_no_rows(batch, field, value):
+    before = table(read_results(batch), "images")
+    file = batch / ".infinity" / "manifest.json"
+    manifest = json.loads(file.read_bytes())
+    if field is None:
+        del manifest["jobs"]["job-1"]
+    else:
+        manifest["jobs"]["job-1"][field] = value
+    file.write_text(json.dumps(manifest))
+    pd.testing.assert_frame_equal(table(read_results(batch), "images"), before)
+
+
 def test_a_bad_job_is_reported_each_time_and_read_once_repaired(batch, parsed):
     good = (batch / "job-1" / "labels.json").read_bytes()
     (batch / "job-1" / "labels.json").write_bytes(good[:100])
