@@ -46,14 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         the reader of the output went away.
     """
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = _parsed(parser, arguments)
     _print_every_character()
     try:
         if getattr(options, "config", None) is not None:
             given = list(sys.argv[1:] if arguments is None else arguments)
             position = given.index("serve") + 1
             given[position:position] = options_of_file(options.config)
-            options = parser.parse_args(given)
+            options = _parsed(parser, given)
         code = options.run(options)
         sys.stdout.flush()
     except InfinityError as error:
@@ -67,6 +67,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     return int(code or 0)
+
+
+def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Parse arguments; an error names unknown options without their values, perhaps secrets."""
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        names = [text.partition("=")[0] for text in unknown if text.startswith("-")]
+        hint = " A token is read from $INFINITY_TOKEN." if "--token" in names else ""
+        parser.error(
+            f"unknown option {', '.join(names)}; --help lists the options.{hint}"
+            if names
+            else "too many arguments; --help lists them."
+        )
+    return options
 
 
 def _print_every_character() -> None:

@@ -32,6 +32,14 @@ def test_options_of_a_file_and_of_the_command_line(served, tmp_path):
     assert options.allow_host == ["a.example", "b.example"]
 
 
+@pytest.mark.parametrize("given", [["--token", "s3cret"], ["--token=s3cret"], ["x", "y", "s3cret"]])
+@pytest.mark.parametrize("command", ["status", "list", "logs", "token", "serve"])
+def test_an_error_about_arguments_does_not_repeat_their_values(command, given, capsys):
+    with pytest.raises(SystemExit):
+        cli.main([command, *given])
+    assert "s3cret" not in "".join(capsys.readouterr())
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [("port = ", "not valid TOML"), ("port = true", "not a text"), ("[port]\na = 1", "not a text")],
