@@ -16,6 +16,7 @@ from infinity_frames.engine.generators.sensefit.imu import GRAVITY, KNOT_RATE, P
 from infinity_frames.engine.generators.sensefit.video_v3 import build_wearer, series_of
 from infinity_frames.engine.service.runners.output_checks import check_output
 from infinity_frames.io.video import count_frames
+from infinity_frames.protocol.parameters import sample
 
 DEFAULTS = SenseFitV3.spec.defaults
 PLACEMENTS = SenseFitV3.spec.by_name["placement"].choices or ()
@@ -102,6 +103,16 @@ def test_force_is_gravity_at_rest(placement):
     path = Path.through(knots, *wearer.device_poses(knots))
     force = vectors(signals(path, knots[15:45], 0.0, False), "specific_force")
     np.testing.assert_allclose(np.linalg.norm(force, axis=1), GRAVITY, atol=1e-5)
+
+
+def test_arms_that_move_at_random_accelerate_as_arms_do():
+    """The arms of these jobs meet the trunk: keeping them clear of it must not fling them away."""
+    fixed = {"use_random_motion": True, "random_duration": 10.0, "placement": "WRIST"}
+    jobs = sample(SenseFitV3.spec, 24, seed=5, fixed=fixed).iloc[[4, 17, 22]]
+    for job in jobs.astype(object).to_dict("records"):
+        given = {str(name): value for name, value in job.items() if not pd.isna(value)}
+        frame = series(given["random_seed"], **{**given, "render_video": False})
+        assert np.linalg.norm(vectors(frame, "user_acceleration"), axis=1).max() < 10.0
 
 
 def test_force_splits_in_gravity_and_user_acceleration():

@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 from infinity_frames.engine.core.rng import stream
 from infinity_frames.engine.generators.sensefit.placements import Mount
-from infinity_frames.engine.generators.sensefit.wandering import SECONDS, random_motion
+from infinity_frames.engine.generators.sensefit.wandering import (
+    SECONDS,
+    SmoothMotion,
+    random_motion,
+)
 from infinity_frames.engine.generators.sensefit.watch import Watch, orientations
 from infinity_frames.engine.people.actor import Actor
 from infinity_frames.engine.people.body import Appearance, Body, build_body
@@ -72,8 +76,9 @@ class Wearer:
         The body; default: by ``randomize_body_shape``.
     mount : function of the body, optional
         Places the sensor on it; default: a watch on the wrist.
-    lead : float
-        Seconds skipped at the start of a random motion, so that its start can be smoothed too.
+    lead : float, optional
+        Seconds skipped at the start of a random motion, which is then smoothed over time; default:
+        none, and it is not smoothed.
     """
 
     def __init__(
@@ -82,12 +87,11 @@ class Wearer:
         seed: int,
         appearance: Appearance | None = None,
         mount: Callable[[Body], Mount] | None = None,
-        lead: float = 0.0,
+        lead: float | None = None,
     ) -> None:
         self._random: bool = params["use_random_motion"]
         self._reference: float = params["ref_xy_rotation"]
         done = random_motion(seed) if self._random else exercise(params["exercise"])
-        self._lead = lead
         if appearance is None:
             appearance = _appearance(params["randomize_body_shape"], seed)
         self.body = build_body(appearance)
@@ -100,6 +104,10 @@ class Wearer:
         self._motion = self.actor.motion(seed, params["kinematic_noise_factor"])
         count = params["num_random_frames"] if self._random else self._timeline.num_frames
         self.time: Array = np.arange(count) / params["frames_per_second"]
+        self._lead = lead or 0.0
+        self._smooth: SmoothMotion | None = None
+        if self._random and lead is not None:
+            self._smooth = SmoothMotion(self._motion, lead + float(self.time[-1]))
 
     @property
     def objects(self) -> list[Object]:
@@ -167,8 +175,10 @@ class Wearer:
         }
 
     def _pose(self, time: Array) -> Pose:
+        if self._smooth is not None:
+            return self._smooth.pose(time + self._lead)
         if self._random:
-            return self._motion.exact(np.clip((time + self._lead) / SECONDS, 0.0, 1.0))
+            return self._motion.exact(np.clip(time / SECONDS, 0.0, 1.0))
         return self._motion.pose(self._timeline.at(time))
 
 
