@@ -6,11 +6,8 @@ new accessor on every access.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pandas as pd
 
-from infinity_frames.protocol.errors import similar
 from infinity_frames.verbs.batches import BatchVerbs
 from infinity_frames.verbs.data_sets import DataSetVerbs
 from infinity_frames.verbs.experiments import ExperimentVerbs
@@ -21,22 +18,6 @@ from infinity_frames.verbs.results import ResultVerbs
 __all__ = ["InfinityAccessor"]
 
 _IDS = ("batch_id", "job_id", "image_id", "frame_number", "annotation_id")
-_SYNONYMS = {
-    "clean": "valid",
-    "coco": "export",
-    "csv": "export",
-    "hist": "params",
-    "histogram": "params",
-    "parquet": "export",
-    "plot": "visualize",
-    "rerun": "retry",
-    "save": "export",
-    "status": "refresh",
-    "update": "refresh",
-    "wait": "await",
-    "write": "export",
-}
-_VERBS_LISTED = "dir(frame.infinity) lists the verbs; help(frame.infinity.run) explains one."
 
 
 @pd.api.extensions.register_dataframe_accessor("infinity")
@@ -51,16 +32,6 @@ class InfinityAccessor(JobVerbs, BatchVerbs, ResultVerbs, DataSetVerbs, Experime
         # `set_index` and `groupby` move ids into the index, where no verb would find them.
         ids = [name for name in frame.index.names if name in _IDS and name not in frame.columns]
         self._frame = frame.reset_index(ids) if ids else frame
-
-    if not TYPE_CHECKING:  # type checkers know the verbs
-
-        def __getattr__(self, name: str) -> Any:
-            if name.startswith("_"):
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            verbs = [verb for verb in dir(type(self)) if not verb.startswith("_")]
-            close = [f".infinity.{verb}()" for verb in similar(name, verbs, _SYNONYMS, cutoff=0.85)]
-            advice = f"Did you mean {' or '.join(close)}?" if close else _VERBS_LISTED
-            raise AttributeError(f"Frames have no verb .infinity.{name}. {advice}")
 
     def __repr__(self) -> str:
         from infinity_frames.vis.repr import of_frame, to_text

@@ -7,6 +7,7 @@
     ├── InvalidJobs              job parameters break rules (ValueError); carries them as a frame
     ├── FrameError               a frame lacks the columns or the context a verb needs (ValueError)
     ├── SessionError             no session, or more than one, fits a frame
+    │   └── SessionNotCopied     a session cannot be copied or pickled (TypeError)
     ├── ExtraNotInstalled        an optional dependency is missing (ImportError)
     ├── EngineError              the embedded engine
     │   ├── ArchivesUnavailable  its archives cannot be reached, or refuse writes, for now
@@ -44,7 +45,7 @@ from __future__ import annotations
 import difflib
 import sysconfig
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,7 @@ __all__ = [
     "ServerFault",
     "ServerUnreachable",
     "SessionError",
+    "SessionNotCopied",
     "SpecError",
     "SubmissionUnknown",
     "UnknownBatch",
@@ -104,12 +106,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"Available: {', '.join(names) or 'none'}."
 
 
-def similar(
-    name: str,
-    known: Iterable[str],
-    synonyms: Mapping[str, str] | None = None,
-    cutoff: float = 0.6,
-) -> list[str]:
+def similar(name: str, known: Iterable[str]) -> list[str]:
     """Return up to three of the known names that are spelled alike or share most words.
 
     Parameters
@@ -118,10 +115,6 @@ def similar(
         The unknown name.
     known : iterable of str
         The names there are.
-    synonyms : mapping of str to str, optional
-        Words of other libraries, and the word that the known names have for each.
-    cutoff : float
-        Least similarity of the spelling, 0 to 1.
 
     Examples
     --------
@@ -129,10 +122,10 @@ def similar(
     ['avatar_identity']
     """
     names = list(dict.fromkeys(known))
-    close = difflib.get_close_matches(name, names, n=3, cutoff=cutoff)
+    close = difflib.get_close_matches(name, names, n=3)
     if close:
         return close
-    words = [(synonyms or {}).get(word, word)[:_STEM] for word in name.lower().split("_")]
+    words = [word[:_STEM] for word in name.lower().split("_")]
     stems = [word for word in words if len(word) >= _SHORTEST_STEM]
     shared = dict.fromkeys(names, 0)
     for other in names:
@@ -226,6 +219,10 @@ class FrameError(InfinityError, ValueError):
 
 class SessionError(InfinityError):
     """No session, or more than one, fits a frame."""
+
+
+class SessionNotCopied(SessionError, TypeError):
+    """A session cannot be copied or pickled, since it holds a token."""
 
 
 class ExtraNotInstalled(InfinityError, ImportError):

@@ -33,33 +33,6 @@ def results(batch, tmp_path_factory):
     return batch.infinity.download(tmp_path_factory.mktemp("two") / "two", quiet=True)
 
 
-@pytest.mark.parametrize(
-    ("guess", "verb"),
-    [
-        ("plot_parameters", "visualize_job_params"),
-        ("hist", "visualize_job_params"),
-        ("plot_timeseries", "visualize_timeseries"),
-        ("keypoint", "keypoints"),
-        ("wait", "await_completion"),
-        ("rerun", "retry"),
-        ("status", "refresh"),
-        ("to_coco", "export"),
-        ("cancel_all", "cancel"),
-    ],
-)
-def test_a_wrong_verb_suggests_the_right_one(guess, verb):
-    frame = pd.DataFrame({"a": [1]})
-    with pytest.raises(AttributeError, match=rf"no verb \.infinity\.{guess}\..*\.{verb}\(\)"):
-        getattr(frame.infinity, guess)
-    assert hasattr(frame.infinity, verb)
-    assert not hasattr(frame.infinity, guess)
-
-
-def test_a_verb_like_no_other_says_where_the_verbs_are_listed():
-    with pytest.raises(AttributeError, match=r"dir\(frame.infinity\) lists the verbs"):
-        _ = pd.DataFrame().infinity.xyzzy
-
-
 def test_a_wrong_public_name_suggests_the_right_one():
     with pytest.raises(AttributeError, match=r"Did you mean infinity_frames\.errors\.NoResults\?"):
         _ = inf.NoResults

@@ -40,7 +40,7 @@ from infinity_frames.protocol.errors import (
     RequestTimeout,
     ServerFault,
     ServerUnreachable,
-    SessionError,
+    SessionNotCopied,
     SubmissionUnknown,
     UnknownBatch,
     UnknownGenerator,
@@ -121,7 +121,7 @@ class RestClient:
         return f"RestClient({vars(self).get('url')!r})"
 
     def __reduce__(self) -> NoReturn:
-        raise SessionError(
+        raise SessionNotCopied(
             "A session is not copied or sent to another process, since it holds a token.",
             advice="Open a Session there.",
         )

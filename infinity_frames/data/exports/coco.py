@@ -18,7 +18,7 @@ from infinity_frames.protocol.label_summary import PERSON
 __all__ = ["Coco"]
 
 UNBOXED = "annotations without a box, left out: COCO has none"
-ARCHIVES = "jobs whose mask pictures are not exported; they remain in segmentation.zip"
+ARCHIVES = "jobs whose archives of masks are not exported; they remain in segmentation.zip"
 # The limbs between the 17 points as the COCO data set lists them, counted from 1.
 _LIMBS = [
     *([16, 14], [14, 12], [17, 15], [15, 13], [12, 13], [6, 12], [7, 13], [6, 7], [6, 8]),

@@ -27,7 +27,7 @@ from infinity_frames.protocol.errors import ResultsError
 
 __all__ = ["HuggingFace"]
 
-ARCHIVES = "jobs whose mask pictures are not exported; they remain in segmentation.zip"
+ARCHIVES = "jobs whose archives of masks are not exported; they remain in segmentation.zip"
 _PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[a-z]\w*", re.I | re.A)
 _AT_ONCE = 32
 """Rows per row group: what is in memory at a time, and what a reader skips at a time."""
