@@ -20,6 +20,7 @@ import psutil
 from infinity_frames.data import read_results, verify
 from infinity_frames.engine.core.author_errors import explain
 from infinity_frames.engine.generators.base import Generator, Limits, limits_of
+from infinity_frames.io.progress import progress
 from infinity_frames.protocol.errors import InfinityError
 from infinity_frames.protocol.parameters import fill, sample, violations
 from infinity_frames.protocol.spec import Constraint, Joint, Parameter, Sampling
@@ -47,7 +48,12 @@ _MOST_LIMITS = 40  # jobs rendered for the check "limits"
 
 
 def check(
-    generator: Generator, *, jobs: int = 3, seed: int = 0, seconds: float | None = None
+    generator: Generator,
+    *,
+    jobs: int = 3,
+    seed: int = 0,
+    seconds: float | None = None,
+    quiet: bool = False,
 ) -> pd.DataFrame:
     """Run the conformance suite on a generator.
 
@@ -65,6 +71,8 @@ def check(
     seconds : float, optional
         The longest that one job may take, s. Default: what the generator states as ``limits``, or
         60 s.
+    quiet : bool
+        No progress bar.
 
     Returns
     -------
@@ -73,15 +81,20 @@ def check(
         (what is wrong and where; empty if passed), ensures (what the check ensures).
     """
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        progress(len(CHECKS), "checks", quiet=quiet) as bar,
+    ):
         suite = _Suite(generator, jobs, seed, seconds, Path(folder))
         broken = False
         for name, ensures in CHECKS.items():
+            bar.set_postfix_str(name)
             problems = None if broken else _problems(suite.checks[name])
             broken = broken or (name == "spec" and bool(problems))
             passed = pd.NA if problems is None else not problems
             message = "skipped: mend the spec first" if problems is None else "; ".join(problems)
             rows.append({"check": name, "passed": passed, "message": message, "ensures": ensures})
+            bar.update(1)
     return pd.DataFrame(rows).astype({"passed": "boolean"})
 
 
