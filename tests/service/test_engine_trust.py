@@ -169,12 +169,17 @@ def living_children(engine):
     return started | {int(pid) for pid in forked if pid}
 
 
+def submitted_children(client, engine):
+    """Submit a job, and wait for the processes that it starts."""
+    made = client.submit({"does": "children"}, generator=HOSTILE).json()
+    eventually(lambda: len(living_children(engine)) >= 4)
+    return made, [psutil.Process(pid) for pid in living_children(engine)]
+
+
 def test_cancelling_kills_children_and_their_children_and_deletes_files(idle_engine):
     idle_engine.start("--workers", "1")
     with WireClient(idle_engine.url, idle_engine.token) as client:
-        made = client.submit({"does": "children"}, generator=HOSTILE).json()
-        eventually(lambda: len(living_children(idle_engine)) >= 4)
-        children = [psutil.Process(pid) for pid in living_children(idle_engine)]
+        made, children = submitted_children(client, idle_engine)
         client.post(f"/api/batch/{made['id']}/cancel/")
         eventually(lambda: not any(one.is_running() for one in children))
         eventually(lambda: not list((idle_engine.home / "scratch").glob("*.*/")))
@@ -183,9 +188,7 @@ def test_cancelling_kills_children_and_their_children_and_deletes_files(idle_eng
 def test_children_of_a_worker_die_with_a_killed_engine(idle_engine):
     idle_engine.start("--workers", "1")
     with WireClient(idle_engine.url, idle_engine.token) as client:
-        client.submit({"does": "children"}, generator=HOSTILE)
-        eventually(lambda: len(living_children(idle_engine)) >= 4)
-    children = [psutil.Process(pid) for pid in living_children(idle_engine)]
+        _, children = submitted_children(client, idle_engine)
     idle_engine.kill()
     eventually(lambda: not any(one.is_running() for one in children))
 
@@ -194,9 +197,7 @@ def test_children_of_a_worker_die_with_it(idle_engine):
     """They have lost their parent by then, so they are found by the mark of its family."""
     idle_engine.start("--workers", "1")
     with WireClient(idle_engine.url, idle_engine.token) as client:
-        made = client.submit({"does": "children"}, generator=HOSTILE).json()
-        eventually(lambda: len(living_children(idle_engine)) >= 4)
-        children = [psutil.Process(pid) for pid in living_children(idle_engine)]
+        made, children = submitted_children(client, idle_engine)
         (worker,) = idle_engine.workers()
         worker.kill()
         eventually(lambda: not any(one.is_running() for one in children))

@@ -100,7 +100,7 @@ class Toy:
 
 
 def _write_person(directory: Path, frames: int) -> None:
-    """Label a person of whom 10 % more are in view in every frame."""
+    """Label a person: 0 % of it are in view in the first frame, 10 % more in each further one."""
     labels = {
         "categories": [{"id": 1, "name": "person"}],
         "images": [{"id": at} for at in range(frames)],
