@@ -208,7 +208,7 @@ class Body(BytesIO):
         return super().read(size)
 
 
-_SHORTEST_HIDDEN = 8
+_SHORTEST_HIDDEN = 4
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
